@@ -1,0 +1,2 @@
+// Package benchmarks compares memkeep with its peers.
+package benchmarks

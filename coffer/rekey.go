@@ -1,0 +1,117 @@
+package coffer
+
+import (
+	"crypto/rand"
+	"errors"
+
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// lockAll takes every lane's lock, always in the same order, which excludes all
+// operations.
+func (c *Coffer) lockAll() {
+	for _, l := range c.lanes {
+		l.mu.Lock()
+	}
+}
+
+func (c *Coffer) unlockAll() {
+	for _, l := range c.lanes {
+		l.mu.Unlock()
+	}
+}
+
+// draw makes a new key by drawing both shares: nothing ever assembles it for
+// that. The caller holds all locks, or is alone.
+func (c *Coffer) draw() {
+	// crypto/rand.Read fills its argument or ends the program.
+	_, _ = rand.Read(c.left[:])
+	_, _ = rand.Read(c.right[c.turn][:])
+	_, _ = rand.Read(c.prefix[:])
+}
+
+// Rekey re-randomises the shares. The key they stand for stays the same, and is
+// not assembled: left takes the new right's hash before it gives up the old
+// one's.
+func (c *Coffer) Rekey() error {
+	c.lockAll()
+	defer c.unlockAll()
+	if c.closed {
+		return ErrClosed
+	}
+	old, fresh := c.right[c.turn], c.right[1-c.turn]
+	state := c.lanes[0].state
+	_, _ = rand.Read(fresh[:])
+	state.HChaCha20(&state.Key, fresh, &domain)
+	state.XOR(c.left, &state.Key)
+	state.HChaCha20(&state.Key, old, &domain)
+	state.XOR(c.left, &state.Key)
+	state.Wipe()
+	wipe.Bytes(old[:])
+	c.turn = 1 - c.turn
+	c.rekeys.Add(1)
+	return nil
+}
+
+// Reset replaces the key by a new random one. What was sealed before never
+// opens again: it is [ErrDecrypt]. Operations that are at work finish first.
+func (c *Coffer) Reset() error {
+	c.lockAll()
+	defer c.unlockAll()
+	if c.closed {
+		return ErrClosed
+	}
+	c.draw()
+	return nil
+}
+
+// Close wipes the key, stops the timer and frees the coffer's memory. Closing
+// again does nothing, but tries again to free what could not be.
+func (c *Coffer) Close() error {
+	c.timerMu.Lock()
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	c.timerMu.Unlock()
+
+	c.lockAll()
+	defer c.unlockAll()
+	c.closed = true
+	return errors.Join(locked.FreeAll(c.regions...))
+}
+
+// tick re-randomises the shares and winds the timer up again. It is the timer's
+// function, so that nothing waits between two ticks.
+func (c *Coffer) tick() {
+	c.timerMu.Lock()
+	defer c.timerMu.Unlock()
+	if c.timer == nil {
+		return
+	}
+	// The timer is gone before the coffer is closed.
+	_ = c.Rekey()
+	c.timer.Reset(c.interval)
+}
+
+// Stats counts what a coffer did.
+type Stats struct {
+	Seals    uint64 // calls of Seal
+	Opens    uint64 // calls of Open
+	Failures uint64 // of these, calls that returned ErrDecrypt
+	Rekeys   uint64 // times the shares were re-randomised
+}
+
+// Stats returns the coffer's figures. It takes each lane's lock for a moment.
+func (c *Coffer) Stats() Stats {
+	s := Stats{Rekeys: c.rekeys.Load()}
+	for _, l := range c.lanes {
+		l.mu.Lock()
+		s.Seals += l.seals
+		s.Opens += l.opens
+		s.Failures += l.failed
+		l.mu.Unlock()
+	}
+	return s
+}

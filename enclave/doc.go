@@ -1,0 +1,42 @@
+// Package enclave keeps secrets encrypted in ordinary memory, and decrypts one
+// into locked memory only while it is in use.
+//
+// For most programs three calls are all there is:
+//
+//	key, err := enclave.New(secret) // seals the secret, and wipes your copy
+//	err = key.Use(func(secret []byte) error {
+//		// secret is in locked, read-only memory until this returns
+//		return nil
+//	})
+//	enclave.Purge() // the panic button: nothing opens any more
+//
+// Use is the fast way, and can't leak a buffer. Where a secret must stay open
+// across calls, [Enclave.Open] returns a [locked.Buffer], which the caller
+// destroys.
+//
+// # What it promises
+//
+// A secret at rest is XChaCha20-Poly1305 encrypted on the Go heap. The key is in
+// no place: it exists as two shares in different locked pages, re-randomised on
+// a timer. A secret in use lies in a locked page between guard pages, kept out
+// of swap, core dumps and child processes. So what counts towards the limit on
+// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.LockedBytes], and
+// not the number of secrets: a million of them work under a limit of 64 KiB.
+//
+// At the budget nothing is lost: Open returns [locked.ErrExhausted], while Use
+// and OpenContext wait their turn. If the system refuses to lock memory the
+// error is a *[locked.LimitError], which says how much was asked for, what the
+// limits are and how to raise them.
+//
+// # What it does not
+//
+// It can't help against code that runs in the process itself, copies that the
+// caller makes of a secret, and copies that the standard library's own
+// cryptography makes of what the caller hands it.
+//
+// # State
+//
+// Importing the package does nothing. The default session is made on first use;
+// a program that wants its own budget makes one with [NewSession] and closes it.
+// There is no goroutine at rest: a timer re-randomises the key's shares.
+package enclave

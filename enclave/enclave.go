@@ -1,0 +1,267 @@
+package enclave
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// An Enclave is one secret at rest, encrypted in ordinary memory. It may be
+// opened any number of times, by any number of goroutines, until it or its
+// session's key is gone. It prints as its size alone.
+//
+// An enclave holds no locked memory, and the garbage collector takes it when
+// nothing refers to it: Destroy is for a secret that must be gone at once.
+type Enclave struct {
+	session *Session
+	size    int
+	// sealed is the first of size + coffer.Overhead bytes; nil once the
+	// enclave is destroyed. A bare pointer, since a million enclaves pay for
+	// each word.
+	sealed atomic.Pointer[byte]
+}
+
+// bytes returns the ciphertext, nil if the enclave is nil, zero or destroyed.
+func (e *Enclave) bytes() []byte {
+	if e == nil || e.session == nil {
+		return nil
+	}
+	first := e.sealed.Load()
+	if first == nil {
+		return nil
+	}
+	// first is the start of an allocation of this length, made by seal.
+	return unsafe.Slice(first, e.size+coffer.Overhead)
+}
+
+// seal returns an enclave with the plaintext, which it only reads.
+func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
+	sealed := make([]byte, len(plaintext)+coffer.Overhead)
+	if err := c.coffer.Seal(sealed, plaintext); err != nil {
+		return nil, err
+	}
+	e := &Enclave{session: s, size: len(plaintext)}
+	e.sealed.Store(&sealed[0])
+	return e, nil
+}
+
+// New seals the secret and wipes it. An empty secret is [ErrEmpty]. After an
+// error the secret is as it was.
+func (s *Session) New(secret []byte) (*Enclave, error) {
+	if len(secret) == 0 {
+		return nil, ErrEmpty
+	}
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.seal(c, secret)
+	if err != nil {
+		return nil, err
+	}
+	wipe.Bytes(secret)
+	return e, nil
+}
+
+// NewRandom seals size random bytes that never were in ordinary memory. A size
+// below 1 is [ErrEmpty]. It needs a slot for a moment, and waits for one like
+// [Enclave.Use].
+func (s *Session) NewRandom(size int) (*Enclave, error) {
+	if size <= 0 {
+		return nil, ErrEmpty
+	}
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	var e *Enclave
+	err = c.pool.Use(context.Background(), size, randomize, func(secret []byte) error {
+		e, err = s.seal(c, secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// randomize fills b with random bytes.
+func randomize(b []byte) error {
+	// crypto/rand.Read fills its argument or ends the program.
+	_, _ = rand.Read(b)
+	return nil
+}
+
+// Seal moves the buffer's secret into a new enclave and destroys the buffer,
+// frozen or not, of this session's pool or another. A destroyed buffer is
+// [locked.ErrDestroyed]. After an error the buffer is as it was, but for
+// [locked.ErrCorrupted]: then the buffer is destroyed and the enclave, with
+// what the buffer held, is returned beside the error.
+func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
+	if b == nil {
+		return nil, locked.ErrDestroyed
+	}
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	var e *Enclave
+	err = b.Use(func(secret []byte) error {
+		e, err = s.seal(c, secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, b.Destroy()
+}
+
+// Open decrypts the secret into a read-only buffer, which the caller destroys.
+// If the budget of locked memory is in use it returns [locked.ErrExhausted] at
+// once, and a *[locked.LimitError] if the system refuses to lock memory.
+// [ErrDecrypt] says that the ciphertext does not open any more, as after a
+// purge, and [locked.ErrDestroyed] that the enclave is destroyed.
+func (e *Enclave) Open() (*locked.Buffer, error) {
+	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
+		return p.NewFrozen(e.size, fill)
+	})
+}
+
+// OpenContext is Open that waits while the budget is in use, in order of
+// arrival, until ctx ends, and then returns its cause.
+func (e *Enclave) OpenContext(ctx context.Context) (*locked.Buffer, error) {
+	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
+		return p.NewFrozenContext(ctx, e.size, fill)
+	})
+}
+
+func (e *Enclave) open(buffer func(*locked.Pool, func([]byte) error) (*locked.Buffer, error)) (*locked.Buffer, error) {
+	sealed, c, err := e.ready()
+	if err != nil {
+		return nil, err
+	}
+	b, err := buffer(c.pool, func(secret []byte) error {
+		c.opens.Add(1)
+		return c.coffer.Open(secret, sealed)
+	})
+	if err != nil {
+		return nil, err
+	}
+	// A purge may have come between: then it is an error, not a dead buffer.
+	if !b.Alive() {
+		return nil, locked.ErrDestroyed
+	}
+	return b, nil
+}
+
+// ready returns what opening the enclave takes.
+func (e *Enclave) ready() ([]byte, *core, error) {
+	sealed := e.bytes()
+	if sealed == nil {
+		return nil, nil, locked.ErrDestroyed
+	}
+	c, err := e.session.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	return sealed, c, nil
+}
+
+// Use decrypts the secret into a slot of locked memory, runs fn on it, and
+// wipes the slot when fn returns or panics. It is the fast way, and the one
+// that can't leak: prefer it to Open. fn's error is returned as it is.
+//
+// fn gets a read-only slice that is valid until it returns. Use waits while all
+// slots are taken; fn may call Use of another enclave, but when every slot is
+// held by a caller that wants one more, one of them gets [locked.ErrExhausted].
+// [UseAll] takes several secrets at once without that. The other errors are
+// those of [Enclave.Open].
+func (e *Enclave) Use(fn func(secret []byte) error) error {
+	return e.UseContext(context.Background(), fn)
+}
+
+// UseContext is Use that waits until ctx ends, and then returns its cause.
+func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) error {
+	sealed, c, err := e.ready()
+	if err != nil {
+		return err
+	}
+	return c.pool.Use(ctx, e.size, func(secret []byte) error {
+		return c.coffer.Open(secret, sealed)
+	}, fn)
+}
+
+// UseAll decrypts several secrets into one slot and runs fn on them, in the
+// order of the enclaves. It takes all it needs in one step, so calls of UseAll
+// never wait for each other in a circle, whatever the budget. Otherwise it is
+// like [Enclave.Use]. The slot comes from the first enclave's session; the
+// others may belong to different ones.
+func UseAll(fn func(secrets [][]byte) error, e ...*Enclave) error {
+	return UseAllContext(context.Background(), fn, e...)
+}
+
+// UseAllContext is UseAll that waits until ctx ends, and then returns its cause.
+func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*Enclave) error {
+	if len(e) == 0 {
+		return fn(nil)
+	}
+	sizes := make([]int, len(e))
+	sealed := make([][]byte, len(e))
+	cores := make([]*core, len(e))
+	for i := range e {
+		var err error
+		if sealed[i], cores[i], err = e[i].ready(); err != nil {
+			return fmt.Errorf("enclave %d of %d: %w", i+1, len(e), err)
+		}
+		sizes[i] = e[i].size
+	}
+	return cores[0].pool.UseAll(ctx, sizes, func(secrets [][]byte) error {
+		for i, secret := range secrets {
+			if err := cores[i].coffer.Open(secret, sealed[i]); err != nil {
+				return fmt.Errorf("enclave %d of %d: %w", i+1, len(e), err)
+			}
+		}
+		return nil
+	}, fn)
+}
+
+// Size returns the size of the secret in bytes, 0 once the enclave is
+// destroyed.
+func (e *Enclave) Size() int {
+	if e.bytes() == nil {
+		return 0
+	}
+	return e.size
+}
+
+// Destroy gives the ciphertext up: the enclave never opens again. Destroying
+// again does nothing. Buffers that were opened from it live on.
+func (e *Enclave) Destroy() {
+	if e != nil {
+		e.sealed.Store(nil)
+	}
+}
+
+// Format prints the size alone, whatever the verb.
+func (e *Enclave) Format(f fmt.State, verb rune) { redact.Secret(e.Size()).Format(f, verb) }
+
+// String returns the size alone: "[REDACTED 32 bytes]".
+func (e *Enclave) String() string { return redact.Secret(e.Size()).String() }
+
+// GoString returns the size alone.
+func (e *Enclave) GoString() string { return e.String() }
+
+// LogValue logs the size alone.
+func (e *Enclave) LogValue() slog.Value { return redact.Secret(e.Size()).LogValue() }
+
+// MarshalText encodes the size alone, in JSON too. There is no way back: a
+// secret does not travel by accident.
+func (e *Enclave) MarshalText() ([]byte, error) { return redact.Secret(e.Size()).MarshalText() }

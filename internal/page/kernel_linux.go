@@ -1,0 +1,126 @@
+package page
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel is the Linux system calls of the memfd backends, each behind the hook.
+type kernel struct{ hook Hook }
+
+// call runs f after the hook and names the call in its error.
+func (k kernel) call(name string, f func() error) error {
+	err := k.hook.before(name)
+	if err == nil {
+		err = f()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// memfdSecret: memfd_secret(2), "creates an anonymous RAM-based file … the
+// memory areas backing the file are visible only to the processes that have
+// access to the file descriptor".
+func (k kernel) memfdSecret() (fd int, err error) {
+	err = k.call("memfd_secret", func() (err error) {
+		fd, err = memfdSecret(unix.O_CLOEXEC)
+		return err
+	})
+	return fd, err
+}
+
+// memfdCreate: memfd_create(2). MFD_NOEXEC_SEAL is left out: kernels before 6.3
+// refuse it, and the mappings are never executable.
+func (k kernel) memfdCreate() (fd int, err error) {
+	err = k.call("memfd_create", func() (err error) {
+		fd, err = unix.MemfdCreate("memkeep", unix.MFD_CLOEXEC)
+		return err
+	})
+	return fd, err
+}
+
+func (k kernel) truncate(fd, size int) error {
+	return k.call("ftruncate", func() error { return unix.Ftruncate(fd, int64(size)) })
+}
+
+// close reports an injected failure after closing: close(2), "Linux … always
+// releases the file descriptor early", whatever it then returns.
+func (k kernel) close(fd int) error {
+	err := unix.Close(fd)
+	if injected := k.hook.before("close"); injected != nil {
+		err = injected
+	}
+	if err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
+
+// reserve takes address space that nothing is behind and nothing may touch.
+func (k kernel) reserve(size int) (b []byte, err error) {
+	err = k.call("mmap", func() error {
+		p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_NONE,
+			unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+		if err == nil {
+			// The mapping is size bytes long, outside the Go heap, and lives
+			// until unmap.
+			b = unsafe.Slice((*byte)(p), size)
+		}
+		return err
+	})
+	return b, err
+}
+
+// mapFile replaces the reserved bytes b by the file's. MAP_FIXED is safe: the
+// range is ours. MAP_SHARED gives both mappings the same pages, and
+// memfd_secret takes nothing else.
+func (k kernel) mapFile(b []byte, fd int, a Access) error {
+	return k.call("mmap", func() error {
+		_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&b[0]), uintptr(len(b)), a.prot(),
+			unix.MAP_SHARED|unix.MAP_FIXED)
+		return err
+	})
+}
+
+func (k kernel) unmap(b []byte) error {
+	return k.call("munmap", func() error {
+		return unix.MunmapPtr(unsafe.Pointer(&b[0]), uintptr(len(b)))
+	})
+}
+
+func (k kernel) protect(b []byte, a Access) error {
+	return k.call("mprotect", func() error { return unix.Mprotect(b, a.prot()) })
+}
+
+func (k kernel) lock(b []byte) error {
+	return k.call("mlock", func() error { return unix.Mlock(b) })
+}
+
+// exclude keeps b out of core dumps and out of child processes: madvise(2),
+// MADV_DONTDUMP "exclude from a core dump those pages in the range", and
+// MADV_DONTFORK "do not make the pages in this range available to the child
+// after a fork(2)". A page without access is still dumped.
+func (k kernel) exclude(b []byte) error {
+	return k.call("madvise", func() error {
+		if err := unix.Madvise(b, unix.MADV_DONTDUMP); err != nil {
+			return err
+		}
+		return unix.Madvise(b, unix.MADV_DONTFORK)
+	})
+}
+
+// prot returns a as mmap(2) and mprotect(2) spell it.
+func (a Access) prot() int {
+	switch a {
+	case Read:
+		return unix.PROT_READ
+	case ReadWrite:
+		return unix.PROT_READ | unix.PROT_WRITE
+	default:
+		return unix.PROT_NONE
+	}
+}

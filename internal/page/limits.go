@@ -1,0 +1,24 @@
+package page
+
+import "math"
+
+// Unlimited is the value of a limit that does not bound anything.
+const Unlimited = math.MaxUint64
+
+// Limits is what the system lets this process lock, in bytes.
+type Limits struct {
+	Soft uint64 // in force
+	Hard uint64 // up to which the process may raise Soft by itself
+	// Exempt says that the process may lock beyond any limit (CAP_IPC_LOCK on
+	// Linux).
+	Exempt bool
+}
+
+// Lockable returns how many bytes can be locked once the soft limit is raised
+// to the hard one.
+func (l Limits) Lockable() uint64 {
+	if l.Exempt {
+		return Unlimited
+	}
+	return max(l.Soft, l.Hard)
+}

@@ -1,0 +1,12 @@
+//go:build !linux && !darwin && !freebsd && !netbsd && !openbsd
+
+package page
+
+// ReadLimits: the system has no limit that a process can read in bytes; a lock
+// that it refuses is a LockError.
+func ReadLimits() (Limits, error) {
+	return Limits{Soft: Unlimited, Hard: Unlimited}, nil
+}
+
+// RaiseSoftLimit has nothing to raise.
+func RaiseSoftLimit(uint64) error { return nil }

@@ -1,0 +1,102 @@
+//go:build !dragonfly && !js && !wasip1 && !plan9
+
+package page
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/awnumar/memcall"
+)
+
+// single is the backend over memcall: private memory at one address, locked
+// with mlock(2) or VirtualLock. It serves wherever memory can be locked, and
+// toggles the access of the only address it has.
+type single struct{ hook Hook }
+
+func openMemcall(hook Hook) (Backend, error) { return single{hook}, nil }
+
+func (single) Name() string { return Memcall }
+
+func (single) Charge(size int, _ bool) int { return size }
+
+func (s single) Map(size int, _ bool) (*Run, error) {
+	guard := Size()
+	whole, err := s.alloc(guard + size + guard)
+	if err != nil {
+		return nil, err
+	}
+	pages := whole[guard : guard+size : guard+size]
+	r := &Run{Window: pages, View: pages, whole: whole}
+	if err := s.prepare(r, guard); err != nil {
+		return nil, errors.Join(err, s.Unmap(r))
+	}
+	return r, nil
+}
+
+func (s single) prepare(r *Run, guard int) error {
+	if err := s.protect(r.whole[:guard], None); err != nil {
+		return err
+	}
+	if err := s.protect(r.whole[len(r.whole)-guard:], None); err != nil {
+		return err
+	}
+	if err := s.hook.before("exclude"); err != nil {
+		return fmt.Errorf("exclude: %w", err)
+	}
+	if err := exclude(r.View); err != nil {
+		return fmt.Errorf("exclude: %w", err)
+	}
+	return s.lock(r.View)
+}
+
+func (s single) Protect(r *Run, a Access) error {
+	if err := s.protect(r.View, a); err != nil {
+		return err
+	}
+	if relockAfterNone && a != None {
+		return s.lock(r.View)
+	}
+	return nil
+}
+
+func (s single) Unmap(r *Run) error {
+	if err := s.hook.before("free"); err != nil {
+		return fmt.Errorf("free: %w", err)
+	}
+	// memcall makes the pages writable, wipes them once more and releases
+	// them, which also unlocks them.
+	return memcall.Free(r.whole)
+}
+
+func (s single) alloc(size int) ([]byte, error) {
+	if err := s.hook.before("alloc"); err != nil {
+		return nil, fmt.Errorf("alloc: %w", err)
+	}
+	return memcall.Alloc(size)
+}
+
+func (s single) lock(b []byte) error {
+	err := s.hook.before("lock")
+	if err == nil {
+		err = memcall.Lock(b)
+	}
+	if err != nil {
+		return &LockError{lockCall, len(b), err}
+	}
+	return nil
+}
+
+func (s single) protect(b []byte, a Access) error {
+	if err := s.hook.before("protect"); err != nil {
+		return fmt.Errorf("protect: %w", err)
+	}
+	flag := memcall.NoAccess()
+	switch a {
+	case Read:
+		flag = memcall.ReadOnly()
+	case ReadWrite:
+		flag = memcall.ReadWrite()
+	}
+	return memcall.Protect(b, flag)
+}

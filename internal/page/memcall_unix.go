@@ -1,0 +1,16 @@
+//go:build aix || darwin || freebsd || netbsd || openbsd || solaris
+
+package page
+
+// mechanisms of the other Unix systems.
+var mechanisms = []mechanism{{Memcall, openMemcall}}
+
+// lockCall names the system call behind memcall.Lock.
+const lockCall = "mlock"
+
+// relockAfterNone: mlock holds whatever the access becomes.
+const relockAfterNone = false
+
+// exclude: memcall already asks for what the system has (MAP_NOCORE on
+// FreeBSD, MAP_CONCEAL on OpenBSD) when it allocates or locks.
+func exclude([]byte) error { return nil }

@@ -1,0 +1,157 @@
+package page
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// mechanisms of Linux, best first.
+var mechanisms = []mechanism{
+	{MemfdSecret, openMemfdSecret},
+	{Memfd, openMemfd},
+	{Memcall, openMemcall},
+}
+
+// memfd maps the pages of an anonymous file. The file gives the pages a second
+// address, which private memory can't have. Its descriptor is closed as soon as
+// they are mapped, since another process could take it with pidfd_getfd(2).
+type memfd struct {
+	name   string
+	kernel kernel
+	create func(kernel) (fd int, err error)
+	// lockedBirth: the file's mappings are born locked, each of them counts
+	// towards the limit, and mlock(2) on them fails. Otherwise the window is
+	// locked with mlock, which holds the pages themselves in memory at
+	// whatever address, and counts once.
+	lockedBirth bool
+}
+
+// openMemfdSecret returns the backend over memfd_secret(2): pages that are
+// taken out of the kernel's own mapping of memory, so that neither another
+// process, root included, nor the kernel can read them by any of its calls.
+func openMemfdSecret(hook Hook) (Backend, error) {
+	return openMemfdBackend(&memfd{
+		name:        MemfdSecret,
+		kernel:      kernel{hook},
+		create:      kernel.memfdSecret,
+		lockedBirth: true,
+	})
+}
+
+// openMemfd returns the backend over memfd_create(2) and mlock(2).
+func openMemfd(hook Hook) (Backend, error) {
+	return openMemfdBackend(&memfd{
+		name:   Memfd,
+		kernel: kernel{hook},
+		create: kernel.memfdCreate,
+	})
+}
+
+// openMemfdBackend tries the one call that may be missing, by ENOSYS of an old
+// or emulated kernel or by a seccomp filter's answer.
+func openMemfdBackend(m *memfd) (Backend, error) {
+	fd, err := m.create(m.kernel)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.kernel.close(fd); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *memfd) Name() string { return m.name }
+
+func (m *memfd) Charge(size int, dual bool) int {
+	if dual && m.lockedBirth {
+		return 2 * size
+	}
+	return size
+}
+
+func (m *memfd) Map(size int, dual bool) (*Run, error) {
+	r, err := m.reserve(size, dual)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.fill(r, size); err != nil {
+		return nil, errors.Join(err, m.Unmap(r))
+	}
+	return r, nil
+}
+
+// reserve returns a run of address space alone, guards included, in one
+// mapping of its own, so that one munmap releases it whole.
+func (m *memfd) reserve(size int, dual bool) (*Run, error) {
+	guard := Size()
+	length := guard + size + guard
+	if dual {
+		length += size + guard
+	}
+	whole, err := m.kernel.reserve(length)
+	if err != nil {
+		return nil, err
+	}
+	view := whole[guard : guard+size : guard+size]
+	r := &Run{Window: view, View: view, Dual: dual, whole: whole}
+	if dual {
+		at := guard + size + guard
+		r.Window = whole[at : at+size : at+size]
+	}
+	return r, nil
+}
+
+// fill puts the pages of a new file behind the reservation.
+func (m *memfd) fill(r *Run, size int) error {
+	fd, err := m.create(m.kernel)
+	if err != nil {
+		return err
+	}
+	err = m.kernel.truncate(fd, size)
+	if err == nil {
+		err = m.mapFile(r, fd)
+	}
+	return errors.Join(err, m.kernel.close(fd))
+}
+
+func (m *memfd) mapFile(r *Run, fd int) error {
+	if err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
+		return err
+	}
+	if !m.lockedBirth {
+		if err := m.kernel.lock(r.Window); err != nil {
+			return &LockError{"mlock", len(r.Window), err}
+		}
+	}
+	if !r.Dual {
+		return nil
+	}
+	return m.mapAt(r.View, fd, None)
+}
+
+// mapAt maps the file over the reserved bytes b.
+func (m *memfd) mapAt(b []byte, fd int, a Access) error {
+	if err := m.kernel.mapFile(b, fd, a); err != nil {
+		// memfd_secret answers EAGAIN past RLIMIT_MEMLOCK.
+		if m.lockedBirth && errors.Is(err, unix.EAGAIN) {
+			return &LockError{"mmap of " + m.name, len(b), err}
+		}
+		return err
+	}
+	return m.kernel.exclude(b)
+}
+
+func (m *memfd) Protect(r *Run, a Access) error {
+	if err := m.kernel.protect(r.View, a); err != nil {
+		return fmt.Errorf("making %d bytes %v: %w", len(r.View), a, err)
+	}
+	return nil
+}
+
+func (m *memfd) Unmap(r *Run) error {
+	// munmap also unlocks: mlock(2), "memory locks are automatically removed
+	// if the address range is unmapped via munmap(2)".
+	return m.kernel.unmap(r.whole)
+}

@@ -1,0 +1,175 @@
+// Package page maps guarded, locked runs of pages: the memory that secrets
+// may lie in.
+//
+// It is the only package that asks the operating system for memory. What
+// differs between mechanisms (memfd_secret, memfd_create with mlock, memcall)
+// is behind [Backend], one file each; what differs between operating systems
+// is behind the build tags of this package. One conformance suite runs over
+// every backend that the machine has.
+//
+// A dual run is mapped twice, at two addresses that share the same pages:
+//
+//	view:   [guard][ pages ][guard]           its access is the buffer's state
+//	window:                 [guard][ pages ][guard]   always readable and writable
+//
+// A caller is given the view alone. The library writes and wipes through the
+// window, so the view never has to become writable for that, and a change of
+// state is one system call. A single run has one mapping, and its window and
+// view are the same bytes.
+//
+// Guard pages are reserved address space with no memory behind it and no
+// access: touching one is a fault. They count towards no lock limit.
+package page
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Access is what a run's view allows.
+type Access uint8
+
+const (
+	// None faults on every access.
+	None Access = iota
+	// Read faults on writing.
+	Read
+	// ReadWrite faults on nothing.
+	ReadWrite
+)
+
+// String returns the name of a for error messages.
+func (a Access) String() string {
+	switch a {
+	case None:
+		return "no access"
+	case Read:
+		return "read-only"
+	case ReadWrite:
+		return "read-write"
+	default:
+		return fmt.Sprintf("Access(%d)", uint8(a))
+	}
+}
+
+// A Run is a guarded run of locked pages, excluded from core dumps and, where
+// the system can, from child processes. It is made by [Backend.Map] and stays
+// valid until [Backend.Unmap]. The bytes lie outside the Go heap: no finalizer
+// may unmap a run while a slice of it lives.
+type Run struct {
+	// Window is where the library writes. In a dual run it is always readable
+	// and writable; in a single run it is View.
+	Window []byte
+	// View is what a caller gets. Its access is set by [Backend.Protect].
+	View []byte
+	// Dual says that Window and View are different addresses.
+	Dual bool
+
+	whole []byte // the reservation with its guards, in one piece
+}
+
+// Backend is one mechanism for guarded, locked pages. Implementations are safe
+// for concurrent use on different runs; calls on one run are serialised by
+// its owner.
+type Backend interface {
+	// Name is the mechanism's name as it shows in statistics.
+	Name() string
+
+	// Charge returns how many bytes a run of size bytes counts towards the
+	// process's limit on locked memory.
+	Charge(size int, dual bool) int
+
+	// Map returns a run of size bytes, a positive multiple of the page size,
+	// zeroed and locked. The view of a dual run starts with no access, a
+	// single run starts readable and writable. A backend without dual runs
+	// returns a single one. Where the system refuses to lock the pages the
+	// error is a *[LockError]. After an error nothing stays mapped.
+	Map(size int, dual bool) (*Run, error)
+
+	// Protect sets the access of the run's view.
+	Protect(r *Run, a Access) error
+
+	// Unmap releases the run. The caller has wiped it. After an error the run
+	// is still the caller's, and Unmap may be called again.
+	Unmap(r *Run) error
+}
+
+// ErrUnsupported says that this platform, or the mechanism that was asked for,
+// offers no locked memory.
+var ErrUnsupported = errors.New("no locked memory on this platform")
+
+// LockError says that the system refused to lock Size more bytes, which on
+// every platform almost always means its limit on locked memory.
+type LockError struct {
+	Call string // the system call that refused
+	Size int    // the bytes that were to be locked
+	Err  error
+}
+
+func (e *LockError) Error() string {
+	return fmt.Sprintf("%s of %d bytes: %v", e.Call, e.Size, e.Err)
+}
+
+// Unwrap returns the system's error.
+func (e *LockError) Unwrap() error { return e.Err }
+
+// Size returns the page size in bytes.
+func Size() int { return os.Getpagesize() }
+
+// The names that [Open] takes and [Backend.Name] returns.
+const (
+	MemfdSecret = "memfd_secret"
+	Memfd       = "memfd"
+	Memcall     = "memcall"
+)
+
+// Hook is called before every system call of a backend with the call's name.
+// An error stands for the call's failure. A nil Hook does nothing: it is the
+// seam where tests inject faults.
+type Hook func(call string) error
+
+func (h Hook) before(call string) error {
+	if h == nil {
+		return nil
+	}
+	return h(call)
+}
+
+// Open returns the named backend, or the best one that this system offers for
+// the empty name. A named backend that the system lacks is an error that wraps
+// [ErrUnsupported]. Nothing is mapped yet.
+func Open(name string, hook Hook) (Backend, error) {
+	var reasons []error
+	for _, m := range mechanisms {
+		if name != "" && name != m.name {
+			continue
+		}
+		b, err := m.open(hook)
+		if err == nil {
+			return b, nil
+		}
+		reasons = append(reasons, fmt.Errorf("%s: %w", m.name, err))
+	}
+	if reasons == nil && name != "" {
+		return nil, fmt.Errorf("backend %q: %w (known here: %v)", name, ErrUnsupported, Names())
+	}
+	return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(reasons...))
+}
+
+// Names returns the names of the mechanisms this platform knows, best first,
+// whether or not the running system offers them.
+func Names() []string {
+	names := make([]string, 0, len(mechanisms))
+	for _, m := range mechanisms {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// A mechanism opens one backend. Each platform lists its own in mechanisms,
+// best first.
+type mechanism struct {
+	name string
+	open func(Hook) (Backend, error)
+}

@@ -1,0 +1,344 @@
+package locked
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/wipe"
+)
+
+// A Buffer is a secret open in locked memory, between guard pages: reading or
+// writing past its end faults, and so does writing to it while it is frozen and
+// touching it after Destroy.
+//
+// Whoever has the Buffer destroys it. There is no finalizer: a slice of its
+// bytes may outlive the handle, and must not fault for that. A Buffer is safe
+// for concurrent use; the bytes themselves are the callers' to serialise. It
+// prints as its size alone.
+type Buffer struct {
+	pool *Pool
+	at   layout
+
+	mu      sync.Mutex // protects what follows, for moments only
+	slot    *slot      // nil once destroyed
+	size    int
+	mutable bool
+	users   int  // calls that read the bytes without the lock
+	doomed  bool // to be destroyed by the last of the users
+
+	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
+}
+
+// New returns a buffer of size zero bytes, which may be written. If the budget
+// is in use it returns [ErrExhausted]; if the system refuses to lock memory, or
+// size is beyond the budget, a *[LimitError].
+func (p *Pool) New(size int) (*Buffer, error) {
+	return p.newBuffer(context.Background(), false, size, nil)
+}
+
+// NewContext is New that waits while the budget is in use, in order of
+// arrival, until ctx ends, and then returns its cause. A caller that holds a
+// buffer while it waits for another should bound ctx, since others may do the
+// same.
+func (p *Pool) NewContext(ctx context.Context, size int) (*Buffer, error) {
+	return p.newBuffer(ctx, true, size, nil)
+}
+
+// NewFrozen returns a read-only buffer of size bytes that fill has written. The
+// caller's view of the bytes is never writable. An error of fill is returned as
+// it is, and leaves nothing behind. Until NewFrozen returns, a purge waits for
+// fill. Otherwise it is like New.
+func (p *Pool) NewFrozen(size int, fill func(b []byte) error) (*Buffer, error) {
+	return p.newBuffer(context.Background(), false, size, fill)
+}
+
+// NewFrozenContext is NewFrozen that waits like NewContext.
+func (p *Pool) NewFrozenContext(ctx context.Context, size int, fill func(b []byte) error) (*Buffer, error) {
+	return p.newBuffer(ctx, true, size, fill)
+}
+
+// newBuffer returns a frozen buffer if there is a fill, else a mutable one.
+func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]byte) error) (*Buffer, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	at := layoutOf(size, p.pageSize)
+	s, err := p.acquire(ctx, request{pages: at.pages}, wait)
+	if err != nil {
+		return nil, err
+	}
+	b := &Buffer{pool: p, at: at, slot: s, size: size, mutable: fill == nil}
+	// Held before anybody else can find b, so that a purge finds it whole.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := p.register(b); err != nil {
+		return nil, err
+	}
+	if err := b.start(fill); err != nil {
+		return nil, errors.Join(err, b.destroy())
+	}
+	return b, nil
+}
+
+// start puts canary and content in place and opens the view. The caller holds
+// b.mu.
+func (b *Buffer) start(fill func([]byte) error) error {
+	if !b.slot.run.Dual {
+		if err := b.pool.show(b.slot, page.ReadWrite); err != nil {
+			return err
+		}
+	}
+	b.at.put(b.slot.run.Window, &b.pool.canary)
+	if fill == nil {
+		return b.pool.show(b.slot, page.ReadWrite)
+	}
+	if err := fill(b.slot.run.Window[b.at.data:]); err != nil {
+		return err
+	}
+	return b.pool.show(b.slot, page.Read)
+}
+
+// register enters b among the open buffers. If the pool was closed meanwhile
+// the slot, still untouched, goes back.
+func (p *Pool) register(b *Buffer) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed.Load() {
+		p.putBack(b.slot)
+		return ErrClosed
+	}
+	if p.open != nil {
+		p.open.prev = b
+	}
+	b.next = p.open
+	p.open = b
+	p.openCount++
+	return nil
+}
+
+// unregister takes b out of the open buffers. The caller holds p.mu.
+func (p *Pool) unregister(b *Buffer) {
+	if b.prev != nil {
+		b.prev.next = b.next
+	} else {
+		p.open = b.next
+	}
+	if b.next != nil {
+		b.next.prev = b.prev
+	}
+	b.prev, b.next = nil, nil
+	p.openCount--
+}
+
+// Bytes returns the secret, nil once it is destroyed. The slice is the locked
+// memory itself, with no capacity beyond it: it faults on writing while the
+// buffer is frozen, and on any use after Destroy. Copies of it are the caller's
+// to wipe.
+func (b *Buffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.alive() {
+		return nil
+	}
+	return b.view()
+}
+
+// alive reports whether b is not destroyed, nor about to be. The caller holds
+// b.mu.
+func (b *Buffer) alive() bool { return b.slot != nil && !b.doomed }
+
+// view returns the caller's slice. The caller holds b.mu or is one of b's users.
+func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
+
+// Use runs fn on the bytes, which stay valid until it returns: a Destroy or a
+// purge that comes meanwhile, from fn itself too, takes effect after it, and
+// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed].
+func (b *Buffer) Use(fn func(b []byte) error) (err error) {
+	b.mu.Lock()
+	if !b.alive() {
+		b.mu.Unlock()
+		return ErrDestroyed
+	}
+	b.users++
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.users--
+		if b.users == 0 && b.doomed {
+			err = errors.Join(err, b.destroy())
+		}
+	}()
+	return fn(b.view())
+}
+
+// Size returns the number of bytes, 0 once the buffer is destroyed.
+func (b *Buffer) Size() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.alive() {
+		return 0
+	}
+	return b.size
+}
+
+// Alive reports whether the buffer is not destroyed.
+func (b *Buffer) Alive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.alive()
+}
+
+// Mutable reports whether the bytes may be written through Bytes.
+func (b *Buffer) Mutable() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.alive() && b.mutable
+}
+
+// Freeze makes the bytes read-only, by the kernel's page protection. On a
+// destroyed buffer it returns [ErrDestroyed].
+func (b *Buffer) Freeze() error { return b.setMutable(false) }
+
+// Melt makes the bytes writable. On a destroyed buffer it returns
+// [ErrDestroyed].
+func (b *Buffer) Melt() error { return b.setMutable(true) }
+
+func (b *Buffer) setMutable(mutable bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.alive() {
+		return ErrDestroyed
+	}
+	if err := b.pool.show(b.slot, accessFor(mutable)); err != nil {
+		return err
+	}
+	b.mutable = mutable
+	return nil
+}
+
+func accessFor(mutable bool) page.Access {
+	if mutable {
+		return page.ReadWrite
+	}
+	return page.Read
+}
+
+// Wipe sets every byte to zero, of a frozen buffer too: freezing guards against
+// writes through Bytes. On a destroyed buffer it returns [ErrDestroyed].
+func (b *Buffer) Wipe() error {
+	return b.overwrite(func(data []byte) error {
+		wipe.Bytes(data)
+		return nil
+	})
+}
+
+// Scramble fills the buffer with random bytes from the system's generator, a
+// frozen buffer too. On a destroyed buffer it returns [ErrDestroyed].
+func (b *Buffer) Scramble() error {
+	return b.overwrite(func(data []byte) error {
+		// crypto/rand.Read fills its argument or ends the program.
+		_, _ = rand.Read(data)
+		return nil
+	})
+}
+
+// overwrite runs f on the buffer's window.
+func (b *Buffer) overwrite(f func([]byte) error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.alive() {
+		return ErrDestroyed
+	}
+	if !b.slot.run.Dual {
+		if err := b.pool.show(b.slot, page.ReadWrite); err != nil {
+			return err
+		}
+	}
+	err := f(b.slot.run.Window[b.at.data:])
+	return errors.Join(err, b.pool.show(b.slot, accessFor(b.mutable)))
+}
+
+// Equal reports whether the buffer holds exactly other, in time that depends on
+// the lengths alone. A destroyed buffer equals nothing.
+func (b *Buffer) Equal(other []byte) bool {
+	equal := false
+	err := b.Use(func(data []byte) error {
+		equal = subtle.ConstantTimeCompare(data, other) == 1
+		return nil
+	})
+	return equal && err == nil
+}
+
+// Destroy wipes the bytes, takes all access from the view and gives the slot
+// back to the pool. A slice of the bytes faults from then on; once the slot is
+// used again, the oldest first, it is somebody else's memory. Destroying again
+// does nothing. [ErrCorrupted] says that something wrote before the bytes; they
+// are wiped and the buffer is destroyed all the same. While a [Buffer.Use] runs
+// the bytes live until it returns.
+func (b *Buffer) Destroy() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.users > 0 {
+		b.doomed = true
+		return nil
+	}
+	return b.destroy()
+}
+
+// destroy is Destroy for a caller that holds b.mu.
+func (b *Buffer) destroy() error {
+	if b.slot == nil {
+		return nil
+	}
+	s, p := b.slot, b.pool
+	b.slot, b.mutable = nil, false
+
+	err := p.closeSlot(s, b.at)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unregister(b)
+	if err != nil && !errors.Is(err, ErrCorrupted) {
+		return errors.Join(err, p.discard(s))
+	}
+	p.putBack(s)
+	return err
+}
+
+// closeSlot wipes a slot and leaves its view without access. The view of a dual
+// slot closes first: nothing can write to it once it is wiped.
+func (p *Pool) closeSlot(s *slot, at layout) error {
+	if !s.run.Dual {
+		return p.wipeUse(s, at)
+	}
+	closed := p.show(s, page.None)
+	if corrupted := p.wipeWindow(s, at); closed == nil {
+		return corrupted
+	}
+	return fmt.Errorf("closing a buffer: %w", closed)
+}
+
+// Format prints the size alone, whatever the verb.
+func (b *Buffer) Format(f fmt.State, verb rune) { redact.Secret(b.Size()).Format(f, verb) }
+
+// String returns the size alone: "[REDACTED 32 bytes]".
+func (b *Buffer) String() string { return redact.Secret(b.Size()).String() }
+
+// GoString returns the size alone.
+func (b *Buffer) GoString() string { return b.String() }
+
+// LogValue logs the size alone.
+func (b *Buffer) LogValue() slog.Value { return redact.Secret(b.Size()).LogValue() }
+
+// MarshalText encodes the size alone, in JSON too.
+func (b *Buffer) MarshalText() ([]byte, error) { return redact.Secret(b.Size()).MarshalText() }

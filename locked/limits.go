@@ -1,0 +1,65 @@
+package locked
+
+import (
+	"github.com/memkeep/memkeep/internal/page"
+)
+
+// Limits is what the system lets this process lock.
+type Limits struct {
+	// Soft is the limit in force, in bytes; [Unlimited] for none.
+	Soft uint64
+	// Hard is the limit up to which the process may raise Soft by itself.
+	Hard uint64
+	// Exempt says that no limit holds this process: CAP_IPC_LOCK in the
+	// initial user namespace on Linux.
+	Exempt bool
+	// PageSize is the unit of locking, in bytes.
+	PageSize int
+	// Backend is the best mechanism this system offers; empty where it
+	// offers none.
+	Backend Backend
+}
+
+// CurrentLimits reads the limits of this process. It changes nothing. Where
+// the platform can't lock memory the error is [ErrUnsupported].
+func CurrentLimits() (Limits, error) {
+	l, err := page.ReadLimits()
+	if err != nil {
+		return Limits{}, err
+	}
+	limits := Limits{Soft: l.Soft, Hard: l.Hard, Exempt: l.Exempt, PageSize: page.Size()}
+	b, err := page.Open("", nil)
+	if err != nil {
+		return limits, openError(err)
+	}
+	limits.Backend = Backend(b.Name())
+	return limits, nil
+}
+
+// allowance cuts a wanted budget to what the process may lock, in whole pages.
+// It raises the soft limit where that alone is in the way.
+func allowance(want int) (budget int, limits page.Limits, err error) {
+	limits, err = page.ReadLimits()
+	if err != nil {
+		return 0, limits, err
+	}
+	if !limits.Exempt && uint64(want) > limits.Soft && limits.Hard > limits.Soft {
+		if err := page.RaiseSoftLimit(uint64(want)); err != nil {
+			return 0, limits, err
+		}
+		if limits, err = page.ReadLimits(); err != nil {
+			return 0, limits, err
+		}
+	}
+	return budgetWithin(want, limits, page.Size()), limits, nil
+}
+
+// budgetWithin is the largest multiple of the page size that is at most want
+// and within the limits in force.
+func budgetWithin(want int, l page.Limits, pageSize int) int {
+	budget := uint64(want)
+	if !l.Exempt {
+		budget = min(budget, l.Soft)
+	}
+	return int(budget) / pageSize * pageSize
+}

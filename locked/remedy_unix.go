@@ -1,0 +1,8 @@
+//go:build !windows
+
+package locked
+
+// remedy is the end of a LimitError's text.
+const remedy = "Raise the limit on locked memory: `ulimit -l unlimited` in the shell that starts the process " +
+	"(bash counts in KiB), LimitMEMLOCK=infinity in its systemd unit, " +
+	"`docker run --ulimit memlock=-1:-1`, or grant CAP_IPC_LOCK"

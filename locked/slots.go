@@ -1,0 +1,346 @@
+package locked
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/memkeep/memkeep/internal/page"
+)
+
+// A slot is a run of pages that one caller at a time has in hand. Idle, it is
+// wiped and its view gives no access, but for a dual use slot, whose view
+// shows the zeros.
+type slot struct {
+	run   *page.Run
+	kind  slotKind
+	spare bool // kept for nested calls
+	used  bool // since the sweeper last looked
+	// shown is the access of the view.
+	shown page.Access
+}
+
+// slotKind is what makes idle slots interchangeable. Use slots are never handed
+// out as buffers: their views stay readable, so a slice that a function given
+// to Use kept against its contract must not end up over a buffer.
+type slotKind struct {
+	pages int
+	use   bool
+}
+
+// A request is what a caller wants of the pool.
+type request slotKind
+
+// small reports whether the request is for the slots that are kept for Use.
+func (r request) small() bool { return r.use && r.pages == 1 }
+
+func (r request) kind() slotKind { return slotKind(r) }
+
+// rotation is how many idle slots of a kind there are before one is used
+// again, budget permitting. With the oldest used first, a slice kept past
+// Destroy faults for at least that many buffers more.
+const rotation = 8
+
+// errFull says that a request has to wait for a slot to come back.
+var errFull = errors.New("locked: internal: full")
+
+func (p *Pool) dual(r request) bool {
+	if r.use {
+		return p.dualUse
+	}
+	return p.dualBuffers
+}
+
+// charge is what a slot for r counts towards the budget.
+func (p *Pool) charge(r request) int {
+	return p.backend.Charge(r.pages*p.pageSize, p.dual(r))
+}
+
+// kept is the part of the budget that r may not touch: use slots that are
+// promised and not mapped yet. The caller holds mu.
+func (p *Pool) kept(r request) int {
+	slots := 0
+	if p.hasSpare && !p.spareMade {
+		slots++
+	}
+	if !r.small() {
+		slots += max(0, p.reserve-p.small)
+	}
+	return slots * p.charge(request{pages: 1, use: true})
+}
+
+// takeNow returns a slot for r: an idle one, or a fresh one if the budget has
+// room or can make it. It returns errFull if neither. The caller holds mu, and
+// r is the first in its queue.
+func (p *Pool) takeNow(r request) (*slot, error) {
+	if r.small() {
+		if s := p.stripes.steal(); s != nil {
+			return s, nil
+		}
+	}
+	idle := p.idle[r.kind()]
+	charge := p.charge(r)
+	if !r.use && len(idle) > 0 && len(idle) < rotation && p.total+charge+p.kept(r) <= p.budget {
+		if s, err := p.mapSlot(r, charge); err == nil {
+			return s, nil
+		}
+	}
+	if len(idle) > 0 {
+		s := idle[0]
+		p.idle[r.kind()] = idle[1:]
+		return s, nil
+	}
+	for p.total+charge+p.kept(r) > p.budget {
+		if !p.evict(r) {
+			return nil, errFull
+		}
+	}
+	for {
+		s, err := p.mapSlot(r, charge)
+		// The system's limit may be tighter than the budget, if something
+		// else in this process has locked memory.
+		var refused *LimitError
+		if errors.As(err, &refused) && p.evict(r) {
+			continue
+		}
+		return s, err
+	}
+}
+
+// takeSpare returns the slot kept for nested calls. The caller holds mu.
+func (p *Pool) takeSpare() (*slot, error) {
+	if s := p.spare; s != nil {
+		p.spare = nil
+		return s, nil
+	}
+	if !p.hasSpare || p.spareMade {
+		return nil, errFull
+	}
+	r := request{pages: 1, use: true}
+	s, err := p.mapSlot(r, p.charge(r))
+	if err != nil {
+		return nil, err
+	}
+	p.small--
+	s.spare, p.spareMade = true, true
+	return s, nil
+}
+
+// mapSlot maps a new slot. The caller holds mu.
+func (p *Pool) mapSlot(r request, charge int) (*slot, error) {
+	run, err := p.mapRun(r.pages*p.pageSize, p.dual(r), charge)
+	if err != nil {
+		return nil, err
+	}
+	s := &slot{run: run, kind: r.kind()}
+	if !run.Dual {
+		s.shown = page.ReadWrite
+	}
+	p.mapped++
+	if r.small() {
+		p.small++
+	}
+	p.armSweeper()
+	return s, nil
+}
+
+// mapRun maps locked pages and charges them. The caller holds mu.
+func (p *Pool) mapRun(size int, dual bool, charge int) (*page.Run, error) {
+	run, err := p.backend.Map(size, dual)
+	var refused *page.LockError
+	if errors.As(err, &refused) {
+		p.lastLimit = p.limitError(charge, refused)
+		return nil, p.lastLimit
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locked: mapping %d bytes: %w", size, err)
+	}
+	p.total += charge
+	p.peak = max(p.peak, p.total)
+	return run, nil
+}
+
+// limitError describes a refusal with the figures of now. The caller holds mu.
+func (p *Pool) limitError(requested int, cause error) *LimitError {
+	e := &LimitError{Requested: requested, Locked: p.total, Budget: p.budget, Err: cause}
+	// Without the limits the error still says what was refused and why.
+	if l, err := page.ReadLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
+	}
+	return e
+}
+
+// inHand is the number of slots that callers hold. The caller holds mu.
+func (p *Pool) inHand() int {
+	n := p.mapped - len(p.stuck) - p.stripes.count()
+	if p.spare != nil {
+		n--
+	}
+	for _, idle := range p.idle {
+		n -= len(idle)
+	}
+	return n
+}
+
+// putBack takes an idle slot back and hands it on. The caller holds mu.
+func (p *Pool) putBack(s *slot) {
+	s.used = true
+	if s.spare {
+		p.spare = s
+	} else {
+		p.idle[s.kind] = append(p.idle[s.kind], s)
+	}
+	p.settle()
+}
+
+// discard unmaps a slot that could not be wiped or closed, so that it is never
+// used again. The caller holds mu.
+func (p *Pool) discard(s *slot) error {
+	err := p.unmapSlot(s)
+	p.settle()
+	return err
+}
+
+// settle serves whoever waits, or empties a closed pool. The caller holds mu.
+func (p *Pool) settle() {
+	p.progress++
+	if p.closed.Load() {
+		// What fails is kept as stuck, and Close reports it when called again.
+		_ = p.unmapIdle()
+		return
+	}
+	p.dispatch()
+}
+
+// evict unmaps one idle slot to make room for r, and reports whether it did.
+// The slots kept for Use stay. A small Use, for which slots are kept, evicts
+// only what nobody used lately: or else it and the buffers would take the same
+// pages from each other for ever, and each exchange costs a dozen system calls.
+// The caller holds mu.
+func (p *Pool) evict(r request) bool {
+	small := request{pages: 1, use: true}
+	for kind, idle := range p.idle {
+		if len(idle) == 0 || request(kind).small() || r.small() && idle[0].used {
+			continue
+		}
+		p.idle[kind] = idle[1:]
+		return p.unmapSlot(idle[0]) == nil
+	}
+	if r.small() || p.small <= p.reserve {
+		return false
+	}
+	s := p.stripes.steal()
+	if idle := p.idle[small.kind()]; s == nil && len(idle) > 0 {
+		s, p.idle[small.kind()] = idle[0], idle[1:]
+	}
+	return s != nil && p.unmapSlot(s) == nil
+}
+
+// unmapSlot gives the slot's pages back to the system. If that fails the slot
+// stays charged and is tried again by Close. The caller holds mu.
+func (p *Pool) unmapSlot(s *slot) error {
+	if err := p.backend.Unmap(s.run); err != nil {
+		p.stuck = append(p.stuck, s)
+		return fmt.Errorf("locked: unmapping %d bytes: %w", len(s.run.View), err)
+	}
+	p.mapped--
+	p.total -= p.backend.Charge(len(s.run.View), s.run.Dual)
+	switch {
+	case s.spare:
+		p.spareMade = false
+	case request(s.kind).small():
+		p.small--
+	}
+	return nil
+}
+
+// unmapIdle gives back everything that nobody has in hand. The caller holds mu.
+func (p *Pool) unmapIdle() error {
+	all := p.stuck
+	p.stuck = nil
+	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
+		all = append(all, s)
+	}
+	if p.spare != nil {
+		all = append(all, p.spare)
+		p.spare = nil
+	}
+	for kind, idle := range p.idle {
+		all = append(all, idle...)
+		delete(p.idle, kind)
+	}
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, p.unmapSlot(s))
+	}
+	return errors.Join(errs...)
+}
+
+// armSweeper starts the timer that gives unused slots back. It runs only while
+// slots are mapped, and holds no goroutine while it waits. The caller holds mu.
+func (p *Pool) armSweeper() {
+	if p.sweeping {
+		return
+	}
+	p.sweeping = true
+	if p.sweeper == nil {
+		p.sweeper = time.AfterFunc(p.quiet, p.sweep)
+		return
+	}
+	p.sweeper.Reset(p.quiet)
+}
+
+// sweep unmaps the idle slots that nobody used since the last sweep.
+func (p *Pool) sweep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweeping = false
+	if p.closed.Load() {
+		return
+	}
+	var unused []*slot
+	rest := func(slots []*slot) (kept []*slot) {
+		for _, s := range slots {
+			if s.used {
+				s.used = false
+				kept = append(kept, s)
+			} else {
+				unused = append(unused, s)
+			}
+		}
+		return kept
+	}
+	for kind, idle := range p.idle {
+		p.idle[kind] = rest(idle)
+	}
+	var atHand []*slot
+	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
+		atHand = append(atHand, s)
+	}
+	small := request{pages: 1, use: true}.kind()
+	p.idle[small] = append(p.idle[small], rest(atHand)...)
+	if p.spare != nil && len(rest([]*slot{p.spare})) == 0 {
+		p.spare = nil
+	}
+	for _, s := range unused {
+		// What fails is kept as stuck and tried again by Close.
+		_ = p.unmapSlot(s)
+	}
+	p.dispatch()
+	if p.mapped > len(p.stuck) {
+		p.armSweeper()
+	}
+}
+
+// keptAtMost is the most that kept can ever return for r: what no eviction can
+// make room from.
+func (p *Pool) keptAtMost(r request) int {
+	slots := 0
+	if p.hasSpare {
+		slots++
+	}
+	if !r.small() {
+		slots += p.reserve
+	}
+	return slots * p.charge(request{pages: 1, use: true})
+}

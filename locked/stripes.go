@@ -1,0 +1,81 @@
+package locked
+
+import (
+	"sync/atomic"
+
+	"github.com/memkeep/memkeep/internal/percpu"
+)
+
+// stripes holds the idle small use slots where goroutines take them without a
+// lock. Each processor tends to find the slot it used last.
+type stripes struct {
+	at    []stripe // a power of two of them
+	hints percpu.Hints
+}
+
+type stripe struct {
+	slot atomic.Pointer[slot]
+	_    [percpu.CacheLine - 8]byte
+}
+
+// maxStripes bounds the memory of stripes on very large machines.
+const maxStripes = 1024
+
+func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
+
+// take returns an idle slot, the processor's favourite first, or nil.
+func (s *stripes) take() *slot {
+	h := s.hints.Get()
+	defer s.hints.Put(h)
+	mask := uint32(len(s.at) - 1)
+	for i := range uint32(len(s.at)) {
+		at := &s.at[(h.Index+i)&mask].slot
+		// A look first: a swap would take the cache line from its processor.
+		if at.Load() == nil {
+			continue
+		}
+		if idle := at.Swap(nil); idle != nil {
+			h.Index += i
+			return idle
+		}
+	}
+	return nil
+}
+
+// put leaves an idle slot for the next taker and reports whether there was
+// room.
+func (s *stripes) put(idle *slot) bool {
+	h := s.hints.Get()
+	defer s.hints.Put(h)
+	mask := uint32(len(s.at) - 1)
+	for i := range uint32(len(s.at)) {
+		if s.at[(h.Index+i)&mask].slot.CompareAndSwap(nil, idle) {
+			return true
+		}
+	}
+	return false
+}
+
+// steal returns any idle slot, or nil.
+func (s *stripes) steal() *slot {
+	for i := range s.at {
+		if s.at[i].slot.Load() == nil {
+			continue
+		}
+		if idle := s.at[i].slot.Swap(nil); idle != nil {
+			return idle
+		}
+	}
+	return nil
+}
+
+// count returns how many slots are idle here.
+func (s *stripes) count() int {
+	n := 0
+	for i := range s.at {
+		if s.at[i].slot.Load() != nil {
+			n++
+		}
+	}
+	return n
+}

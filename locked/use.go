@@ -1,0 +1,221 @@
+package locked
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/wipe"
+)
+
+// Use lends size bytes of locked memory for the time of two calls. It runs fill
+// on writable bytes, to put a secret there, and then fn on the same bytes
+// read-only: writing to them faults. When fn returns or panics the bytes are
+// wiped and the canary before them is checked. Both functions' errors are
+// returned as they are; [ErrCorrupted] says that fn wrote where it should not.
+//
+// The bytes are valid until fn returns. A slice kept longer reads as zero or
+// as what later calls put there: copy what must live on, or use a [Buffer].
+//
+// Use waits for a slot, in order of arrival, until ctx ends, and then returns
+// its cause. With a context that never ends it returns [ErrExhausted] once no
+// slot at all has come back for 30 s. When fn calls Use again and every slot is
+// held by a caller that wants one more, one of them gets [ErrExhausted] at
+// once, so that the others can go on. [Pool.UseAll] takes several secrets at
+// once and has no such worry.
+func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
+	s, err := p.takeUse(ctx, size)
+	if err != nil {
+		return err
+	}
+	return p.lend(s, layoutOf(size, p.pageSize), fill, fn)
+}
+
+// UseAll is Use for several secrets at once, one of each of the sizes, in one
+// slot: it never holds one while it waits for another. Each has a canary of its
+// own. The slices are in the order of sizes.
+func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte) error) error {
+	if len(sizes) == 0 {
+		return fn(nil)
+	}
+	total := (len(sizes) - 1) * CanarySize
+	for _, n := range sizes {
+		if err := checkSize(n); err != nil {
+			return err
+		}
+		if total += n; total > maxSize {
+			return checkSize(total)
+		}
+	}
+	s, err := p.takeUse(ctx, total)
+	if err != nil {
+		return err
+	}
+	l := layoutOf(total, p.pageSize)
+	window := s.run.Window
+	fillAll := func(b []byte) error {
+		parts := split(b, sizes)
+		for _, part := range parts[1:] {
+			at := len(window) - cap(part)
+			copy(window[at-CanarySize:at], p.canary[:])
+		}
+		clip(parts)
+		return fill(parts)
+	}
+	useAll := func(b []byte) error {
+		parts := split(b, sizes)
+		clip(parts)
+		err := fn(parts)
+		for _, part := range split(b, sizes)[1:] {
+			at := len(window) - cap(part)
+			if [CanarySize]byte(window[at-CanarySize:at]) != p.canary {
+				return errors.Join(err, ErrCorrupted)
+			}
+		}
+		return err
+	}
+	return p.lend(s, l, fillAll, useAll)
+}
+
+// split cuts b into parts of the sizes, with room for a canary between them.
+// The parts keep b's capacity, which tells where they lie.
+func split(b []byte, sizes []int) [][]byte {
+	parts := make([][]byte, len(sizes))
+	for i, n := range sizes {
+		parts[i] = b[:n]
+		if i < len(sizes)-1 {
+			b = b[n+CanarySize:]
+		}
+	}
+	return parts
+}
+
+// clip cuts the parts' capacity to their length.
+func clip(parts [][]byte) {
+	for i, part := range parts {
+		parts[i] = part[:len(part):len(part)]
+	}
+}
+
+func checkSize(size int) error {
+	if size <= 0 || size > maxSize {
+		return fmt.Errorf("locked: %d bytes is no size of a secret", size)
+	}
+	return nil
+}
+
+// takeUse returns a use slot for size bytes.
+func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r := request{pages: layoutOf(size, p.pageSize).pages, use: true}
+	// Whoever waits came first.
+	if r.small() && p.waiting.Load() == 0 {
+		if s := p.stripes.take(); s != nil {
+			return s, nil
+		}
+	}
+	return p.acquire(ctx, r, true)
+}
+
+// returnUse takes a wiped use slot back.
+func (p *Pool) returnUse(s *slot) {
+	if request(s.kind).small() && !s.spare && p.waiting.Load() == 0 {
+		s.used = true
+		if !p.stripes.put(s) {
+			p.mu.Lock()
+			p.putBack(s)
+			p.mu.Unlock()
+			return
+		}
+		// A waiter that came, or a Close, between the two looks did not see
+		// the slot; this look sees them.
+		if p.waiting.Load() > 0 || p.closed.Load() {
+			p.mu.Lock()
+			p.settle()
+			p.mu.Unlock()
+		}
+		return
+	}
+	p.mu.Lock()
+	p.putBack(s)
+	p.mu.Unlock()
+}
+
+// lend runs fill and fn on the slot and takes it back wiped.
+func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
+	defer func() {
+		if endErr := p.takeBack(s, l); endErr != nil {
+			err = errors.Join(err, endErr)
+		}
+	}()
+	if !s.run.Dual {
+		if err := p.show(s, page.ReadWrite); err != nil {
+			return err
+		}
+	}
+	l.put(s.run.Window, &p.canary)
+	if err := fill(s.run.Window[l.data:]); err != nil {
+		return err
+	}
+	if err := p.show(s, page.Read); err != nil {
+		return err
+	}
+	return p.hold(fn, s.run.View[l.data:])
+}
+
+// takeBack wipes the slot and returns it to the pool. A slot that can't be
+// closed is unmapped instead.
+func (p *Pool) takeBack(s *slot, l layout) error {
+	err := p.wipeUse(s, l)
+	if err != nil && !errors.Is(err, ErrCorrupted) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return errors.Join(err, p.discard(s))
+	}
+	p.returnUse(s)
+	return err
+}
+
+func (p *Pool) wipeUse(s *slot, l layout) error {
+	if s.run.Dual {
+		return p.wipeWindow(s, l)
+	}
+	if err := p.show(s, page.ReadWrite); err != nil {
+		return err
+	}
+	corrupted := p.wipeWindow(s, l)
+	if err := p.show(s, page.None); err != nil {
+		return err
+	}
+	return corrupted
+}
+
+// wipeWindow wipes the data and its canary, and everything if they were
+// overrun, which it reports.
+func (p *Pool) wipeWindow(s *slot, l layout) error {
+	window := s.run.Window
+	if !l.whole(window, &p.canary) {
+		wipe.Bytes(window)
+		return ErrCorrupted
+	}
+	wipe.Bytes(window[l.canary:])
+	return nil
+}
+
+// show sets the access of the slot's view.
+func (p *Pool) show(s *slot, a page.Access) error {
+	if s.shown == a {
+		return nil
+	}
+	if err := p.backend.Protect(s.run, a); err != nil {
+		return fmt.Errorf("locked: %w", err)
+	}
+	s.shown = a
+	return nil
+}
