@@ -1,0 +1,68 @@
+// Package testenv is what the tests of several packages need: a share of the
+// process's lockable memory, proofs by fault, and a look at the process from
+// the system's side.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/memkeep/memkeep/internal/page"
+)
+
+// The tests of one package run in parallel in one process, and share its limit
+// on locked memory. Each takes its part from here first.
+var share = struct {
+	sync.Mutex
+	freed *sync.Cond
+	taken uint64
+}{}
+
+// Lockable waits until the test may have n bytes locked beside the others that
+// run, and gives them back when the test ends. Where the process could never
+// lock that much the test is skipped: what a limit of zero does is the business
+// of tests that need none.
+func Lockable(t testing.TB, n int) {
+	t.Helper()
+	limits, err := page.ReadLimits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := page.Open("", nil); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	most := limits.Lockable()
+	if uint64(n) > most {
+		t.Skipf("SKIPPED: needs %d bytes of locked memory, the process may lock %d", n, most)
+	}
+	share.Lock()
+	defer share.Unlock()
+	if share.freed == nil {
+		share.freed = sync.NewCond(&share)
+	}
+	for share.taken+uint64(n) > most {
+		share.freed.Wait()
+	}
+	share.taken += uint64(n)
+	t.Cleanup(func() {
+		share.Lock()
+		defer share.Unlock()
+		share.taken -= uint64(n)
+		share.freed.Broadcast()
+	})
+}
+
+// Reexec returns a command that runs this test binary again, with what an
+// emulator needs before it: MEMKEEP_EXEC names the emulator.
+func Reexec(args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	if emulator := os.Getenv("MEMKEEP_EXEC"); emulator != "" {
+		return exec.Command(emulator, append([]string{self}, args...)...)
+	}
+	return exec.Command(self, args...)
+}
