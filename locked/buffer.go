@@ -73,7 +73,7 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 		return nil, context.Cause(ctx)
 	}
 	at := layoutOf(size, p.pageSize)
-	s, err := p.acquire(ctx, request{pages: at.pages}, wait)
+	s, err := p.acquire(ctx, request{slotKind: slotKind{pages: at.pages}}, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func TestPlanLeavesBuffersTheLargerPartOfEveryBudget(t *testing.T) {
 		for pages := 1; pages < 4096; pages++ {
 			p := &Pool{backend: fakeBackend{double: double}, budget: pages * 4096, pageSize: 4096}
 			p.plan(9)
-			kept := p.keptAtMost(request{pages: 1})
+			kept := p.keptAtMost(request{slotKind: slotKind{pages: 1}})
 			if p.reserve < 1 {
 				t.Fatalf("%d pages: nothing is kept for Use", pages)
 			}

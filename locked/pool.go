@@ -173,7 +173,7 @@ func (p *Pool) minimum() int {
 	if p.hasSpare {
 		kept++
 	}
-	return kept*p.charge(request{pages: 1, use: true}) + p.charge(request{pages: 1})
+	return kept*p.charge(smallUse) + p.charge(slotKind{pages: 1})
 }
 
 // Purge wipes and destroys every open buffer. A slice of one faults from then

@@ -16,7 +16,6 @@ const stallLimit = 30 * time.Second
 // ready is closed.
 type waiter struct {
 	req    request
-	depth  int // slots that this goroutine already holds through Use
 	ready  chan struct{}
 	slot   *slot
 	err    error
@@ -46,7 +45,8 @@ func (p *Pool) acquire(ctx context.Context, r request, wait bool) (*slot, error)
 	if !wait {
 		return nil, ErrExhausted
 	}
-	w := &waiter{req: r, depth: p.useDepth(), ready: make(chan struct{})}
+	r.depth = p.useDepth()
+	w := &waiter{req: r, ready: make(chan struct{})}
 	p.mu.Lock()
 	err = p.enqueue(w)
 	p.mu.Unlock()
@@ -63,7 +63,7 @@ func (p *Pool) take(r request) (*slot, error) {
 		return nil, ErrClosed
 	}
 	// A request that the whole budget could not meet must not wait.
-	if charge := p.charge(r); p.regions+charge+p.keptAtMost(r) > p.budget {
+	if charge := p.charge(r.slotKind); p.regions+charge+p.keptAtMost(r) > p.budget {
 		e := p.limitError(charge, nil)
 		return nil, e
 	}
@@ -92,7 +92,7 @@ func (p *Pool) enqueue(w *waiter) error {
 	// From here on a slot that comes back is not put among the stripes without
 	// a look at the queue, so none can slip past the search below.
 	p.waiting.Add(1)
-	p.heldByWaiters += w.depth
+	p.heldByWaiters += w.req.depth
 	w.queued = p.queueOf(w.req).PushBack(w)
 	p.dispatch()
 	return nil
@@ -110,7 +110,7 @@ func (p *Pool) breakDeadlock() {
 			w := e.Value.(*waiter)
 			// A large Use, like a buffer, may still get what an open buffer
 			// gives back.
-			if w.depth > 0 && w.req.use && (w.req.small() || p.openCount == 0) {
+			if w.req.depth > 0 && w.req.use && (w.req.small() || p.openCount == 0) {
 				p.grant(w, nil, ErrExhausted)
 				return
 			}
@@ -167,7 +167,7 @@ func (p *Pool) giveUp(w *waiter, seen *uint64) bool {
 func (p *Pool) leave(w *waiter) {
 	p.queueOf(w.req).Remove(w.queued)
 	w.queued = nil
-	p.heldByWaiters -= w.depth
+	p.heldByWaiters -= w.req.depth
 	p.waiting.Add(-1)
 }
 
@@ -200,7 +200,7 @@ func (p *Pool) dispatch() {
 func (p *Pool) dispatchSpare() {
 	for e := p.queues[0].Front(); e != nil; e = e.Next() {
 		w := e.Value.(*waiter)
-		if w.depth == 0 {
+		if w.req.depth == 0 {
 			continue
 		}
 		// A refusal by the system is no reason to give up: w waits on.

@@ -25,7 +25,7 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
 	}
-	r := request{pages: (size + p.pageSize - 1) / p.pageSize}
+	r := request{slotKind: slotKind{pages: (size + p.pageSize - 1) / p.pageSize}}
 	bytes := r.pages * p.pageSize
 	charge := p.backend.Charge(bytes, false)
 	p.mu.Lock()

@@ -28,13 +28,17 @@ type slotKind struct {
 	use   bool
 }
 
+// small reports whether the kind is that of the slots that are kept for Use.
+func (k slotKind) small() bool { return k.use && k.pages == 1 }
+
+// smallUse is the only small kind.
+var smallUse = slotKind{pages: 1, use: true}
+
 // A request is what a caller wants of the pool.
-type request slotKind
-
-// small reports whether the request is for the slots that are kept for Use.
-func (r request) small() bool { return r.use && r.pages == 1 }
-
-func (r request) kind() slotKind { return slotKind(r) }
+type request struct {
+	slotKind
+	depth int // slots that the caller already holds through Use
+}
 
 // rotation is how many idle slots of a kind there are before one is used
 // again, budget permitting. With the oldest used first, a slice kept past
@@ -44,16 +48,16 @@ const rotation = 8
 // errFull says that a request has to wait for a slot to come back.
 var errFull = errors.New("locked: internal: full")
 
-func (p *Pool) dual(r request) bool {
-	if r.use {
+func (p *Pool) dual(k slotKind) bool {
+	if k.use {
 		return p.dualUse
 	}
 	return p.dualBuffers
 }
 
-// charge is what a slot for r counts towards the budget.
-func (p *Pool) charge(r request) int {
-	return p.backend.Charge(r.pages*p.pageSize, p.dual(r))
+// charge is what a slot of kind k counts towards the budget.
+func (p *Pool) charge(k slotKind) int {
+	return p.backend.Charge(k.pages*p.pageSize, p.dual(k))
 }
 
 // kept is the part of the budget that r may not touch: use slots that are
@@ -66,7 +70,7 @@ func (p *Pool) kept(r request) int {
 	if !r.small() {
 		slots += max(0, p.reserve-p.small)
 	}
-	return slots * p.charge(request{pages: 1, use: true})
+	return slots * p.charge(smallUse)
 }
 
 // takeNow returns a slot for r: an idle one, or a fresh one if the budget has
@@ -78,8 +82,8 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 			return s, nil
 		}
 	}
-	idle := p.idle[r.kind()]
-	charge := p.charge(r)
+	idle := p.idle[r.slotKind]
+	charge := p.charge(r.slotKind)
 	if !r.use && len(idle) > 0 && len(idle) < rotation && p.total+charge+p.kept(r) <= p.budget {
 		if s, err := p.mapSlot(r, charge); err == nil {
 			return s, nil
@@ -87,7 +91,7 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 	}
 	if len(idle) > 0 {
 		s := idle[0]
-		p.idle[r.kind()] = idle[1:]
+		p.idle[r.slotKind] = idle[1:]
 		return s, nil
 	}
 	for p.total+charge+p.kept(r) > p.budget {
@@ -116,8 +120,8 @@ func (p *Pool) takeSpare() (*slot, error) {
 	if !p.hasSpare || p.spareMade {
 		return nil, errFull
 	}
-	r := request{pages: 1, use: true}
-	s, err := p.mapSlot(r, p.charge(r))
+	r := request{slotKind: smallUse}
+	s, err := p.mapSlot(r, p.charge(smallUse))
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +132,11 @@ func (p *Pool) takeSpare() (*slot, error) {
 
 // mapSlot maps a new slot. The caller holds mu.
 func (p *Pool) mapSlot(r request, charge int) (*slot, error) {
-	run, err := p.mapRun(r.pages*p.pageSize, p.dual(r), charge)
+	run, err := p.mapRun(r.pages*p.pageSize, p.dual(r.slotKind), charge)
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{run: run, kind: r.kind()}
+	s := &slot{run: run, kind: r.slotKind}
 	if !run.Dual {
 		s.shown = page.ReadWrite
 	}
@@ -214,13 +218,14 @@ func (p *Pool) settle() {
 
 // evict unmaps one idle slot to make room for r, and reports whether it did.
 // The slots kept for Use stay. A small Use, for which slots are kept, evicts
-// only what nobody used lately: or else it and the buffers would take the same
-// pages from each other for ever, and each exchange costs a dozen system calls.
+// only what nobody used lately, unless it would else wait for its own goroutine: or
+// it and the buffers would take the same pages from each other for ever, and each
+// exchange costs a dozen system calls.
 // The caller holds mu.
 func (p *Pool) evict(r request) bool {
-	small := request{pages: 1, use: true}
+	picky := r.small() && r.depth == 0 && p.small > 0
 	for kind, idle := range p.idle {
-		if len(idle) == 0 || request(kind).small() || r.small() && idle[0].used {
+		if len(idle) == 0 || kind.small() || picky && idle[0].used {
 			continue
 		}
 		p.idle[kind] = idle[1:]
@@ -230,8 +235,8 @@ func (p *Pool) evict(r request) bool {
 		return false
 	}
 	s := p.stripes.steal()
-	if idle := p.idle[small.kind()]; s == nil && len(idle) > 0 {
-		s, p.idle[small.kind()] = idle[0], idle[1:]
+	if idle := p.idle[smallUse]; s == nil && len(idle) > 0 {
+		s, p.idle[smallUse] = idle[0], idle[1:]
 	}
 	return s != nil && p.unmapSlot(s) == nil
 }
@@ -248,7 +253,7 @@ func (p *Pool) unmapSlot(s *slot) error {
 	switch {
 	case s.spare:
 		p.spareMade = false
-	case request(s.kind).small():
+	case s.kind.small():
 		p.small--
 	}
 	return nil
@@ -317,8 +322,7 @@ func (p *Pool) sweep() {
 	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
 		atHand = append(atHand, s)
 	}
-	small := request{pages: 1, use: true}.kind()
-	p.idle[small] = append(p.idle[small], rest(atHand)...)
+	p.idle[smallUse] = append(p.idle[smallUse], rest(atHand)...)
 	if p.spare != nil && len(rest([]*slot{p.spare})) == 0 {
 		p.spare = nil
 	}
@@ -342,5 +346,5 @@ func (p *Pool) keptAtMost(r request) int {
 	if !r.small() {
 		slots += p.reserve
 	}
-	return slots * p.charge(request{pages: 1, use: true})
+	return slots * p.charge(smallUse)
 }

@@ -113,7 +113,7 @@ func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	r := request{pages: layoutOf(size, p.pageSize).pages, use: true}
+	r := request{slotKind: slotKind{pages: layoutOf(size, p.pageSize).pages, use: true}}
 	// Whoever waits came first.
 	if r.small() && p.waiting.Load() == 0 {
 		if s := p.stripes.take(); s != nil {
@@ -125,7 +125,7 @@ func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
 
 // returnUse takes a wiped use slot back.
 func (p *Pool) returnUse(s *slot) {
-	if request(s.kind).small() && !s.spare && p.waiting.Load() == 0 {
+	if s.kind.small() && !s.spare && p.waiting.Load() == 0 {
 		s.used = true
 		if !p.stripes.put(s) {
 			p.mu.Lock()
