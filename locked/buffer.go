@@ -98,7 +98,7 @@ func (b *Buffer) start(fill func([]byte) error) error {
 			return err
 		}
 	}
-	b.at.put(b.slot.run.Window, &b.pool.canary)
+	b.pool.arm(b.slot, b.at)
 	if fill == nil {
 		return b.pool.show(b.slot, page.ReadWrite)
 	}

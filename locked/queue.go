@@ -37,7 +37,7 @@ func (p *Pool) queueOf(r request) *queue {
 // arrival until ctx ends, or returns ErrExhausted at once if wait is false.
 func (p *Pool) acquire(ctx context.Context, r request, wait bool) (*slot, error) {
 	p.mu.Lock()
-	s, err := p.take(r)
+	s, err := p.take(r, wait)
 	p.mu.Unlock()
 	if !errors.Is(err, errFull) {
 		return s, err
@@ -56,19 +56,22 @@ func (p *Pool) acquire(ctx context.Context, r request, wait bool) (*slot, error)
 	return p.await(ctx, w)
 }
 
-// take returns a slot for r, or errFull if others came first or there is none.
+// take returns a slot for r, or errFull if others came first or there is none:
+// with wait, also if the system refuses one while another will come back.
 // The caller holds mu.
-func (p *Pool) take(r request) (*slot, error) {
+func (p *Pool) take(r request, wait bool) (*slot, error) {
 	if p.closed.Load() {
 		return nil, ErrClosed
 	}
 	// A request that the whole budget could not meet must not wait.
 	if charge := p.charge(r.slotKind); p.regions+charge+p.keptAtMost(r) > p.budget {
-		e := p.limitError(charge, nil)
-		return nil, e
+		return nil, p.limitError(charge, nil)
 	}
 	if p.queueOf(r).Len() > 0 {
 		return nil, errFull
+	}
+	if wait {
+		return p.takeOrWait(r)
 	}
 	return p.takeNow(r)
 }

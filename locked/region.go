@@ -36,10 +36,10 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if p.regions+charge+p.keptAtMost(r) > p.budget {
 		return nil, p.limitError(charge, nil)
 	}
-	for p.total+charge+p.kept(r) > p.budget {
-		if !p.evict(r) {
-			return nil, ErrExhausted
-		}
+	if err := p.makeRoom(charge, r); errors.Is(err, errFull) {
+		return nil, ErrExhausted
+	} else if err != nil {
+		return nil, err
 	}
 	run, err := p.mapRun(bytes, false, charge)
 	if err != nil {

@@ -16,6 +16,7 @@ type slot struct {
 	kind  slotKind
 	spare bool // kept for nested calls
 	used  bool // since the sweeper last looked
+	armed bool // the canary is in place
 	// shown is the access of the view.
 	shown page.Access
 }
@@ -94,21 +95,30 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 		p.idle[r.slotKind] = idle[1:]
 		return s, nil
 	}
-	for p.total+charge+p.kept(r) > p.budget {
-		if !p.evict(r) {
-			return nil, errFull
-		}
+	if err := p.makeRoom(charge, r); err != nil {
+		return nil, err
 	}
 	for {
 		s, err := p.mapSlot(r, charge)
 		// The system's limit may be tighter than the budget, if something
 		// else in this process has locked memory.
 		var refused *LimitError
-		if errors.As(err, &refused) && p.evict(r) {
+		if errors.As(err, &refused) && p.evict(r) == nil {
 			continue
 		}
 		return s, err
 	}
+}
+
+// makeRoom evicts idle slots until charge bytes fit into the budget. It returns
+// errFull if they don't. The caller holds mu.
+func (p *Pool) makeRoom(charge int, r request) error {
+	for p.total+charge+p.kept(r) > p.budget {
+		if err := p.evict(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeSpare returns the slot kept for nested calls. The caller holds mu.
@@ -216,33 +226,41 @@ func (p *Pool) settle() {
 	p.dispatch()
 }
 
-// evict unmaps one idle slot to make room for r, and reports whether it did.
-// The slots kept for Use stay. A small Use, for which slots are kept, evicts
+// evict unmaps one idle slot to make room for r. It returns errFull if there is
+// none. The slots kept for Use stay. A small Use, for which slots are kept, evicts
 // only what nobody used lately, unless it would else wait for its own goroutine: or
 // it and the buffers would take the same pages from each other for ever, and each
 // exchange costs a dozen system calls.
 // The caller holds mu.
-func (p *Pool) evict(r request) bool {
+func (p *Pool) evict(r request) error {
+	if n := len(p.stuck); n > 0 {
+		s := p.stuck[n-1]
+		p.stuck = p.stuck[:n-1]
+		return p.unmapSlot(s)
+	}
 	picky := r.small() && r.depth == 0 && p.small > 0
 	for kind, idle := range p.idle {
 		if len(idle) == 0 || kind.small() || picky && idle[0].used {
 			continue
 		}
 		p.idle[kind] = idle[1:]
-		return p.unmapSlot(idle[0]) == nil
+		return p.unmapSlot(idle[0])
 	}
 	if r.small() || p.small <= p.reserve {
-		return false
+		return errFull
 	}
 	s := p.stripes.steal()
 	if idle := p.idle[smallUse]; s == nil && len(idle) > 0 {
 		s, p.idle[smallUse] = idle[0], idle[1:]
 	}
-	return s != nil && p.unmapSlot(s) == nil
+	if s == nil {
+		return errFull
+	}
+	return p.unmapSlot(s)
 }
 
 // unmapSlot gives the slot's pages back to the system. If that fails the slot
-// stays charged and is tried again by Close. The caller holds mu.
+// stays charged and is tried again when room is needed, and by Close. The caller holds mu.
 func (p *Pool) unmapSlot(s *slot) error {
 	if err := p.backend.Unmap(s.run); err != nil {
 		p.stuck = append(p.stuck, s)

@@ -159,7 +159,7 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 			return err
 		}
 	}
-	l.put(s.run.Window, &p.canary)
+	p.arm(s, l)
 	if err := fill(s.run.Window[l.data:]); err != nil {
 		return err
 	}
@@ -200,12 +200,20 @@ func (p *Pool) wipeUse(s *slot, l layout) error {
 // overrun, which it reports.
 func (p *Pool) wipeWindow(s *slot, l layout) error {
 	window := s.run.Window
-	if !l.whole(window, &p.canary) {
+	if s.armed && !l.whole(window, &p.canary) {
+		s.armed = false
 		wipe.Bytes(window)
 		return ErrCorrupted
 	}
+	s.armed = false
 	wipe.Bytes(window[l.canary:])
 	return nil
+}
+
+// arm puts the canary before the data.
+func (p *Pool) arm(s *slot, l layout) {
+	l.put(s.run.Window, &p.canary)
+	s.armed = true
 }
 
 // show sets the access of the slot's view.

@@ -1,0 +1,122 @@
+package coffer
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"golang.org/x/crypto/chacha20"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+func newInternal(t *testing.T) *Coffer {
+	t.Helper()
+	budget := 4 * os.Getpagesize()
+	testenv.Lockable(t, budget)
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(pool, Config{RekeyInterval: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// key assembles K from the shares as the package doc gives it.
+func key(t *testing.T, c *Coffer) []byte {
+	t.Helper()
+	k, err := chacha20.HChaCha20(c.right[c.turn][:], domain[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range k {
+		k[i] ^= c.left[i]
+	}
+	return k
+}
+
+func TestSealedFormIsTheDocumentedOne(t *testing.T) {
+	t.Parallel()
+	c := newInternal(t)
+	secret := []byte("what the package doc says")
+	sealed := make([]byte, len(secret)+Overhead)
+	if err := c.Seal(sealed, secret); err != nil {
+		t.Fatal(err)
+	}
+	aead, err := chacha20poly1305.NewX(key(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := append(bytes.Clone(sealed[:8]), c.prefix[:]...)
+	if got, err := aead.Open(nil, nonce, sealed[8:], nil); err != nil || !bytes.Equal(got, secret) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
+	t.Parallel()
+	c := newInternal(t)
+	if &c.regions[0].Bytes()[0] == &c.regions[1].Bytes()[0] || &c.left[0] != &c.regions[0].Bytes()[0] ||
+		&c.right[0][0] != &c.regions[1].Bytes()[0] {
+		t.Error("the shares are not at the start of two regions")
+	}
+	k, left, right := key(t, c), *c.left, *c.right[c.turn]
+	for range 3 {
+		if err := c.Rekey(); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(key(t, c), k) {
+			t.Fatal("the key changed")
+		}
+		if *c.left == left || *c.right[c.turn] == right {
+			t.Error("a share stayed")
+		}
+		if *c.right[1-c.turn] != [KeySize]byte{} {
+			t.Error("the old share is still there")
+		}
+		left, right = *c.left, *c.right[c.turn]
+	}
+}
+
+func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
+	t.Parallel()
+	c := newInternal(t)
+	sealed := make([]byte, 100+Overhead)
+	for range 100 {
+		if err := c.Seal(sealed, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Open(make([]byte, 100), sealed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range c.lanes {
+		// A nonce is no secret.
+		if !bytes.Equal(l.state.Key[:], make([]byte, KeySize)) {
+			t.Error("a lane's state holds the key")
+		}
+	}
+	for i, r := range c.regions {
+		b := bytes.Clone(r.Bytes())
+		clear(b[:KeySize])
+		for j := range b {
+			inNonce := j >= shareArea && (j-shareArea)%laneSize >= laneSize-64
+			if b[j] != 0 && !inNonce {
+				t.Fatalf("region %d has %#x at %d", i, b[j], j)
+			}
+		}
+	}
+}

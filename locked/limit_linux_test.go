@@ -1,0 +1,144 @@
+package locked_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+const limit = 64 << 10
+
+func TestPoolStaysWithinTheRealLimit(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+		p, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
+		if errors.Is(err, locked.ErrUnsupported) {
+			t.Logf("SKIPPED: %v", err)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Stats().Budget; got != limit/os.Getpagesize()*os.Getpagesize() {
+			t.Errorf("%s: a budget of %d", backend, got)
+		}
+		open := fill(t, p, 32)
+		if err := p.Use(ctx, 32, nop, nop); err != nil {
+			t.Errorf("%s: Use with %d buffers open: %v", backend, len(open), err)
+		}
+		if now, stats := testenv.LockedBytes(t), p.Stats().LockedBytes; now > limit || now != stats {
+			t.Errorf("%s: %d bytes locked, Stats says %d", backend, now, stats)
+		}
+		t.Logf("%s: %d buffers of one page within %d bytes, besides the slots of Use", backend, len(open), limit)
+		closePool(t, p)
+		if now := testenv.LockedBytes(t); now != 0 {
+			t.Errorf("%s: %d bytes locked after Close", backend, now)
+		}
+	}
+}
+
+func TestRefusalByTheSystemIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	page := os.Getpagesize()
+	p := openPool(t, locked.Config{UseSlots: 2})
+	first := newBuffer(t, p, 32)
+	copy(first.Bytes(), "a secret")
+
+	// Somebody else in this process locks the rest.
+	other, err := unix.Mmap(-1, 0, limit-testenv.LockedBytes(t), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mlock(other); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.New(32)
+	var refused *locked.LimitError
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v", err)
+	}
+	if refused.Requested < page || refused.Locked != p.Stats().LockedBytes || refused.Soft != limit || refused.Hard != limit || refused.Err == nil {
+		t.Errorf("figures: %+v", refused)
+	}
+	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
+		if !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%q does not name %s", err, remedy)
+		}
+	}
+	if p.Stats().LastLimitError != refused {
+		t.Errorf("Stats says %v", p.Stats().LastLimitError)
+	}
+	if string(first.Bytes()[:8]) != "a secret" {
+		t.Error("the open buffer lost its bytes")
+	}
+
+	// Who may wait gets the slot that comes back.
+	done := make(chan error)
+	go func() {
+		b, err := p.NewContext(ctx, 32)
+		if err == nil {
+			err = b.Destroy()
+		}
+		done <- err
+	}()
+	for p.Stats().Waiters == 0 {
+		select {
+		case err := <-done:
+			t.Fatalf("did not wait: %v", err)
+		default:
+		}
+	}
+	destroy(t, first)
+	if err := <-done; err != nil {
+		t.Errorf("the waiter: %v", err)
+	}
+
+	// And when the others give up their part, the pool grows again.
+	if err := unix.Munmap(other); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range fill(t, p, 32) {
+		destroy(t, b)
+	}
+}
+
+func TestSoftLimitIsRaisedToTheHardOneWhenThatHelps(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	low := unix.Rlimit{Cur: 0, Max: limit}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &low); err != nil {
+		t.Fatal(err)
+	}
+	before, err := locked.CurrentLimits()
+	if err != nil || before.Soft != 0 || before.Hard != limit || before.Exempt || before.PageSize != os.Getpagesize() || before.Backend == "" {
+		t.Errorf("%+v, %v", before, err)
+	}
+	const budget = limit / 2
+	p := openPool(t, locked.Config{LockedBytes: budget})
+	if got := p.Stats().Budget; got != budget {
+		t.Errorf("a budget of %d, asked for %d", got, budget)
+	}
+	destroy(t, newBuffer(t, p, 32))
+	// No more than the budget needs.
+	if after, err := locked.CurrentLimits(); err != nil || after.Soft != budget {
+		t.Errorf("%+v, %v", after, err)
+	}
+}
+
+func TestLimitOfZero(t *testing.T) {
+	if !testenv.UnderLimit(t, 0) {
+		return
+	}
+	TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t)
+}
