@@ -67,6 +67,7 @@ func UnderLimit(t *testing.T, limit int) bool {
 		}
 		return true
 	}
+	t.Parallel()
 	var have unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &have); err != nil {
 		t.Fatal(err)

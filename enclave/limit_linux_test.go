@@ -1,0 +1,118 @@
+package enclave_test
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
+	const limit = 64 << 10
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	// This process has run nothing of the package yet.
+	limits := func() (core, memlock unix.Rlimit) {
+		if err := errors.Join(unix.Getrlimit(unix.RLIMIT_CORE, &core), unix.Getrlimit(unix.RLIMIT_MEMLOCK, &memlock)); err != nil {
+			t.Fatal(err)
+		}
+		return core, memlock
+	}
+	core, memlock := limits()
+	goroutines := runtime.NumGoroutine()
+	if n := testenv.LockedBytes(t); n != 0 {
+		t.Errorf("%d bytes locked by importing", n)
+	}
+	if err := enclave.Purge(); err != nil {
+		t.Errorf("Purge of nothing: %v", err)
+	}
+	if s := enclave.Default().Stats(); s != (enclave.Stats{}) {
+		t.Errorf("before the first use: %+v", s)
+	}
+	e, err := enclave.New(secretOf(32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Use(holds(secretOf(32))); err != nil {
+		t.Error(err)
+	}
+	if r, err := enclave.NewRandom(16); err != nil || r.Size() != 16 {
+		t.Error(err)
+	}
+	b, err := enclave.Default().NewBuffer(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enclave.Seal(b); err != nil {
+		t.Error(err)
+	}
+	s := enclave.Default().Stats()
+	if now := testenv.LockedBytes(t); s.LockedBytes == 0 || s.LockedBytes != now || s.LockedBytesAllowed > limit || s.Seals != 3 || s.Uses != 1 {
+		t.Errorf("%d bytes locked, %+v", now, s)
+	}
+	if now := runtime.NumGoroutine(); now != goroutines {
+		t.Errorf("%d goroutines, %d before", now, goroutines)
+	}
+	if coreNow, memlockNow := limits(); coreNow != core || memlockNow != memlock {
+		t.Errorf("the limits were %v and %v, are %v and %v", core, memlock, coreNow, memlockNow)
+	}
+	if err := enclave.Purge(); err != nil {
+		t.Error(err)
+	}
+	if err := e.Use(holds(secretOf(32))); !errors.Is(err, enclave.ErrDecrypt) {
+		t.Errorf("after the purge: %v", err)
+	}
+}
+
+func TestLimitOfZeroIsALimitErrorFromTheFirstCallOn(t *testing.T) {
+	if !testenv.UnderLimit(t, 0) {
+		return
+	}
+	secret := secretOf(32)
+	_, newErr := enclave.New(secret)
+	_, randomErr := enclave.NewRandom(32)
+	_, bufferErr := enclave.Default().NewBuffer(32)
+	_, sessionErr := enclave.NewSession(enclave.Config{})
+	for name, err := range map[string]error{"New": newErr, "NewRandom": randomErr, "NewBuffer": bufferErr, "NewSession": sessionErr} {
+		var limit *locked.LimitError
+		if !errors.As(err, &limit) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock"} {
+			if !strings.Contains(err.Error(), remedy) {
+				t.Errorf("%s: %q does not name %s", name, err, remedy)
+			}
+		}
+	}
+	if string(secret) != string(secretOf(32)) {
+		t.Error("the secret that could not be sealed is lost")
+	}
+}
+
+func TestSessionWorksUnderOnePageMoreThanNothingElse(t *testing.T) {
+	for _, pages := range []int{1, 2, 3} {
+		testenv.Lockable(t, pages*os.Getpagesize())
+		s, err := enclave.NewSession(enclave.Config{LockedBytes: pages * os.Getpagesize()})
+		var limit *locked.LimitError
+		if pages < 3 && !errors.As(err, &limit) {
+			t.Errorf("%d pages: %v", pages, err)
+		}
+		if err == nil {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := testenv.LockedBytes(t); n != 0 {
+		t.Errorf("%d bytes locked after sessions that could not be", n)
+	}
+}
