@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
+	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
+	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
+)
+
+// fill loads and makes the keys that the options ask for, and returns how many
+// lines were refused.
+func fill(ctx context.Context, o options, v *vault, stdin io.Reader, stderr *os.File) (refused int, err error) {
+	if o.load != "" {
+		refused, err = load(ctx, o.load, v, stdin, stderr)
+		if err != nil {
+			return refused, fmt.Errorf("loading keys: %w", err)
+		}
+	}
+	if o.keys > 0 {
+		if err := generate(ctx, o.keys, v, stderr); err != nil {
+			return refused, fmt.Errorf("making keys: %w", err)
+		}
+	}
+	return refused, nil
+}
+
+// load reads keys from a file, straight into locked memory.
+func load(ctx context.Context, path string, v *vault, stdin io.Reader, stderr *os.File) (refused int, err error) {
+	src := stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return 0, err
+		}
+		defer file.Close()
+		src = file
+	}
+	// A read of a pipe or a terminal may never return. Closing the source is
+	// what ends it; standard input has no other use here.
+	if closer, ok := src.(io.Closer); ok {
+		defer context.AfterFunc(ctx, func() { closer.Close() })()
+	}
+	bar := newProgress(stderr, -1, "loading keys")
+	defer bar.finish()
+	err = v.desk.Use(ctx, func(text, key []byte) error {
+		_, err := v.ring.Load(ctx, v.pool, intake.NewLines(src, text), key, bar.add, func(r keyring.Refusal) {
+			refused++
+			bar.say(fmt.Sprintf("line %d refused: %v", r.Line, r.Err))
+		})
+		return err
+	})
+	return refused, err
+}
+
+// generate makes count keys, of both types in turn.
+func generate(ctx context.Context, count int, v *vault, stderr *os.File) error {
+	bar := newProgress(stderr, count, "making keys")
+	defer bar.finish()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= count {
+					return
+				}
+				if err := generateOne(ctx, v, i); err != nil {
+					cancel(err)
+					return
+				}
+				bar.add()
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+func generateOne(ctx context.Context, v *vault, i int) error {
+	t := signer.Ed25519
+	if i%2 == 1 {
+		t = signer.HMACSHA256
+	}
+	name := fmt.Sprintf("key-%06d", i)
+	_, err := v.ring.Create(ctx, v.pool, intake.Record{Name: name, Type: string(t)})
+	if errors.Is(err, keyring.ErrExists) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return err
+}

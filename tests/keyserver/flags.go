@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/memkeep/memkeep/locked"
+)
+
+const (
+	defaultAddr = "127.0.0.1:8440"
+	defaultKeys = 100_000
+	// defaultMaxBody is far more than what is signed in one piece, and little
+	// enough that a few hundred of them fit into memory.
+	defaultMaxBody = 1 << 20
+)
+
+// options are what the command line says.
+type options struct {
+	addr           string
+	anyPort        bool // another port will do if addr's is taken
+	keys           int
+	load           string
+	lockedBytes    int
+	maxBody        int64
+	requestTimeout time.Duration
+	readTimeout    time.Duration
+	drainTimeout   time.Duration
+	logFormat      string
+	logLevel       slog.Level
+}
+
+const usage = `Usage: keyserver [flags]
+
+Holds signing keys in enclaves, and signs and verifies over HTTP on a loopback
+address. Without flags it makes keys of its own.
+
+-load FILE reads keys, a JSON object in each line:
+
+    {"name":"invoices","type":"ed25519","key":"base64 of the seed or private key"}
+    {"name":"webhooks","type":"hmac-sha256","key":"base64 of 1 to 1024 bytes"}
+
+A line that holds no key is refused with its number, and the rest goes on.
+
+Flags:
+`
+
+// parseFlags returns flag.ErrHelp for -h. It has then written to stderr what
+// there is to say, as for any error of the flags' syntax.
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("keyserver", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		f.PrintDefaults()
+	}
+	f.StringVar(&o.addr, "addr", defaultAddr, "loopback `address` to listen on; if the default's port is taken, any free one")
+	f.IntVar(&o.keys, "keys", defaultKeys, "how `many` keys to make; with -load none, unless this says so")
+	f.StringVar(&o.load, "load", "", "`file` of keys to load, - for standard input")
+	f.IntVar(&o.lockedBytes, "locked-bytes", locked.DefaultLockedBytes, "budget of locked memory in `bytes`")
+	f.Int64Var(&o.maxBody, "max-body", defaultMaxBody, "largest body of a request to sign or verify, in `bytes`")
+	f.DurationVar(&o.requestTimeout, "request-timeout", 5*time.Second, "how `long` a request waits for locked memory")
+	f.DurationVar(&o.readTimeout, "read-timeout", 10*time.Second, "how `long` a client may take to send a request")
+	f.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how `long` requests may take to finish at the end")
+	f.StringVar(&o.logFormat, "log-format", "text", "`format` of the log: text or json")
+	f.TextVar(&o.logLevel, "log-level", slog.LevelWarn, "least `level` that is logged: debug, info (every request), warn, error")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	o.anyPort = !given["addr"]
+	if o.load != "" && !given["keys"] {
+		o.keys = 0
+	}
+	err := o.check(f.Args())
+	if err != nil {
+		fmt.Fprintf(stderr, "keyserver: %v; -h lists the flags\n", err)
+	}
+	return o, err
+}
+
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("what is %q for?", rest[0])
+	case o.keys < 0:
+		return errors.New("-keys is negative")
+	case o.lockedBytes <= 0:
+		return errors.New("-locked-bytes must be more than 0")
+	case o.maxBody <= 0:
+		return errors.New("-max-body must be more than 0")
+	case o.requestTimeout <= 0 || o.readTimeout <= 0 || o.drainTimeout <= 0:
+		return errors.New("a timeout must be more than 0")
+	case o.logFormat != "text" && o.logFormat != "json":
+		return fmt.Errorf("-log-format is %q, not text or json", o.logFormat)
+	}
+	return checkLoopback(o.addr)
+}
+
+// checkLoopback refuses addresses that others could reach.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("-addr: %w", err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return fmt.Errorf("-addr: %q is no loopback address, and this server has neither TLS nor authentication", host)
+	}
+	return nil
+}
+
+// logger returns the log that the options ask for.
+func (o *options) logger(w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: o.logLevel}
+	if o.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,130 @@
+// Package keyring holds signing keys by name.
+package keyring
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/tidwall/btree"
+
+	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
+)
+
+// Errors of names.
+var (
+	ErrExists   = errors.New("a key of that name exists")
+	ErrNotFound = errors.New("no key of that name exists")
+)
+
+// A Ring is a set of keys by name, kept in order, so that a page of the list
+// costs what is on it, however many keys there are. The zero value is empty. It
+// is safe for concurrent use.
+type Ring struct {
+	mu    sync.RWMutex // protects what follows, for moments only
+	keys  btree.Map[string, *signer.Key]
+	count map[signer.Type]int
+	bytes int // of all secrets
+}
+
+// Add enters a key. If the name is taken the error is ErrExists, and the key
+// stays the caller's.
+func (r *Ring) Add(name string, k *signer.Key) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.keys.Get(name); ok {
+		return ErrExists
+	}
+	if r.count == nil {
+		r.count = map[signer.Type]int{}
+	}
+	r.keys.Set(name, k)
+	r.count[k.Type()]++
+	r.bytes += k.Size()
+	return nil
+}
+
+// Get returns the key of that name, or ErrNotFound.
+func (r *Ring) Get(name string) (*signer.Key, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if k, ok := r.keys.Get(name); ok {
+		return k, nil
+	}
+	return nil, ErrNotFound
+}
+
+// Delete takes the key of that name out and destroys it.
+func (r *Ring) Delete(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, ok := r.keys.Delete(name)
+	if !ok {
+		return ErrNotFound
+	}
+	r.count[k.Type()]--
+	r.bytes -= k.Size()
+	k.Destroy()
+	return nil
+}
+
+// An Entry is one key of a list.
+type Entry struct {
+	Name string
+	Key  *signer.Key
+}
+
+// List returns up to limit keys whose names begin with prefix, in the order of
+// their names, from the first after the name after. more says that there are
+// others behind them.
+func (r *Ring) List(prefix, after string, limit int) (page []Entry, more bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	r.keys.Ascend(max(prefix, after), func(name string, k *signer.Key) bool {
+		switch {
+		case !strings.HasPrefix(name, prefix):
+			return false
+		case after != "" && name == after:
+			return true
+		case len(page) == limit:
+			more = true
+			return false
+		}
+		page = append(page, Entry{name, k})
+		return true
+	})
+	return page, more
+}
+
+// First returns the first key of a type, in the order of their names; nil if
+// there is none.
+func (r *Ring) First(t signer.Type) (name string, k *signer.Key) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	r.keys.Scan(func(n string, found *signer.Key) bool {
+		if found.Type() != t {
+			return true
+		}
+		name, k = n, found
+		return false
+	})
+	return name, k
+}
+
+// Count is how many keys of each type there are, and the size of their secrets.
+type Count struct {
+	Keys  map[signer.Type]int
+	Total int
+	Bytes int
+}
+
+// Count counts the keys.
+func (r *Ring) Count() Count {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c := Count{Keys: map[signer.Type]int{}, Total: r.keys.Len(), Bytes: r.bytes}
+	for _, t := range []signer.Type{signer.HMACSHA256, signer.Ed25519} {
+		c.Keys[t] = r.count[t]
+	}
+	return c
+}
