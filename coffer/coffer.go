@@ -39,6 +39,7 @@ import (
 
 	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -127,7 +128,7 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 		c.interval = DefaultRekeyInterval
 	}
 	if err := c.place(pool); err != nil {
-		return nil, fmt.Errorf("coffer: %w", errors.Join(err, locked.FreeAll(c.regions...)))
+		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))
 	}
 	c.draw()
 	if c.interval > 0 {
@@ -194,11 +195,11 @@ func (c *Coffer) enter() *lane {
 	return l
 }
 
-// assemble puts K into the lane's state. The caller holds the lane's lock, and
-// wipes the state.
+// assemble puts K into the lane's state, of which it is the only part that an
+// operation leaves. The caller holds the lane's lock, and wipes K.
 func (c *Coffer) assemble(l *lane) {
 	l.state.HChaCha20(&l.state.Key, c.right[c.turn], &domain)
-	l.state.XOR(&l.state.Key, c.left)
+	xchacha.XOR(&l.state.Key, c.left)
 }
 
 // Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
@@ -218,7 +219,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	c.setNonce(l, dst)
 	c.assemble(l)
 	l.state.Seal(dst[counterSize:], plaintext, l.nonce)
-	l.state.Wipe()
+	wipe.Bytes(l.state.Key[:])
 	return nil
 }
 
@@ -238,7 +239,7 @@ func (c *Coffer) Open(dst, sealed []byte) error {
 	c.setNonce(l, sealed)
 	c.assemble(l)
 	ok := l.state.Open(dst, sealed[counterSize:], l.nonce)
-	l.state.Wipe()
+	wipe.Bytes(l.state.Key[:])
 	if !ok {
 		l.failed++
 		return ErrDecrypt

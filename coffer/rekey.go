@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/memkeep/memkeep/internal/wipe"
-	"github.com/memkeep/memkeep/locked"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // lockAll takes every lane's lock, always in the same order, which excludes all
@@ -44,9 +44,9 @@ func (c *Coffer) Rekey() error {
 	state := c.lanes[0].state
 	_, _ = rand.Read(fresh[:])
 	state.HChaCha20(&state.Key, fresh, &domain)
-	state.XOR(c.left, &state.Key)
+	xchacha.XOR(c.left, &state.Key)
 	state.HChaCha20(&state.Key, old, &domain)
-	state.XOR(c.left, &state.Key)
+	xchacha.XOR(c.left, &state.Key)
 	state.Wipe()
 	wipe.Bytes(old[:])
 	c.turn = 1 - c.turn
@@ -79,7 +79,16 @@ func (c *Coffer) Close() error {
 	c.lockAll()
 	defer c.unlockAll()
 	c.closed = true
-	return errors.Join(locked.FreeAll(c.regions...))
+	return c.free()
+}
+
+// free gives the coffer's memory back.
+func (c *Coffer) free() error {
+	var errs []error
+	for _, r := range c.regions {
+		errs = append(errs, r.Free())
+	}
+	return errors.Join(errs...)
 }
 
 // tick re-randomises the shares and winds the timer up again. It is the timer's

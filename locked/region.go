@@ -77,14 +77,3 @@ func (r *Region) Free() error {
 	p.dispatch()
 	return nil
 }
-
-// FreeAll frees the regions that are not nil.
-func FreeAll(regions ...*Region) error {
-	var errs []error
-	for _, r := range regions {
-		if r != nil {
-			errs = append(errs, r.Free())
-		}
-	}
-	return errors.Join(errs...)
-}

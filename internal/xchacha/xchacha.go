@@ -1,94 +1,219 @@
-// Package xchacha is the one seam between memkeep and its cipher:
-// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha) and HChaCha20, with the key in
-// memory that the caller gives.
+// Package xchacha is XChaCha20-Poly1305 whose every secret byte stays in
+// memory that the caller gives: locked pages, where nothing reaches swap, a
+// core dump or, with memfd_secret, another process. Where that does not
+// matter, use golang.org/x/crypto/chacha20poly1305, which computes the same.
 //
-// This version calls golang.org/x/crypto, whose constructors copy the key to
-// the Go heap.
+// No byte of key, subkey, Poly1305 key, keystream or plaintext is left outside
+// the [State], dst and plaintext when a call returns: not on a stack, not on
+// the heap, not in a register. The assembly for amd64 and arm64 keeps that
+// promise. Its functions have no frame, are not preempted, spill into the
+// State alone and clear every register they used; the Go code around them
+// handles pointers and lengths only.
+//
+// The limits:
+//
+//   - Elsewhere, and with the purego build tag, portable Go does the work. It
+//     keeps its arrays in the State too, but the compiler may spill single
+//     words to the goroutine's stack, and a preempted goroutine leaves its
+//     registers there.
+//   - When a signal arrives while the assembly runs, the operating system saves
+//     the registers in a frame on the thread's signal stack. The next signal
+//     overwrites it; to send one is the caller's part.
+//   - There is no additional data, and a nonce must never be used twice with
+//     one key. A message has 256 GiB at most.
+//
+// XChaCha20 is draft-irtf-cfrg-xchacha-03, ChaCha20 and Poly1305 are RFC 8439.
 package xchacha
 
 import (
-	"crypto/subtle"
-	"fmt"
+	"math"
 	"unsafe"
-
-	"golang.org/x/crypto/chacha20"
-	"golang.org/x/crypto/chacha20poly1305"
-
-	"github.com/memkeep/memkeep/internal/wipe"
 )
 
-// Sizes in bytes.
 const (
 	KeySize   = 32
 	NonceSize = 24
 	TagSize   = 16
-	StateSize = 512
+
+	// StateSize is the size of a State in bytes.
+	StateSize = 768
 )
 
-// A State is the working memory of one operation at a time. It lies in locked
-// memory.
+const (
+	blockSize  = 64  // of ChaCha20
+	streamSize = 512 // as many blocks as the assembly computes side by side
+
+	// The block counter has 32 bits, and block 0 is the Poly1305 key.
+	maxMessage = (1<<32 - 1) * blockSize
+
+	// partSize is how much of a message one call into assembly takes. A
+	// garbage collection waits until it returns: 10 µs, or 40 with SSE2.
+	partSize = 32 << 10
+)
+
+// A State is the working memory of one operation. It has no pointers, lies in
+// locked memory and serves one operation at a time. Between operations it
+// holds the key, and zeros.
+//
+//	  0  Key
+//	 32  subkey      what HChaCha20 makes of Key and 16 bytes of nonce
+//	 64  position    the last row of ChaCha20's input: counter, 0, nonce
+//	 80  r           Poly1305's clamped r,
+//	 96  pad         its s,
+//	112  h           its accumulator,
+//	136  fold        and 5/4 of the high word of r
+//	144  block       the last block of a message, padded
+//	160  length      bytes of the message so far
+//	168  used        where in stream the unused keystream begins
+//	176  rounds      a counter that found no register
+//	192  scratch     words of ChaCha20 that found none
+//	256  stream      keystream
+//
+// Words are in the processor's byte order.
 type State struct {
+	// Key is set before Seal or Open, which leave it.
 	Key [KeySize]byte
-	_   [StateSize - KeySize]byte
+
+	subkey   [8]uint32
+	position [4]uint32
+	r        [2]uint64
+	pad      [2]uint64
+	h        [3]uint64
+	fold     uint64
+	block    [16]byte
+	length   uint64
+	used     uint64
+	rounds   uint64
+	_        uint64
+	scratch  [16]uint32
+	stream   [streamSize]byte
 }
 
-// StateAt overlays a State on the first StateSize bytes of mem, which is
-// 64-byte aligned.
+// The assembly knows the sizes and offsets above. If one is wrong here, a
+// constant is out of range and nothing compiles.
+const (
+	_ = -(unsafe.Sizeof(State{}) ^ StateSize)
+	_ = -(unsafe.Offsetof(State{}.subkey) ^ 32)
+	_ = -(unsafe.Offsetof(State{}.position) ^ 64)
+	_ = -(unsafe.Offsetof(State{}.r) ^ 80)
+	_ = -(unsafe.Offsetof(State{}.pad) ^ 96)
+	_ = -(unsafe.Offsetof(State{}.h) ^ 112)
+	_ = -(unsafe.Offsetof(State{}.fold) ^ 136)
+	_ = -(unsafe.Offsetof(State{}.block) ^ 144)
+	_ = -(unsafe.Offsetof(State{}.length) ^ 160)
+	_ = -(unsafe.Offsetof(State{}.used) ^ 168)
+	_ = -(unsafe.Offsetof(State{}.rounds) ^ 176)
+	_ = -(unsafe.Offsetof(State{}.scratch) ^ 192)
+	_ = -(unsafe.Offsetof(State{}.stream) ^ 256)
+)
+
+// StateAt overlays a State on the first StateSize bytes of mem, which the
+// caller keeps mapped for as long as the State is used. It panics if mem is too
+// short or does not begin at a multiple of 64.
 func StateAt(mem []byte) *State {
-	if len(mem) < StateSize || uintptr(unsafe.Pointer(&mem[0]))%64 != 0 {
-		panic(fmt.Sprintf("xchacha: internal error: no state in %d bytes at %p", len(mem), mem))
+	if len(mem) < StateSize {
+		panic("xchacha: internal error: memory too short for a State")
 	}
-	// A State has no pointers, and its memory is at least as large and aligned.
-	return (*State)(unsafe.Pointer(&mem[0]))
+	p := unsafe.Pointer(unsafe.SliceData(mem))
+	if uintptr(p)%64 != 0 {
+		panic("xchacha: internal error: misaligned memory for a State")
+	}
+	// A State is bytes and integers, for which any content is valid; size and
+	// alignment are checked above.
+	return (*State)(p)
 }
 
-// Seal writes the ciphertext of plaintext under s.Key and its tag to dst, which
-// is TagSize longer.
+// Seal encrypts plaintext under s.Key and nonce to dst, and appends the tag.
+// dst is TagSize longer than plaintext. They do not overlap, or begin at the
+// same byte.
 func (s *State) Seal(dst, plaintext []byte, nonce *[NonceSize]byte) {
-	if len(dst) != len(plaintext)+TagSize {
-		panic("xchacha: internal error: wrong length")
-	}
-	aead, err := chacha20poly1305.NewX(s.Key[:])
-	if err != nil {
-		panic("xchacha: internal error: " + err.Error())
-	}
-	aead.Seal(dst[:0], nonce[:], plaintext, nil)
+	best.sealMessage(s, dst, plaintext, nonce)
 }
 
-// Open writes the plaintext of ciphertext under s.Key to dst, which is TagSize
-// shorter. If the tag is wrong it returns false, and dst is zero.
+// Open decrypts ciphertext, which ends with its tag, to dst. dst is TagSize
+// shorter than ciphertext. They do not overlap, or begin at the same byte. If
+// the ciphertext is not what Seal made with s.Key and nonce, Open returns false
+// and dst is all zero.
 func (s *State) Open(dst, ciphertext []byte, nonce *[NonceSize]byte) bool {
-	if len(ciphertext) < TagSize {
+	return best.openMessage(s, dst, ciphertext, nonce)
+}
+
+// HChaCha20 derives a key from key and in, as XChaCha20 does its subkey. dst
+// may be key. s.Key is neither used nor changed, unless one of them is it.
+func (s *State) HChaCha20(dst, key *[KeySize]byte, in *[16]byte) {
+	best.hChaCha20(s, dst, key, in)
+}
+
+// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha20 does: it is
+// how key shares come together.
+func XOR(dst, src *[KeySize]byte) { xor(dst, src) }
+
+// Wipe clears the State, the key included.
+func (s *State) Wipe() { *s = State{} }
+
+// A kernel is one implementation; each platform's file lists its own. best is
+// the one that suits this processor.
+type kernel int
+
+const portable kernel = 0
+
+var best = kernels()[0]
+
+// A part tells a kernel where in a message the bytes it gets stand. All but
+// the last end where a multiple of streamSize bytes of keystream is used up.
+type part uint64
+
+const (
+	first part = 1 << iota
+	last
+)
+
+func (k kernel) sealMessage(s *State, dst, src []byte, nonce *[NonceSize]byte) {
+	if len(dst)-TagSize != len(src) {
+		panic("xchacha: internal error: wrong length to seal")
+	}
+	checkMessage(dst, src, len(src))
+	p, n := first, partSize-blockSize
+	for len(src) > n {
+		k.seal(s, dst, src[:n], nonce, p)
+		dst, src = dst[n:], src[n:]
+		p, n = 0, partSize
+	}
+	k.seal(s, dst, src, nonce, p|last)
+}
+
+func (k kernel) openMessage(s *State, dst, src []byte, nonce *[NonceSize]byte) bool {
+	if len(src) < TagSize {
+		clear(dst)
 		return false
 	}
-	if len(dst) != len(ciphertext)-TagSize {
-		panic("xchacha: internal error: wrong length")
+	if len(dst) != len(src)-TagSize {
+		panic("xchacha: internal error: wrong length to open")
 	}
-	aead, err := chacha20poly1305.NewX(s.Key[:])
-	if err != nil {
-		panic("xchacha: internal error: " + err.Error())
+	checkMessage(dst, src, len(dst))
+	all := dst
+	p, n := first, partSize-blockSize
+	for len(dst) > n {
+		k.open(s, dst[:n], src, nonce, p)
+		dst, src = dst[n:], src[n:]
+		p, n = 0, partSize
 	}
-	if _, err = aead.Open(dst[:0], nonce[:], ciphertext, nil); err != nil {
-		wipe.Bytes(dst)
+	if !k.open(s, dst, src, nonce, p|last) {
+		clear(all)
 		return false
 	}
 	return true
 }
 
-// HChaCha20 sets dst to HChaCha20(key, in).
-func (s *State) HChaCha20(dst, key *[KeySize]byte, in *[16]byte) {
-	out, err := chacha20.HChaCha20(key[:], in[:])
-	if err != nil {
-		panic("xchacha: internal error: " + err.Error())
+func checkMessage(dst, src []byte, n int) {
+	if math.MaxInt > maxMessage && uint64(n) > maxMessage {
+		panic("xchacha: internal error: message too long")
 	}
-	copy(dst[:], out)
-	wipe.Bytes(out)
-}
-
-// XOR sets dst to dst ⊕ src.
-func (s *State) XOR(dst, src *[KeySize]byte) { subtle.XORBytes(dst[:], dst[:], src[:]) }
-
-// Wipe clears the state, key included.
-func (s *State) Wipe() {
-	wipe.Bytes(unsafe.Slice((*byte)(unsafe.Pointer(s)), StateSize))
+	if n == 0 {
+		return
+	}
+	d, t := uintptr(unsafe.Pointer(&dst[0])), uintptr(unsafe.Pointer(&src[0]))
+	if d != t && d < t+uintptr(len(src)) && t < d+uintptr(len(dst)) {
+		panic("xchacha: internal error: overlap")
+	}
 }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Constants of the generated code.
+var (
+	sigma    Mem // "expand 32-byte k"
+	shuffles Mem // byte orders that rotate words left by 16, then by 8
+	counters Mem // 0 … 7 as words
+	lanes    Mem // 0 and 1, then 2 and 3, each in the first word of a lane
+)
+
+func constants() {
+	sigma = GLOBL("sigma", RODATA|NOPTR)
+	DATA(0, String("expand 32-byte k"))
+
+	shuffles = GLOBL("shuffles", RODATA|NOPTR)
+	for i, left := range []int{2, 1} { // in bytes
+		for j := range 32 {
+			DATA(32*i+j, U8(j%16/4*4+(j+4-left)%4))
+		}
+	}
+
+	counters = GLOBL("counters", RODATA|NOPTR)
+	for i := range 8 {
+		DATA(4*i, U32(i))
+	}
+
+	lanes = GLOBL("lanes", RODATA|NOPTR)
+	for i := range 4 {
+		DATA(16*i, U64(i))
+		DATA(16*i+8, U64(0))
+	}
+}
+
+// quarterRound is RFC 8439, section 2.1, on all 32-bit words of the registers.
+// byteShuffle has the byte orders, if any, that rotate by a number of bits.
+func (v isa) quarterRound(a, b, c, d, tmp reg.VecPhysical, byteShuffle map[int]Op) []step {
+	var s []step
+	half := func(x, y, z reg.VecPhysical, n int) {
+		s = append(s, func() { v.add(y, x) }, func() { v.xor(x, z) })
+		s = append(s, v.rotl(z, n, tmp, byteShuffle)...)
+	}
+	half(a, b, d, 16)
+	half(c, d, b, 12)
+	half(a, b, d, 8)
+	half(c, d, b, 7)
+	return s
+}

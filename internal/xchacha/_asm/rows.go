@@ -1,0 +1,132 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A rows is ChaCha20 with one row of its state to a register: as many blocks as
+// the register has 128-bit lanes. Of all forms it answers soonest.
+type rows struct {
+	a, b, c, d, tmp reg.VecPhysical
+}
+
+// Registers: 0 to 9 are two rows to work on, 10 to 13 hold their input, and in
+// 14 and 15 are byte orders.
+
+func (v isa) rows(i int) rows {
+	return rows{v.vec(5 * i), v.vec(5*i + 1), v.vec(5*i + 2), v.vec(5*i + 3), v.vec(5*i + 4)}
+}
+
+// input is what has to be added in the end. Only rowBlocks uses it, so HChaCha20
+// leaves it alone.
+func (v isa) input() rows {
+	return rows{v.vec(10), v.vec(11), v.vec(12), v.vec(13), nil}
+}
+
+// loadShuffles is byteShuffle for quarterRound.
+func (v isa) loadShuffles() map[int]Op {
+	if v != avx2 {
+		return nil
+	}
+	VMOVDQU(shuffles, ymm[14])
+	VMOVDQU(shuffles.Offset(32), ymm[15])
+	return map[int]Op{16: ymm[14], 8: ymm[15]}
+}
+
+// doubleRound is a column and a diagonal round. Of the four rows, b stays and
+// the others are turned, for b is the last that a quarter round computes:
+// turning it would be waited for.
+func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
+	quarter := v.quarterRound(r.a, r.b, r.c, r.d, r.tmp, byteShuffle)
+	turn := func(a, c, d int) []step {
+		return []step{
+			func() { v.rotateLanes(a, r.a) },
+			func() { v.rotateLanes(d, r.d) },
+			func() { v.rotateLanes(c, r.c) },
+		}
+	}
+	var s []step
+	s = append(s, quarter...)
+	s = append(s, turn(3, 1, 2)...)
+	s = append(s, quarter...)
+	return append(s, turn(1, 3, 2)...)
+}
+
+// twentyRounds loops over the double round of all rs.
+func (v isa) twentyRounds(label string, rs ...rows) {
+	byteShuffle := v.loadShuffles()
+	MOVQ(U32(10), work)
+	Label(label)
+	var all [][]step
+	for _, r := range rs {
+		all = append(all, v.doubleRound(r, byteShuffle))
+	}
+	emit(zip(all...))
+	DECQ(work)
+	JNZ(LabelRef(label))
+}
+
+// hChaCha20 leaves the output of HChaCha20 (draft-irtf-cfrg-xchacha-03,
+// section 2.2) in rows a and d of the result, in every lane.
+func (v isa) hChaCha20(label string, key, in Mem) rows {
+	r := v.rows(0)
+	v.loadRow(sigma, r.a)
+	v.loadRow(key, r.b)
+	v.loadRow(key.Offset(16), r.c)
+	v.loadRow(in, r.d)
+	v.twentyRounds(label, r)
+	return r
+}
+
+// loadSubkey is what rowBlocks needs to have been done.
+func (v isa) loadSubkey() {
+	v.loadRow(at(offSubkey), v.input().b)
+	v.loadRow(at(offSubkey+16), v.input().c)
+}
+
+// rowBlocks writes the next keystream blocks, as many as fit in n rows, to
+// dst, and counts them. The subkey is, and stays, in rows b and c of input.
+func (v isa) rowBlocks(label string, n int, dst Mem) {
+	in := v.input()
+	loadPosition := func(i int, d, tmp reg.VecPhysical) {
+		v.loadRow(at(offPosition), d)
+		v.load(lanes.Offset(v.width()*i), tmp)
+		v.add(tmp, d)
+	}
+	rs := make([]rows, n)
+	v.loadRow(sigma, in.a)
+	for i := range rs {
+		rs[i] = v.rows(i)
+		v.copy(in.a, rs[i].a)
+		v.copy(in.b, rs[i].b)
+		v.copy(in.c, rs[i].c)
+		loadPosition(i, rs[i].d, rs[i].tmp)
+	}
+	v.twentyRounds(label, rs...)
+	for i, r := range rs {
+		loadPosition(i, in.d, r.tmp)
+		v.add(in.a, r.a)
+		v.add(in.b, r.b)
+		v.add(in.c, r.c)
+		v.add(in.d, r.d)
+		v.storeRows(r, dst.Offset(64*v.width()/16*i))
+	}
+	ADDL(U32(n*v.width()/16), at(offPosition))
+}
+
+func (v isa) storeRows(r rows, dst Mem) {
+	if v == sse2 {
+		for i, x := range []reg.VecPhysical{r.a, r.b, r.c, r.d} {
+			v.store(x, dst.Offset(16*i))
+		}
+		return
+	}
+	for block := range 2 {
+		v.joinLanes(block, r.a, r.b, r.tmp)
+		v.store(r.tmp, dst.Offset(64*block))
+		v.joinLanes(block, r.c, r.d, r.tmp)
+		v.store(r.tmp, dst.Offset(64*block+32))
+	}
+}

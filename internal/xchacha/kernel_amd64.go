@@ -1,0 +1,104 @@
+//go:build !purego
+
+package xchacha
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+//go:generate env GOWORK=off go run -C _asm . -out ../kernel_amd64.s
+
+const (
+	sse2 kernel = 1 + iota
+	avx2
+	avx512
+)
+
+// kernels lists what runs on this processor, best first.
+func kernels() []kernel {
+	all := []kernel{sse2, portable}
+	if cpu.X86.HasAVX2 {
+		all = append([]kernel{avx2}, all...)
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL {
+			all = append([]kernel{avx512}, all...)
+		}
+	}
+	return all
+}
+
+func (k kernel) String() string {
+	return [...]string{"portable", "SSE2", "AVX2", "AVX512"}[k]
+}
+
+// The assembly takes pointers and lengths, of slices whose lengths were
+// checked: dst and src have the tag where p says that it follows.
+
+func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) {
+	d, t := unsafe.SliceData(dst), unsafe.SliceData(src)
+	switch k {
+	case avx512:
+		sealAVX512(s, d, t, len(src), nonce, p)
+	case avx2:
+		sealAVX2(s, d, t, len(src), nonce, p)
+	case sse2:
+		sealSSE2(s, d, t, len(src), nonce, p)
+	default:
+		s.sealPortable(dst, src, nonce, p)
+	}
+}
+
+func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) bool {
+	d, t := unsafe.SliceData(dst), unsafe.SliceData(src)
+	switch k {
+	case avx512:
+		return openAVX512(s, d, t, len(dst), nonce, p)
+	case avx2:
+		return openAVX2(s, d, t, len(dst), nonce, p)
+	case sse2:
+		return openSSE2(s, d, t, len(dst), nonce, p)
+	default:
+		return s.openPortable(dst, src, nonce, p)
+	}
+}
+
+func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
+	switch k {
+	case avx512:
+		hChaCha20AVX512(dst, key, in)
+	case avx2:
+		hChaCha20AVX2(dst, key, in)
+	case sse2:
+		hChaCha20SSE2(dst, key, in)
+	default:
+		s.hChaCha20Portable(dst, key, in)
+	}
+}
+
+//go:noescape
+func sealSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+
+//go:noescape
+func openSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+
+//go:noescape
+func hChaCha20SSE2(dst, key *[KeySize]byte, in *[16]byte)
+
+//go:noescape
+func sealAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+
+//go:noescape
+func openAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+
+//go:noescape
+func hChaCha20AVX2(dst, key *[KeySize]byte, in *[16]byte)
+
+//go:noescape
+func sealAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+
+//go:noescape
+func openAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+
+//go:noescape
+func hChaCha20AVX512(dst, key *[KeySize]byte, in *[16]byte)

@@ -1,0 +1,48 @@
+//go:build !purego
+
+package xchacha
+
+import "unsafe"
+
+const neon kernel = 1
+
+// opening tells messageNEON that it is to open, beside first and last.
+const opening part = 4
+
+// kernels lists what runs on this processor, best first. All that Go supports
+// have NEON.
+func kernels() []kernel { return []kernel{neon, portable} }
+
+func (k kernel) String() string { return [...]string{"portable", "NEON"}[k] }
+
+// The assembly takes pointers and lengths, of slices whose lengths were
+// checked: dst and src have the tag where p says that it follows.
+
+func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) {
+	if k == portable {
+		s.sealPortable(dst, src, nonce, p)
+		return
+	}
+	messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(src), nonce, p)
+}
+
+func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) bool {
+	if k == portable {
+		return s.openPortable(dst, src, nonce, p)
+	}
+	return messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(dst), nonce, p|opening)
+}
+
+func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
+	if k == portable {
+		s.hChaCha20Portable(dst, key, in)
+		return
+	}
+	hChaCha20NEON(dst, key, in)
+}
+
+//go:noescape
+func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+
+//go:noescape
+func hChaCha20NEON(dst, key *[KeySize]byte, in *[16]byte)

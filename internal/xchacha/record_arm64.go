@@ -1,0 +1,23 @@
+//go:build !purego
+
+package xchacha
+
+// Tests call the kernels through record, which Go code can't be: between a
+// kernel's return and the recording no other instruction may touch a register.
+// Nothing else refers to it, so it is in no other program.
+
+// A recording is the registers, and the stack right below the caller's frame,
+// as they are set before a call and as they are left after it.
+type recording struct {
+	general [26]uint64 // R0 to R17 and R19 to R26
+	vector  [32][16]byte
+	stack   [256]byte
+}
+
+// record fills the registers and the stack from r, calls the assembly function
+// at entry with args as its arguments and result, and fills r from them.
+func record(entry uintptr, args *[7]uintptr, r *recording)
+
+// entry is where an assembly function begins: of kernel k, seal, open,
+// hChaCha20 or xor.
+func entry(k kernel, function uint64) uintptr

@@ -1,0 +1,20 @@
+//go:build !purego
+
+package xchacha
+
+import "unsafe"
+
+// callAssembly runs one assembly function between two recordings. pattern is
+// what the registers and the stack hold before it.
+func callAssembly(k kernel, function uint64, pattern byte, args [7]uintptr) (*recording, bool) {
+	if function == functionOpen {
+		args[5] |= uintptr(opening)
+	}
+	r := new(recording)
+	all := unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
+	for i := range all {
+		all[i] = pattern
+	}
+	record(entry(k, function), &args, r)
+	return r, byte(args[6]) != 0
+}

@@ -1,0 +1,282 @@
+package xchacha
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"golang.org/x/crypto/chacha20"
+)
+
+// roundTrip seals and opens plaintext, apart and in place, and compares with
+// x/crypto.
+func roundTrip(t *testing.T, k kernel, key []byte, nonce *[NonceSize]byte, plaintext []byte, dstOffset int) {
+	t.Helper()
+	want := sealed(t, key, nonce, plaintext)
+	s := newState()
+	copy(s.Key[:], key)
+	n := len(plaintext)
+
+	dst := newCanaried(n+TagSize, dstOffset)
+	k.sealMessage(s, dst.data, plaintext, nonce)
+	checkClean(t, s, key)
+	dst.check(t)
+	if !bytes.Equal(dst.data, want) {
+		t.Fatalf("sealed %d bytes: ciphertext right is %v, tag right is %v", n,
+			bytes.Equal(dst.data[:n], want[:n]), bytes.Equal(dst.data[n:], want[n:]))
+	}
+
+	back := newCanaried(n, dstOffset)
+	if !k.openMessage(s, back.data, dst.data, nonce) {
+		t.Fatalf("opened %d bytes: wrong tag", n)
+	}
+	checkClean(t, s, key)
+	back.check(t)
+	if !bytes.Equal(back.data, plaintext) {
+		t.Fatalf("opened %d bytes: wrong plaintext", n)
+	}
+
+	clear(dst.data)
+	copy(dst.data, plaintext)
+	k.sealMessage(s, dst.data, dst.data[:n], nonce)
+	dst.check(t)
+	if !bytes.Equal(dst.data, want) {
+		t.Fatalf("sealed %d bytes in place: wrong ciphertext", n)
+	}
+	if !k.openMessage(s, dst.data[:n], dst.data, nonce) {
+		t.Fatalf("opened %d bytes in place: wrong tag", n)
+	}
+	dst.check(t)
+	if !bytes.Equal(dst.data[:n], plaintext) || !bytes.Equal(dst.data[n:], want[n:]) {
+		t.Fatalf("opened %d bytes in place: wrong plaintext", n)
+	}
+}
+
+func TestXOR(t *testing.T) {
+	t.Parallel()
+	var a, b, want [KeySize]byte
+	random := newSource(20)
+	copy(a[:], random.bytes(KeySize))
+	copy(b[:], random.bytes(KeySize))
+	for i := range want {
+		want[i] = a[i] ^ b[i]
+	}
+	if XOR(&a, &b); a != want {
+		t.Errorf("got %x, want %x", a, want)
+	}
+	if XOR(&a, &a); a != [KeySize]byte{} {
+		t.Errorf("of one with itself: %x", a)
+	}
+}
+
+func TestEveryLength(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(1)
+		key, nonce, plaintext := random.bytes(KeySize), random.nonce(), random.bytes(4096)
+		for n := range len(plaintext) + 1 {
+			roundTrip(t, k, key, nonce, plaintext[:n], 0)
+		}
+	})
+}
+
+func TestLongMessages(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(2)
+		plaintext := random.bytes(200_003)
+		lengths := []int{5_001, 9_999, 100_000, len(plaintext)}
+		for parts := 1; parts <= 4; parts++ {
+			for _, over := range []int{-65, -64, -1, 0, 1, 63, 64, 511, 512, 513} {
+				lengths = append(lengths, parts*partSize-blockSize+over)
+			}
+		}
+		for _, n := range lengths {
+			roundTrip(t, k, random.bytes(KeySize), random.nonce(), plaintext[:n], n%64)
+		}
+	})
+}
+
+func TestEveryAlignment(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(3)
+		key, nonce := random.bytes(KeySize), random.nonce()
+		lengths := []int{1, 31, 64, 192, 500, 1500}
+		for src := range 64 {
+			for dst := range 64 {
+				plaintext := aligned(lengths[(src+dst)%len(lengths)], src)
+				random.Read(plaintext)
+				roundTrip(t, k, key, nonce, plaintext, dst)
+			}
+		}
+	})
+}
+
+// A changed byte anywhere must be noticed, and nothing of the plaintext may
+// remain.
+func TestTampering(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(4)
+		s := newState()
+		random.Read(s.Key[:])
+		key := bytes.Clone(s.Key[:])
+		for _, n := range []int{0, 1, 16, 32, 63, 65, 193, 449, 700, partSize - blockSize + 100} {
+			nonce := random.nonce()
+			ciphertext := sealed(t, key, nonce, random.bytes(n))
+			step := 1 + len(ciphertext)/1000*20
+			for i := range ciphertext {
+				if i%step != 0 && i < n {
+					continue
+				}
+				ciphertext[i] ^= 1 << (i % 8)
+				checkRejected(t, k, s, ciphertext, nonce, i%64)
+				ciphertext[i] ^= 1 << (i % 8)
+			}
+			nonce[n%NonceSize] ^= 4
+			checkRejected(t, k, s, ciphertext, nonce, 0)
+			nonce[n%NonceSize] ^= 4
+			s.Key[n%KeySize] ^= 4
+			checkRejected(t, k, s, ciphertext, nonce, 0)
+			s.Key[n%KeySize] ^= 4
+			if n > 0 {
+				checkRejected(t, k, s, ciphertext[1:], nonce, 0)
+				checkRejected(t, k, s, ciphertext[:n+TagSize-1], nonce, 0)
+			}
+		}
+	})
+}
+
+func checkRejected(t *testing.T, k kernel, s *State, ciphertext []byte, nonce *[NonceSize]byte, offset int) {
+	t.Helper()
+	key := bytes.Clone(s.Key[:])
+	n := len(ciphertext) - TagSize
+	dst := newCanaried(n, offset)
+	inPlace := newCanaried(n+TagSize, offset)
+	copy(inPlace.data, ciphertext)
+	for _, opened := range []bool{
+		k.openMessage(s, dst.data, ciphertext, nonce),
+		k.openMessage(s, inPlace.data[:n], inPlace.data, nonce),
+	} {
+		if opened {
+			t.Fatalf("opened a wrong ciphertext of %d bytes", n)
+		}
+	}
+	dst.check(t)
+	inPlace.check(t)
+	zero := make([]byte, n)
+	if !bytes.Equal(dst.data, zero) || !bytes.Equal(inPlace.data[:n], zero) {
+		t.Fatalf("dst is not cleared after a wrong ciphertext of %d bytes", n)
+	}
+	if !bytes.Equal(inPlace.data[n:], ciphertext[n:]) {
+		t.Fatalf("the tag was overwritten")
+	}
+	checkClean(t, s, key)
+}
+
+func TestTooShort(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		for n := range TagSize {
+			dst := []byte{1, 2, 3}
+			if k.openMessage(newState(), dst, make([]byte, n), new([NonceSize]byte)) {
+				t.Errorf("opened %d bytes", n)
+			}
+			if !bytes.Equal(dst, make([]byte, 3)) {
+				t.Errorf("dst is not cleared after %d bytes", n)
+			}
+		}
+	})
+}
+
+func TestHChaCha20(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(5)
+		s := newState()
+		for offset := range 64 {
+			key := (*[KeySize]byte)(aligned(KeySize, offset))
+			in := (*[16]byte)(random.bytes(16))
+			random.Read(key[:])
+			want, err := chacha20.HChaCha20(key[:], in[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := newCanaried(KeySize, offset)
+			k.hChaCha20(s, (*[KeySize]byte)(dst.data), key, in)
+			dst.check(t)
+			checkClean(t, s, make([]byte, KeySize))
+			k.hChaCha20(s, &s.Key, key, in)
+			checkClean(t, s, want)
+			s.Wipe()
+			k.hChaCha20(s, key, key, in)
+			if !bytes.Equal(dst.data, want) || !bytes.Equal(key[:], want) {
+				t.Fatal("wrong key")
+			}
+		}
+	})
+}
+
+// The methods are the best kernel.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	random := newSource(6)
+	s, nonce, plaintext := newState(), random.nonce(), random.bytes(100)
+	random.Read(s.Key[:])
+	key := bytes.Clone(s.Key[:])
+	ciphertext := make([]byte, len(plaintext)+TagSize)
+	s.Seal(ciphertext, plaintext, nonce)
+	if !bytes.Equal(ciphertext, sealed(t, key, nonce, plaintext)) {
+		t.Error("Seal: wrong ciphertext")
+	}
+	back := make([]byte, len(plaintext))
+	if !s.Open(back, ciphertext, nonce) || !bytes.Equal(back, plaintext) {
+		t.Error("Open: wrong plaintext")
+	}
+	want, _ := chacha20.HChaCha20(key, nonce[:16])
+	s.HChaCha20(&s.Key, &s.Key, (*[16]byte)(nonce[:]))
+	checkClean(t, s, want)
+	s.Wipe()
+	checkClean(t, s, make([]byte, KeySize))
+}
+
+func TestNothingIsAllocated(t *testing.T) {
+	s := newState()
+	ciphertext := make([]byte, 100+TagSize)
+	allocated := testing.AllocsPerRun(100, func() {
+		var nonce [NonceSize]byte
+		var in [16]byte
+		var buffer [100]byte
+		s.Seal(ciphertext, buffer[:], &nonce)
+		if !s.Open(buffer[:], ciphertext, &nonce) {
+			t.Error("not opened")
+		}
+		s.HChaCha20(&s.Key, &s.Key, &in)
+		s.Wipe()
+	})
+	if allocated != 0 {
+		t.Errorf("%v allocations", allocated)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	t.Parallel()
+	s, nonce, buffer := newState(), new([NonceSize]byte), make([]byte, 128)
+	for name, misuse := range map[string]func(){
+		"State too short":  func() { StateAt(aligned(StateSize-1, 0)) },
+		"State of nothing": func() { StateAt(nil) },
+		"State misaligned": func() { StateAt(aligned(StateSize, 32)) },
+		"Seal, dst short":  func() { s.Seal(buffer[:47], make([]byte, 32), nonce) },
+		"Seal, dst long":   func() { s.Seal(buffer[:49], make([]byte, 32), nonce) },
+		"Seal, overlap":    func() { s.Seal(buffer[:48], buffer[1:33], nonce) },
+		"Seal, into tag":   func() { s.Seal(buffer[:48], buffer[40:72], nonce) },
+		"Open, dst short":  func() { s.Open(make([]byte, 31), buffer[:48], nonce) },
+		"Open, dst long":   func() { s.Open(make([]byte, 33), buffer[:48], nonce) },
+		"Open, overlap":    func() { s.Open(buffer[1:33], buffer[:48], nonce) },
+		"Open, from tag":   func() { s.Open(buffer[40:72], buffer[:48], nonce) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if message := fmt.Sprint(recover()); !bytes.HasPrefix([]byte(message), []byte("xchacha: internal error: ")) {
+					t.Errorf("panicked with %q", message)
+				}
+			}()
+			misuse()
+		})
+	}
+}

@@ -1,0 +1,158 @@
+// Package scale proves the library's bounds at the size of a real server: a
+// million secrets, a thousand goroutines, under the limit on locked memory that
+// an unconfigured container gives. Each test runs in a process of its own,
+// exempt from nothing.
+package scale
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+// limit is what docker and older systems let a process lock.
+const limit = 64 << 10
+
+// heapInUse returns the bytes of live heap objects and the objects ever made.
+func heapInUse() (live, mallocs uint64) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc, m.Mallocs
+}
+
+func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	const secrets, size = 1_000_000, 32
+	enclaves := make([]*enclave.Enclave, secrets)
+	secret := make([]byte, size)
+	fill := func(i int) {
+		clear(secret)
+		binary.LittleEndian.PutUint64(secret[8:], uint64(i))
+	}
+	check := func(i int, got []byte) error {
+		if len(got) != size || binary.LittleEndian.Uint64(got[8:]) != uint64(i) {
+			return fmt.Errorf("secret %d is %x", i, got)
+		}
+		return nil
+	}
+	live, mallocs := heapInUse()
+	for i := range enclaves {
+		fill(i)
+		e, err := enclave.New(secret)
+		if err != nil {
+			t.Fatalf("sealing secret %d: %v", i, err)
+		}
+		enclaves[i] = e
+	}
+	liveAfter, mallocsAfter := heapInUse()
+	perSecret := float64(liveAfter-live) / secrets
+	perSeal := float64(mallocsAfter-mallocs) / secrets
+	for i, e := range enclaves {
+		var err error
+		if i%2 == 0 {
+			err = e.Use(func(got []byte) error { return check(i, got) })
+		} else if b, openErr := e.Open(); openErr != nil {
+			err = openErr
+		} else if err = b.Use(func(got []byte) error { return check(i, got) }); err == nil {
+			err = b.Destroy()
+		}
+		if err != nil {
+			t.Fatalf("opening secret %d: %v", i, err)
+		}
+	}
+	locked := testenv.LockedBytes(t)
+	stats := enclave.Default().Stats()
+	t.Logf("%d secrets: %.1f bytes of heap and %.2f allocations each, %d bytes locked, at most %d by Stats",
+		secrets, perSecret, perSeal, locked, stats.LockedBytesPeak)
+	if locked > limit || stats.LockedBytesPeak > limit || stats.LockedBytes != locked {
+		t.Errorf("%d bytes locked, limit %d, %+v", locked, limit, stats)
+	}
+	if perSecret > 96 {
+		t.Errorf("%.1f bytes of heap for a secret of %d bytes, at most 96", perSecret, size)
+	}
+	if perSeal > 2.01 {
+		t.Errorf("%.2f allocations for a seal, at most 2", perSeal)
+	}
+	if stats.Seals != secrets || stats.Opens != secrets/2 || stats.Uses != secrets/2 || stats.Failures != 0 || stats.OpenBuffers != 0 {
+		t.Errorf("%+v", stats)
+	}
+	runtime.KeepAlive(enclaves)
+}
+
+func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	const goroutines, duration = 1000, 30 * time.Second
+	secret := []byte("one of a few shared signing keys")
+	e, err := enclave.New(slices.Clone(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	check := func(got []byte) error {
+		if string(got) != string(secret) {
+			return fmt.Errorf("got %x", got)
+		}
+		return nil
+	}
+	waits := make([][]time.Duration, goroutines)
+	end := time.Now().Add(duration)
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			for i := 0; time.Now().Before(end); i++ {
+				start := time.Now()
+				var err error
+				if i%2 == 0 {
+					err = e.Use(check)
+				} else if b, openErr := e.OpenContext(context.Background()); openErr != nil {
+					err = openErr
+				} else if err = b.Use(check); err == nil {
+					err = b.Destroy()
+				}
+				if err != nil {
+					t.Errorf("goroutine %d: %v", g, err)
+					return
+				}
+				waits[g] = append(waits[g], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+
+	var all []time.Duration
+	fewest := len(waits[0])
+	for _, w := range waits {
+		all = append(all, w...)
+		fewest = min(fewest, len(w))
+	}
+	slices.Sort(all)
+	median, slowest := all[len(all)/2], all[len(all)-1]
+	stats := enclave.Default().Stats()
+	t.Logf("%d calls in %v, at least %d for each goroutine; median %v, slowest %v (%.1f×); at most %d bytes locked",
+		len(all), duration, fewest, median, slowest, float64(slowest)/float64(median), stats.LockedBytesPeak)
+	if slowest > 100*median {
+		t.Errorf("the slowest call took %v, the median %v", slowest, median)
+	}
+	if locked := testenv.LockedBytes(t); locked > limit || stats.LockedBytesPeak > limit {
+		t.Errorf("%d bytes locked, %+v", locked, stats)
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+	if stats.OpenBuffers != 0 || stats.Waiters != 0 {
+		t.Errorf("%+v", stats)
+	}
+}
