@@ -2,6 +2,15 @@ module github.com/memkeep/memkeep/benchmarks
 
 go 1.25.0
 
-require github.com/memkeep/memkeep v0.0.0
+require (
+	github.com/awnumar/memguard v0.23.0
+	github.com/memkeep/memkeep v0.0.0
+	golang.org/x/crypto v0.55.0
+)
+
+require (
+	github.com/awnumar/memcall v0.4.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
 
 replace github.com/memkeep/memkeep => ../

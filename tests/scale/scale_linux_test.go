@@ -21,6 +21,15 @@ import (
 // limit is what docker and older systems let a process lock.
 const limit = 64 << 10
 
+// skipShort leaves these tests out of runs under the race detector, which counts
+// and slows down what they measure.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: -short")
+	}
+}
+
 // heapInUse returns the bytes of live heap objects and the objects ever made.
 func heapInUse() (live, mallocs uint64) {
 	runtime.GC()
@@ -30,6 +39,7 @@ func heapInUse() (live, mallocs uint64) {
 }
 
 func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
+	skipShort(t)
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
@@ -91,6 +101,7 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 }
 
 func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
+	skipShort(t)
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}

@@ -1,2 +1,0 @@
-// Package benchmarks compares memkeep with its peers.
-package benchmarks
