@@ -43,21 +43,33 @@ func load(ctx context.Context, path string, v *vault, stdin io.Reader, stderr *o
 		defer file.Close()
 		src = file
 	}
-	// A read of a pipe or a terminal may never return. Closing the source is
-	// what ends it; standard input has no other use here.
-	if closer, ok := src.(io.Closer); ok {
-		defer context.AfterFunc(ctx, func() { closer.Close() })()
-	}
 	bar := newProgress(stderr, -1, "loading keys")
 	defer bar.finish()
-	err = v.desk.Use(ctx, func(text, key []byte) error {
-		_, err := v.ring.Load(ctx, v.pool, intake.NewLines(src, text), key, bar.add, func(r keyring.Refusal) {
-			refused++
-			bar.say(fmt.Sprintf("line %d refused: %v", r.Line, r.Err))
+
+	type outcome struct {
+		refused int
+		err     error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.err = v.desk.Use(ctx, func(text, key []byte) error {
+			_, err := v.ring.Load(ctx, v.pool, intake.NewLines(src, text), key, bar.add, func(r keyring.Refusal) {
+				o.refused++
+				bar.say(fmt.Sprintf("line %d refused: %v", r.Line, r.Err))
+			})
+			return err
 		})
-		return err
-	})
-	return refused, err
+		done <- o
+	}()
+	select {
+	case o := <-done:
+		return o.refused, o.err
+	case <-ctx.Done():
+		// A read of a pipe or a terminal may never return, and nothing can
+		// interrupt it. The process ends now, and the reader with it.
+		return 0, context.Cause(ctx)
+	}
 }
 
 // generate makes count keys, of both types in turn.

@@ -82,17 +82,22 @@ func (a *API) Registry() *prometheus.Registry { return a.metrics.registry }
 // none if nil.
 type endpoint func(w http.ResponseWriter, r *http.Request) (status int, body any, err error)
 
-// route serves one path: it chooses the endpoint, bounds its time, writes the
-// answer, and counts and logs it.
+// bounded returns a request's context with the end of its patience for locked
+// memory and a worker. The time that the client takes to send its body is not
+// counted: the server's read timeout bounds that.
+func (a *API) bounded(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), a.Timeout)
+}
+
+// route serves one path: it chooses the endpoint, writes its answer, and counts
+// and logs it.
 func (a *API) route(path string, methods map[string]endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		a.metrics.inFlight.Inc()
 		defer a.metrics.inFlight.Dec()
 
-		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
-		defer cancel()
-		status, body, err := a.choose(w, r, methods)(w, r.WithContext(ctx))
+		status, body, err := a.choose(w, r, methods)(w, r)
 		if err != nil {
 			status, body = a.refuse(w, err)
 		}

@@ -34,7 +34,9 @@ func infoOf(name string, k *signer.Key) keyInfo {
 func (a *API) create(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	body := http.MaxBytesReader(w, r.Body, intake.MaxText)
 	var info keyInfo
-	err := a.Desk.Use(r.Context(), func(text, key []byte) error {
+	ctx, cancel := a.bounded(r)
+	defer cancel()
+	err := a.Desk.Use(ctx, func(text, key []byte) error {
 		text, err := intake.ReadText(body, text)
 		if err != nil {
 			return err
@@ -43,7 +45,9 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) (int, any, error) {
 		if err != nil {
 			return err
 		}
-		k, err := a.Ring.Create(r.Context(), a.Pool, rec)
+		ctx, cancel := a.bounded(r)
+		defer cancel()
+		k, err := a.Ring.Create(ctx, a.Pool, rec)
 		if err != nil {
 			return err
 		}
@@ -112,7 +116,9 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	signature, err := a.Pool.Sign(r.Context(), k, message)
+	ctx, cancel := a.bounded(r)
+	defer cancel()
+	signature, err := a.Pool.Sign(ctx, k, message)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -141,7 +147,9 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	valid, err := a.Pool.Verify(r.Context(), k, message, signature)
+	ctx, cancel := a.bounded(r)
+	defer cancel()
+	valid, err := a.Pool.Verify(ctx, k, message, signature)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -153,7 +161,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) (int, any, error) {
 func (a *API) health(http.ResponseWriter, *http.Request) (int, any, error) {
 	body := struct {
 		Status string `json:"status"`
-		Keys   int    `json:"keys"`
+		Count  int    `json:"key_count"`
 	}{"ok", a.Ring.Count().Total}
 	if a.draining.Load() {
 		body.Status = "draining"

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// At 64 KiB, which is what many systems give a process that nobody configured,
+// 200 clients at once create keys, sign, verify and delete without one failure.
+func TestManyClientsUnderASmallLimit(t *testing.T) {
+	t.Parallel()
+	server := start(t, spec{
+		args:    []string{"-keys", "2000", "-request-timeout", "60s", "-read-timeout", "60s"},
+		memlock: "65536",
+	})
+	c := server.client()
+	const clients, rounds = 200, 5
+	var group sync.WaitGroup
+	for i := range clients {
+		group.Go(func() {
+			for round := range rounds {
+				if err := c.round(i, round); err != nil {
+					t.Errorf("client %d, round %d: %v", i, round, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	metrics := c.call(http.StatusOK, "GET", "/metrics", "").raw
+	for _, want := range []string{
+		fmt.Sprintf(`keyserver_requests_total{code="200",method="POST",route="/v1/keys/{name}/sign"} %d`, 2*clients*rounds),
+		`memkeep_locked_bytes_allowed 65536`,
+		`memkeep_failures_total 0`,
+		`memkeep_waiters 0`,
+	} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// round is what each client does again and again.
+func (c *client) round(i, round int) error {
+	shared := keyPath(fmt.Sprintf("key-%06d", (i*7+round)%2000))
+	own := fmt.Sprintf("own-%d-%d", i, round)
+	message := fmt.Appendf(nil, "message %d of client %d", round, i)
+	private := ed25519.NewKeyFromSeed(seeded(own, ed25519.SeedSize))
+	want := ed25519.Sign(private, message)
+
+	signed, err := c.expect(http.StatusOK, "POST", shared+"/sign", messageBody(message))
+	if err != nil {
+		return err
+	}
+	verified, err := c.expect(http.StatusOK, "POST", shared+"/verify", verifyBody(message, signed.Signature))
+	if err != nil {
+		return err
+	}
+	if _, err := c.expect(http.StatusCreated, "POST", "/v1/keys", keyBody(own, "ed25519", private.Seed())); err != nil {
+		return err
+	}
+	mine, err := c.expect(http.StatusOK, "POST", keyPath(own)+"/sign", messageBody(message))
+	if err != nil {
+		return err
+	}
+	if !verified.Valid || string(mine.Signature) != string(want) {
+		return fmt.Errorf("valid is %v; signature %x, want %x", verified.Valid, mine.Signature, want)
+	}
+	_, err = c.expect(http.StatusNoContent, "DELETE", keyPath(own), "")
+	return err
+}
+
+// expect is call for a goroutine of its own.
+func (c *client) expect(status int, method, path, body string) (answer, error) {
+	a, err := c.try(method, path, body)
+	if err == nil && a.status != status {
+		err = fmt.Errorf("%s %s: status %d, want %d: %s", method, path, a.status, status, a.raw)
+	}
+	return a, err
+}
+
+// Where nothing may be locked the server says so, says what helps, and exits.
+func TestNothingMayBeLocked(t *testing.T) {
+	t.Parallel()
+	c := launch(t, spec{memlock: "0"})
+	c.wait(exitFailed)
+	for _, want := range []string{"no memory can be locked", "limit is 0 bytes", "ulimit -l", "LimitMEMLOCK"} {
+		if !strings.Contains(c.errors(), want) {
+			t.Errorf("the error lacks %q:\n%s", want, c.errors())
+		}
+	}
+	if c.output() != "" {
+		t.Errorf("there is output:\n%s", c.output())
+	}
+}
+
+func TestBudgetTooSmall(t *testing.T) {
+	t.Parallel()
+	needLocked(t)
+	c := launch(t, spec{args: []string{"-locked-bytes", "12288"}})
+	c.wait(exitFailed)
+	if !strings.Contains(c.errors(), "-locked-bytes") {
+		t.Errorf("the error:\n%s", c.errors())
+	}
+}
+
+// While all the locked memory for incoming keys is in use, further keys wait,
+// get 503 in time, and are welcome afterwards. Signing goes on.
+func TestBusyDesk(t *testing.T) {
+	t.Parallel()
+	server := start(t, spec{args: []string{"-keys", "1", "-request-timeout", "300ms", "-read-timeout", "60s"}})
+	c := server.client()
+	var waiting []*slow
+	for i := 0; ; i++ {
+		if i > maxSeats {
+			t.Fatalf("%d clients take locked memory, at most %d may", i, maxSeats)
+		}
+		s, first := server.begin("/v1/keys", fmt.Sprintf(`{"name":"slow-%d","type":"hmac-sha256"}`, i))
+		if first.StatusCode == http.StatusContinue {
+			waiting = append(waiting, s)
+			continue
+		}
+		if first.StatusCode != http.StatusServiceUnavailable || first.Header.Get("Retry-After") == "" {
+			t.Fatalf("status %d, Retry-After %q", first.StatusCode, first.Header.Get("Retry-After"))
+		}
+		a, err := readAnswer(first)
+		if err != nil || a.Error.Code != "overloaded" {
+			t.Errorf("the answer: %s, %v", a.raw, err)
+		}
+		break
+	}
+	c.call(http.StatusOK, "POST", "/v1/keys/key-000000/sign", messageBody(nil))
+	for i, s := range waiting {
+		// The time it may wait is over, but it did not wait.
+		if a := s.finish(); a.status != http.StatusCreated {
+			t.Errorf("slow client %d: status %d: %s", i, a.status, a.raw)
+		}
+	}
+	c.call(http.StatusCreated, "POST", "/v1/keys", `{"name":"late","type":"hmac-sha256"}`)
+}
+
+// A client that sends its request too slowly is told so, and loses its
+// connection.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "300ms"}})
+	for _, path := range []string{"/v1/keys", "/v1/keys/key-000000/sign"} {
+		s, first := server.begin(path, messageBody(nil))
+		if first.StatusCode != http.StatusContinue {
+			t.Fatalf("%s: status %d", path, first.StatusCode)
+		}
+		if a := s.answer(); a.status != http.StatusRequestTimeout || a.Error.Code != "body_too_slow" {
+			t.Errorf("%s: status %d: %s", path, a.status, a.raw)
+		}
+		if _, err := s.r.ReadByte(); err == nil {
+			t.Errorf("%s: the connection is still open", path)
+		}
+	}
+	server.client().call(http.StatusOK, "POST", "/v1/keys/key-000000/sign", messageBody(nil))
+}
