@@ -29,7 +29,7 @@ var (
 
 	// ErrUnsupported says that this platform, or the backend that was asked
 	// for, can't lock memory.
-	ErrUnsupported = fmt.Errorf("locked: %w", page.ErrUnsupported)
+	ErrUnsupported = page.ErrUnsupported
 )
 
 // LimitError says that memory could not be locked: because the process's limit

@@ -1,6 +1,8 @@
 package locked
 
 import (
+	"fmt"
+
 	"github.com/memkeep/memkeep/internal/page"
 )
 
@@ -30,7 +32,7 @@ func CurrentLimits() (Limits, error) {
 	limits := Limits{Soft: l.Soft, Hard: l.Hard, Exempt: l.Exempt, PageSize: page.Size()}
 	b, err := page.Open("", nil)
 	if err != nil {
-		return limits, openError(err)
+		return limits, fmt.Errorf("locked: %w", err)
 	}
 	limits.Backend = Backend(b.Name())
 	return limits, nil

@@ -109,13 +109,9 @@ type Pool struct {
 func NewPool(cfg Config) (*Pool, error) {
 	b, err := page.Open(string(cfg.Backend), nil)
 	if err != nil {
-		return nil, openError(err)
+		return nil, fmt.Errorf("locked: %w", err)
 	}
 	return NewPoolOn(b, cfg)
-}
-
-func openError(err error) error {
-	return fmt.Errorf("%w: %w", ErrUnsupported, err)
 }
 
 // NewPoolOn is NewPool over a backend that is already open. Its argument's

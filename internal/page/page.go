@@ -97,7 +97,7 @@ type Backend interface {
 
 // ErrUnsupported says that this platform, or the mechanism that was asked for,
 // offers no locked memory.
-var ErrUnsupported = errors.New("no locked memory on this platform")
+var ErrUnsupported = errors.New("memory can't be locked here")
 
 // LockError says that the system refused to lock Size more bytes, which on
 // every platform almost always means its limit on locked memory.
@@ -151,10 +151,14 @@ func Open(name string, hook Hook) (Backend, error) {
 		}
 		reasons = append(reasons, fmt.Errorf("%s: %w", m.name, err))
 	}
-	if reasons == nil && name != "" {
-		return nil, fmt.Errorf("backend %q: %w (known here: %v)", name, ErrUnsupported, Names())
+	switch {
+	case reasons != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(reasons...))
+	case name != "" && len(mechanisms) > 0:
+		return nil, fmt.Errorf("%w: backend %q is none of %v", ErrUnsupported, name, Names())
+	default:
+		return nil, ErrUnsupported
 	}
-	return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(reasons...))
 }
 
 // Names returns the names of the mechanisms this platform knows, best first,
