@@ -30,8 +30,9 @@ type Buffer struct {
 	slot    *slot      // nil once destroyed
 	size    int
 	mutable bool
-	users   int  // calls that read the bytes without the lock
-	doomed  bool // to be destroyed by the last of the users
+	users   int         // calls that read the bytes without the lock
+	doomed  bool        // to be destroyed by the last of the users
+	guard   sync.Locker // held by a purge; nil for none
 
 	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
 }
@@ -305,6 +306,7 @@ func (b *Buffer) destroy() error {
 	b.slot, b.mutable = nil, false
 
 	err := p.closeSlot(s, b.at)
+	s.exposed = false
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unregister(b)

@@ -17,8 +17,10 @@ type slot struct {
 	spare bool // kept for nested calls
 	used  bool // since the sweeper last looked
 	armed bool // the canary is in place
-	// shown is the access of the view.
-	shown page.Access
+	// shown is the access of the view, and exposed says that it may be another
+	// one: whoever has the whole pages may have changed it.
+	shown   page.Access
+	exposed bool
 }
 
 // slotKind is what makes idle slots interchangeable. Use slots are never handed
@@ -49,7 +51,14 @@ const rotation = 8
 // errFull says that a request has to wait for a slot to come back.
 var errFull = errors.New("locked: internal: full")
 
+// dual reports whether slots of kind k are mapped twice. One that takes a large
+// part of the budget is not: where a second mapping counts too, that would halve
+// the largest secret that fits.
 func (p *Pool) dual(k slotKind) bool {
+	const part = 16
+	if k.pages > 1 && k.pages*p.pageSize > p.budget/part {
+		return false
+	}
 	if k.use {
 		return p.dualUse
 	}

@@ -218,7 +218,7 @@ func (p *Pool) arm(s *slot, l layout) {
 
 // show sets the access of the slot's view.
 func (p *Pool) show(s *slot, a page.Access) error {
-	if s.shown == a {
+	if s.shown == a && !s.exposed {
 		return nil
 	}
 	if err := p.backend.Protect(s.run, a); err != nil {

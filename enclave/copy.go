@@ -1,0 +1,70 @@
+package enclave
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/memkeep/memkeep/locked"
+)
+
+// NewCopy is [Session.New] that leaves the secret as it is: for one that lies in
+// locked memory, which its owner wipes.
+func (s *Session) NewCopy(secret []byte) (*Enclave, error) {
+	if len(secret) == 0 {
+		return nil, ErrEmpty
+	}
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(c, secret)
+}
+
+// OpenInto decrypts the secret to the start of dst, which should be locked memory
+// and must hold it, and returns the secret's size. It takes no locked memory of
+// its own. After an error nothing of the secret is in dst. The errors are those
+// of [Enclave.Open].
+func (e *Enclave) OpenInto(dst []byte) (int, error) {
+	sealed, c, err := e.ready()
+	if err != nil {
+		return 0, err
+	}
+	if len(dst) < e.size {
+		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), e.size, io.ErrShortBuffer)
+	}
+	c.opens.Add(1)
+	if err := c.coffer.Open(dst[:e.size], sealed); err != nil {
+		return 0, err
+	}
+	return e.size, nil
+}
+
+// ReadFull reads size bytes from r straight into locked memory: see
+// [locked.Pool.ReadFull].
+func (s *Session) ReadFull(r io.Reader, size int) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.ReadFull(r, size)
+}
+
+// ReadUntil reads from r straight into locked memory up to a delimiter: see
+// [locked.Pool.ReadUntil].
+func (s *Session) ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.ReadUntil(r, delim)
+}
+
+// ReadAll reads all of r straight into locked memory: see
+// [locked.Pool.ReadAll].
+func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.ReadAll(r)
+}

@@ -1,0 +1,41 @@
+package locked
+
+import "sync"
+
+// Pages returns the whole pages that the bytes lie in, which no other buffer
+// shares: padding and the canary first, the bytes at the end. It is nil once the
+// buffer is destroyed. It is for a caller that manages the protection of the
+// pages itself: whatever access it gives or takes, Freeze, Melt, Wipe and Destroy
+// still do what they say. Whoever writes before the bytes gets [ErrCorrupted]
+// from Destroy.
+func (b *Buffer) Pages() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.alive() {
+		return nil
+	}
+	b.slot.exposed = true
+	return b.slot.run.View
+}
+
+// SetPurgeLock makes [Pool.Purge] and [Pool.Close] take l while they destroy the
+// buffer, nil for none. It is for an owner who reads the bytes under a lock of
+// its own: a purge then waits for the readers, instead of making them fault. The
+// owner must not purge while it holds l.
+func (b *Buffer) SetPurgeLock(l sync.Locker) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.guard = l
+}
+
+// purge is Destroy under the owner's lock.
+func (b *Buffer) purge() error {
+	b.mu.Lock()
+	guard := b.guard
+	b.mu.Unlock()
+	if guard != nil {
+		guard.Lock()
+		defer guard.Unlock()
+	}
+	return b.Destroy()
+}
