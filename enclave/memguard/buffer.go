@@ -1,0 +1,159 @@
+package memguard
+
+import (
+	"bytes"
+	"errors"
+	"unsafe"
+
+	"github.com/memkeep/memkeep/enclave/memguard/core"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// A LockedBuffer is a secret open in locked memory between guard pages. Whoever
+// made it destroys it. Every method of a destroyed one is silent.
+//
+// Copy, Move, Wipe, Scramble, Freeze, Melt, Destroy and a purge take its lock;
+// EqualTo, IsAlive, IsMutable and the views take it for reading. A caller who
+// holds it calls none of those. It prints as its size alone, but for String.
+type LockedBuffer struct {
+	*core.Buffer
+}
+
+// null returns a destroyed buffer.
+func null() *LockedBuffer { return &LockedBuffer{new(core.Buffer)} }
+
+// must panics with what has no other way out. A refusal to lock memory is worth
+// no purge: everything else is as it was, and the program may recover and go on.
+func must(err error) {
+	if err == nil {
+		return
+	}
+	var limit *locked.LimitError
+	if errors.As(err, &limit) || errors.Is(err, locked.ErrUnsupported) {
+		panic(err)
+	}
+	core.Panic(err)
+}
+
+// NewBuffer returns a writable buffer of size zero bytes, a destroyed one if size
+// is not positive. If no more memory can be locked it panics with an error that
+// carries a *[locked.LimitError]; nothing is lost.
+func NewBuffer(size int) *LockedBuffer {
+	b, err := core.NewBuffer(size)
+	if err == core.ErrNullBuffer {
+		return null()
+	}
+	must(err)
+	return &LockedBuffer{b}
+}
+
+// NewBufferFromBytes moves the bytes into a read-only buffer, and wipes them. It
+// panics as [NewBuffer] does; then the bytes are as they were.
+func NewBufferFromBytes(src []byte) *LockedBuffer {
+	b := NewBuffer(len(src))
+	b.Move(src)
+	b.Freeze()
+	return b
+}
+
+// NewBufferRandom returns a read-only buffer of size random bytes. It panics as
+// [NewBuffer] does.
+func NewBufferRandom(size int) *LockedBuffer {
+	b := NewBuffer(size)
+	b.Scramble()
+	b.Freeze()
+	return b
+}
+
+// Freeze makes the data read-only.
+func (b *LockedBuffer) Freeze() { b.Buffer.Freeze() }
+
+// Melt makes the data writable.
+func (b *LockedBuffer) Melt() { b.Buffer.Melt() }
+
+// Seal moves the data, frozen or not, into an enclave and destroys the buffer. A
+// destroyed one gives nil.
+func (b *LockedBuffer) Seal() *Enclave {
+	e, err := core.Seal(b.Buffer)
+	if err == core.ErrBufferExpired {
+		return nil
+	}
+	must(err)
+	return &Enclave{e}
+}
+
+// Copy copies as much of src as fits to the start of the data, in time that
+// depends on the lengths alone.
+func (b *LockedBuffer) Copy(src []byte) { b.CopyAt(0, src) }
+
+// CopyAt is Copy to an offset. It panics if that lies outside of the data; right
+// at the end it copies nothing.
+func (b *LockedBuffer) CopyAt(offset int, src []byte) { b.fillAt(offset, src, core.Copy) }
+
+// Move is Copy that then wipes src, all of it. A destroyed buffer leaves it as it
+// is.
+func (b *LockedBuffer) Move(src []byte) { b.MoveAt(0, src) }
+
+// MoveAt is CopyAt that then wipes src.
+func (b *LockedBuffer) MoveAt(offset int, src []byte) { b.fillAt(offset, src, core.Move) }
+
+func (b *LockedBuffer) fillAt(offset int, src []byte, fill func(dst, src []byte)) {
+	b.overwrite(func(data []byte) { fill(data[offset:], src) })
+}
+
+// overwrite runs f on the data of a living buffer, under its lock.
+func (b *LockedBuffer) overwrite(f func(data []byte)) {
+	if !b.IsAlive() {
+		return
+	}
+	b.Lock()
+	defer b.Unlock()
+	if data := b.Bytes(); data != nil {
+		f(data)
+	}
+}
+
+// Scramble writes random bytes over the data, which must be writable.
+func (b *LockedBuffer) Scramble() { b.Buffer.Scramble() }
+
+// Wipe sets the data, which must be writable, to zero.
+func (b *LockedBuffer) Wipe() { b.overwrite(core.Wipe) }
+
+// Size returns the size of the data, 0 once the buffer is destroyed.
+func (b *LockedBuffer) Size() int { return len(b.Bytes()) }
+
+// Destroy wipes the data and gives the memory back; whatever still refers to the
+// data faults from then on. Destroying again does nothing. If something wrote
+// before the data it purges the session and panics.
+func (b *LockedBuffer) Destroy() { b.Buffer.Destroy() }
+
+// IsAlive reports whether the buffer is not destroyed.
+func (b *LockedBuffer) IsAlive() bool { return b.Alive() }
+
+// IsMutable reports whether the data may be written.
+func (b *LockedBuffer) IsMutable() bool { return b.Mutable() }
+
+// EqualTo reports whether the data is buf, in time that depends on the lengths
+// alone. A destroyed buffer has no data, and equals an empty buf alone.
+func (b *LockedBuffer) EqualTo(buf []byte) bool {
+	b.RLock()
+	defer b.RUnlock()
+	return core.Equal(b.Bytes(), buf)
+}
+
+// Bytes returns the data itself, nil once the buffer is destroyed. Its capacity
+// is its length, and it ends at a guard page. Writing to it while the buffer is
+// frozen, or past its end, or using it after Destroy ends the process.
+func (b *LockedBuffer) Bytes() []byte { return b.Data() }
+
+// Reader returns a reader of the data itself, valid until the buffer is
+// destroyed.
+func (b *LockedBuffer) Reader() *bytes.Reader { return bytes.NewReader(b.Bytes()) }
+
+// String returns the data itself as a string, without a copy: it is no string any
+// more once the buffer is destroyed, and it changes if the data does. Formatting
+// and logging the buffer don't use it.
+func (b *LockedBuffer) String() string {
+	data := b.Bytes()
+	return unsafe.String(unsafe.SliceData(data), len(data))
+}

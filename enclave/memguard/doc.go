@@ -1,0 +1,89 @@
+// Package memguard is a drop-in for github.com/awnumar/memguard v0.23: the same
+// names, over this module's enclaves. Programs that were written for memguard run
+// on it by a change of import path. New programs want
+// [github.com/memkeep/memkeep/enclave] instead, whose calls return errors and
+// whose Use can't leak a buffer.
+//
+// # Switching
+//
+// In the module's folder, this switches:
+//
+//	grep -rl --include='*.go' awnumar/memguard . | xargs sed -i 's#github.com/awnumar/memguard#github.com/memkeep/memkeep/enclave/memguard#' && go get github.com/memkeep/memkeep && go mod tidy
+//
+// and this switches back, as long as nothing uses what only this package has:
+//
+//	grep -rl --include='*.go' memkeep/enclave/memguard . | xargs sed -i 's#github.com/memkeep/memkeep/enclave/memguard#github.com/awnumar/memguard#' && go get github.com/awnumar/memguard@v0.23.0 && go mod tidy
+//
+// # The same
+//
+//	Names          every exported one, of core too, with its signature; the error values
+//	               compare with == and errors.Is, and read the same
+//	Buffers        data ends at a guard page; Freeze is the kernel's; a canary lies before the
+//	               data; String, the views and Reader are the memory itself; nothing is
+//	               taken away from an unreachable handle, so a finalizer on one works
+//	Null values    sizes below one, nil and destroyed buffers, empty enclaves
+//	Wiping         NewBufferFromBytes, NewEnclave, Move and Stream.Write wipe their source
+//	Readers        a part that was read comes with its error
+//	Purge          kills buffers and makes old enclaves undecryptable; the program goes on
+//	Locks          the exported RWMutex is taken by the same methods, and by a purge
+//	Ciphertexts    core.Encrypt and core.Decrypt open what memguard's sealed, and the reverse
+//
+// # Different
+//
+//	No memory can be locked    NewBuffer panics with, and what has an error returns, a *locked.LimitError
+//	                           with the figures and the remedy. memguard purges everything before it
+//	                           panics, or hangs: a program must be able to go on without one buffer.
+//	The session's key          is assembled in locked memory only. memguard opens a buffer for each
+//	                           use of it, leaves parts of it on the heap, and at a full limit hangs.
+//	Secrets at rest            XChaCha20-Poly1305 in assembly that leaves nothing behind; memguard's
+//	                           cipher leaves subkeys. Enclaves never leave the process, so none sees it.
+//	Concurrent Purge           is safe, and no call deadlocks with another.
+//	A failed decryption        leaks no buffer and no key.
+//	Goroutines                 none at rest, so leak detectors are quiet. CatchSignal has one.
+//	CatchSignal                leaves other handlers of the program alone, and without a list of
+//	                           signals spares the one that the Go runtime sends itself.
+//	fmt, log/slog, JSON        print "[REDACTED 32 bytes]": a secret must not reach a log by
+//	                           accident. String is called on purpose, and returns the data.
+//	Import                     changes nothing. memguard forbids core dumps to the process and its
+//	                           children for good; here the pages are kept out of dumps.
+//	A canary                   is there for any size: data that fills its pages has one more page,
+//	                           which shows in the length of Inner.
+//	Readers that give nothing  a hundred times in a row end with io.ErrNoProgress, not in a loop.
+//	Exit                       ends the process with its code even if a canary is broken.
+//	Stream.Flush               is one step, and reads into a buffer that fits.
+//
+// The pages come from a budget of all that the process may lock; a few of them
+// serve the session itself, as memguard's own do. [core.Session] tells how many
+// are in use.
+//
+// # Signing with ed25519
+//
+// crypto/ed25519 (since Go 1.26) remembers a private key by a weak pointer, and
+// the Go runtime ends the process if that is to locked memory, here as in
+// memguard. Sign with a key on the heap, and wipe that; the package keeps no copy,
+// but its stack frames may:
+//
+//	key := ed25519.NewKeyFromSeed(buf.Bytes()) // a seed of 32 bytes in locked memory
+//	signature := ed25519.Sign(key, message)
+//	memguard.WipeBytes(key)
+//
+// # Moving on
+//
+// This package suits a program that works and shall go on working. Move to
+// [github.com/memkeep/memkeep/enclave] where a secret is opened often, where running
+// out of locked memory must be an error or a wait, or where parts of a program need
+// budgets of their own. It can be done call by call: [core.Session] is the session
+// to make new enclaves with, and [core.Unwrap] gives the new form of an old one.
+//
+//	memguard                              enclave, locked
+//	e := memguard.NewEnclave(secret)      e, err := session.New(secret)
+//	e := memguard.NewEnclaveRandom(32)    e, err := session.NewRandom(32)
+//	b, err := e.Open(); … b.Destroy()     err := e.Use(func(secret []byte) error { … })
+//	b, err := e.Open()                    b, err := e.OpenContext(ctx)
+//	b := memguard.NewBuffer(32)           b, err := session.NewBuffer(32)
+//	b := memguard.NewBufferFromBytes(s)   e, err := session.New(s), then e.Use
+//	memguard.NewBufferFromReader(r, 32)   b, err := session.ReadFull(r, 32)
+//	e := b.Seal()                         e, err := session.Seal(b)
+//	memguard.NewStream()                  session.NewStream()
+//	memguard.Purge()                      err := session.Purge()
+package memguard
