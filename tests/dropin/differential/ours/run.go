@@ -198,3 +198,12 @@ func (p *player) settle(b *memguard.LockedBuffer) {
 func numbers[T any](p *player, v []T) {
 	p.say("%d nil=%v %s", len(v), v == nil, sum([]byte(strings.Trim(fmt.Sprint(v), "[]"))))
 }
+
+// Kinds is how many kinds of steps there are.
+func Kinds() int {
+	names := map[string]bool{}
+	for _, op := range ops {
+		names[op.name] = true
+	}
+	return len(names)
+}
