@@ -116,7 +116,6 @@ func surface(b *memguard.LockedBuffer, e *memguard.Enclave, s *memguard.Stream, 
 	var _ *sync.Mutex = &c.Mutex
 	_ = []any{&memguard.LockedBuffer{Buffer: b.Buffer}, &memguard.Enclave{Enclave: e.Enclave}, new(memguard.Stream), new(core.Coffer), new(core.Buffer), new(core.Enclave)}
 	memguard.StreamChunkSize = memguard.StreamChunkSize / 1
-	core.ErrNullBuffer, core.ErrNullEnclave = core.ErrNullBuffer, core.ErrNullEnclave
 	b.Lock()
 	b.Unlock()
 	b.RLock()
