@@ -158,7 +158,7 @@ func TestDestroyAfterTheCallerTookTheAccessAway(t *testing.T) {
 		if freeze {
 			b.Freeze()
 		}
-		if !takeAccess(t, b.Inner()) {
+		if !testenv.TakeAccess(t, b.Inner()) {
 			t.Skip("SKIPPED: no mprotect here")
 		}
 		b.Destroy()

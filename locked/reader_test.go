@@ -1,0 +1,265 @@
+package locked_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// wantRead checks what a reading call returned, and destroys it.
+func wantRead(t *testing.T, b *locked.Buffer, err error, want []byte, wantErr error) {
+	t.Helper()
+	if err != wantErr {
+		t.Errorf("error %v, not %v", err, wantErr)
+	}
+	if len(want) == 0 {
+		if b != nil {
+			t.Errorf("a buffer of nothing")
+		}
+		return
+	}
+	if b == nil {
+		t.Fatalf("no buffer, error %v", err)
+	}
+	if b.Mutable() || !b.Equal(want) || b.Size() != len(want) || len(b.Bytes()) != len(want) || cap(b.Bytes()) != len(want) {
+		t.Errorf("not a frozen buffer of the %d bytes that were read", len(want))
+	}
+	testenv.MustFault(t, "writing what was read", func() { b.Bytes()[0] = 1 })
+	if err := b.Melt(); err != nil {
+		t.Error(err)
+	}
+	b.Bytes()[0]++
+	destroy(t, b)
+}
+
+func TestReadersGiveWhatTheyReadWithTheError(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, backend locked.Backend) {
+		p := newPool(t, locked.Config{Backend: backend, LockedBytes: 12 * os.Getpagesize()})
+		own := errors.New("the reader's own")
+		random := rand.New(rand.NewPCG(1, 2))
+		for _, size := range []int{0, 1, 5, os.Getpagesize() - locked.CanarySize, os.Getpagesize(), 2*os.Getpagesize() + 77} {
+			data := make([]byte, size)
+			for i := range data {
+				data[i] = byte(random.UintN(255)) + 1
+			}
+			whole := func() io.Reader { return bytes.NewReader(data) }
+			failing := func() io.Reader { return io.MultiReader(whole(), iotest.ErrReader(own)) }
+			end := func(empty, rest error) error {
+				if size == 0 {
+					return empty
+				}
+				return rest
+			}
+			b, err := p.ReadFull(whole(), size+3)
+			wantRead(t, b, err, data, end(io.EOF, io.ErrUnexpectedEOF))
+			b, err = p.ReadFull(failing(), size+3)
+			wantRead(t, b, err, data, own)
+			b, err = p.ReadUntil(failing(), 0)
+			wantRead(t, b, err, data, own)
+			b, err = p.ReadUntil(whole(), 0)
+			wantRead(t, b, err, data, io.EOF)
+			b, err = p.ReadUntil(io.MultiReader(whole(), strings.NewReader("\x00more")), 0)
+			wantRead(t, b, err, data, end(locked.ErrNothingRead, nil))
+			b, err = p.ReadAll(iotest.HalfReader(whole()))
+			wantRead(t, b, err, data, end(locked.ErrNothingRead, nil))
+			b, err = p.ReadAll(failing())
+			wantRead(t, b, err, data, own)
+			b, err = p.ReadAll(iotest.DataErrReader(whole()))
+			wantRead(t, b, err, data, end(locked.ErrNothingRead, nil))
+			if size > 0 {
+				b, err = p.ReadFull(iotest.DataErrReader(whole()), size)
+				wantRead(t, b, err, data, nil)
+			}
+		}
+		if s := p.Stats(); s.OpenBuffers != 0 {
+			t.Errorf("%d buffers are left", s.OpenBuffers)
+		}
+	})
+}
+
+func TestReadUntilReadsNothingBehindTheDelimiter(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, locked.Config{})
+	r := strings.NewReader("line\nrest")
+	b, err := p.ReadUntil(r, '\n')
+	wantRead(t, b, err, []byte("line"), nil)
+	if r.Len() != len("rest") {
+		t.Errorf("%d bytes are left", r.Len())
+	}
+}
+
+// Where the budget ends in the middle, what was read is returned, and the reader
+// stands right behind it.
+func TestReadersLoseNothingWhenTheBudgetEnds(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, backend locked.Backend) {
+		p := newPool(t, locked.Config{Backend: backend})
+		data := make([]byte, 2*small())
+		for i := range data {
+			data[i] = byte(i%250) + 1
+		}
+		for _, read := range []func(io.Reader) (*locked.Buffer, error){
+			p.ReadAll,
+			func(r io.Reader) (*locked.Buffer, error) { return p.ReadUntil(r, 0) },
+		} {
+			r := bytes.NewReader(data)
+			b, err := read(r)
+			var limit *locked.LimitError
+			if !errors.Is(err, locked.ErrExhausted) && !errors.As(err, &limit) {
+				t.Fatal(err)
+			}
+			got := len(data) - r.Len()
+			// Half of the budget, at least: the old buffer and the new one.
+			if got < small()/4 {
+				t.Errorf("only %d bytes fit into %d", got, small())
+			}
+			wantRead(t, b, err, data[:got], err)
+		}
+	})
+}
+
+func TestReaderThatMisbehavesLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, locked.Config{})
+	if b, err := p.ReadAll(readFunc(func([]byte) (int, error) { return 0, nil })); b != nil || err != io.ErrNoProgress {
+		t.Error(b, err)
+	}
+	for _, n := range []int{-1, 1 << 20} {
+		if b, err := p.ReadAll(readFunc(func([]byte) (int, error) { return n, nil })); b != nil || err == nil {
+			t.Error(b, err)
+		}
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is gone")
+			}
+		}()
+		_, _ = p.ReadAll(readFunc(func(b []byte) (int, error) { panic("on purpose") }))
+	}()
+	if b, err := p.ReadFull(strings.NewReader("x"), 0); b != nil || err == nil {
+		t.Error(b, err)
+	}
+	var kept []byte
+	b, err := p.ReadFull(readFunc(func(b []byte) (int, error) { kept = b; return copy(b, "secret"), nil }), 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testenv.MustFault(t, "writing a slice that the reader kept", func() { kept[0] = 1 })
+	destroy(t, b)
+	if s := p.Stats(); s.OpenBuffers != 0 {
+		t.Errorf("%d buffers are left", s.OpenBuffers)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
+func TestPurgeDuringARead(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, locked.Config{})
+	for _, text := range []string{"", "text"} {
+		b, err := p.ReadAll(readFunc(func(b []byte) (int, error) {
+			if err := p.Purge(); err != nil {
+				t.Error(err)
+			}
+			// The memory is there until this returns.
+			return copy(b, text), nil
+		}))
+		if b != nil || !errors.Is(err, locked.ErrDestroyed) && err != io.ErrNoProgress {
+			t.Error(b, err)
+		}
+	}
+	if s := p.Stats(); s.OpenBuffers != 0 {
+		t.Errorf("%d buffers are left", s.OpenBuffers)
+	}
+}
+
+func TestWriteBeforeTheDataIsFoundInBuffersThatWereRead(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, locked.Config{})
+	for _, padding := range []int{1, 17, 600} {
+		b, err := p.ReadAll(strings.NewReader("a secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Melt(); err != nil {
+			t.Fatal(err)
+		}
+		*at(b.Bytes(), -padding) ^= 1
+		if err := b.Destroy(); !errors.Is(err, locked.ErrCorrupted) {
+			t.Errorf("%d before: %v", padding, err)
+		}
+	}
+}
+
+// A caller who manages the pages' protection must not confuse the pool.
+func TestPagesWithForeignProtectionAreClosedAndUsedAgain(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, backend locked.Backend) {
+		p := newPool(t, locked.Config{Backend: backend})
+		for range 20 {
+			b := newBuffer(t, p, 40)
+			pages := b.Pages()
+			if len(pages)%os.Getpagesize() != 0 || &pages[len(pages)-1] != &b.Bytes()[39] {
+				t.Fatal("other pages")
+			}
+			if !testenv.TakeAccess(t, pages) {
+				t.Skip("SKIPPED: no mprotect here")
+			}
+			if err := b.Melt(); err != nil {
+				t.Fatal(err)
+			}
+			b.Bytes()[0] = 7
+			testenv.TakeAccess(t, pages)
+			destroy(t, b)
+			testenv.MustFault(t, "reading a destroyed buffer", func() { testenv.Touch(pages) })
+			if b.Pages() != nil {
+				t.Error("pages of a destroyed buffer")
+			}
+		}
+	})
+}
+
+func TestPurgeTakesTheOwnersLock(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, locked.Config{})
+	b := newBuffer(t, p, 8)
+	var owner sync.RWMutex
+	b.SetPurgeLock(&owner)
+	owner.RLock()
+	purged := make(chan error)
+	go func() { purged <- p.Purge() }()
+	for range 1000 {
+		if fmt.Sprint(b.Bytes()) != "[0 0 0 0 0 0 0 0]" {
+			t.Error("purged under the owner's lock")
+		}
+	}
+	owner.RUnlock()
+	if err := <-purged; err != nil || b.Alive() {
+		t.Error("not purged", err)
+	}
+}
+
+// A second mapping that counts must not halve the largest buffer that fits.
+func TestOneBufferMayTakeMostOfTheBudget(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, backend locked.Backend) {
+		const budget = 2 << 20
+		p := newPool(t, locked.Config{Backend: backend, LockedBytes: budget, UseSlots: 3})
+		b := newBuffer(t, p, budget-1<<18)
+		destroy(t, b)
+	})
+}
