@@ -35,7 +35,7 @@ func becomeNobody(t *testing.T, cmd *exec.Cmd) {
 			t.Fatal(err)
 		}
 		cmd.Args[i] = filepath.Join(dir, "test")
-		if err := os.WriteFile(cmd.Args[i], binary, 0o755); err != nil {
+		if err := writeProgram(cmd.Args[i], binary); err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 {
@@ -45,6 +45,15 @@ func becomeNobody(t *testing.T, cmd *exec.Cmd) {
 	}
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+}
+
+// writeProgram writes a file that is to be executed. A child that another test
+// forks meanwhile would hold it open for writing, and until it has executed its own
+// program ours could not be: ETXTBSY.
+func writeProgram(path string, binary []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, binary, 0o755)
 }
 
 // UnderLimit runs the calling test once more in a process of its own that may
