@@ -184,42 +184,48 @@ func TestStreamChunkSizeTellsAndChangesNothing(t *testing.T) {
 func TestReadersGiveWhatWasReadWithTheError(t *testing.T) {
 	together(t)
 	own := errors.New("the reader's own")
-	type result struct {
-		b   *memguard.LockedBuffer
-		err error
+	type reading func() (*memguard.LockedBuffer, error)
+	full := func(r io.Reader, size int) reading {
+		return func() (*memguard.LockedBuffer, error) { return memguard.NewBufferFromReader(r, size) }
 	}
-	read := func(b *memguard.LockedBuffer, err error) result { return result{b, err} }
+	until := func(r io.Reader) reading {
+		return func() (*memguard.LockedBuffer, error) { return memguard.NewBufferFromReaderUntil(r, '\n') }
+	}
+	entire := func(r io.Reader) reading {
+		return func() (*memguard.LockedBuffer, error) { return memguard.NewBufferFromEntireReader(r) }
+	}
 	failing := func(s string) io.Reader { return io.MultiReader(strings.NewReader(s), iotest.ErrReader(own)) }
 	for i, c := range []struct {
-		result
+		read reading
 		want string
 		err  error
 	}{
-		{read(memguard.NewBufferFromReader(strings.NewReader("abcdef"), 4)), "abcd", nil},
-		{read(memguard.NewBufferFromReader(iotest.OneByteReader(strings.NewReader("abcdef")), 4)), "abcd", nil},
-		{read(memguard.NewBufferFromReader(iotest.DataErrReader(strings.NewReader("abcd")), 4)), "abcd", nil},
-		{read(memguard.NewBufferFromReader(strings.NewReader("ab"), 4)), "ab", io.ErrUnexpectedEOF},
-		{read(memguard.NewBufferFromReader(failing("ab"), 4)), "ab", own},
-		{read(memguard.NewBufferFromReader(failing(""), 4)), "", own},
-		{read(memguard.NewBufferFromReader(strings.NewReader(""), 4)), "", io.EOF},
-		{read(memguard.NewBufferFromReader(failing("ab"), 0)), "", nil},
-		{read(memguard.NewBufferFromReaderUntil(strings.NewReader("ab\ncd"), '\n')), "ab", nil},
-		{read(memguard.NewBufferFromReaderUntil(strings.NewReader("\ncd"), '\n')), "", nil},
-		{read(memguard.NewBufferFromReaderUntil(strings.NewReader("ab"), '\n')), "ab", io.EOF},
-		{read(memguard.NewBufferFromReaderUntil(strings.NewReader(""), '\n')), "", io.EOF},
-		{read(memguard.NewBufferFromReaderUntil(failing("ab"), '\n')), "ab", own},
-		{read(memguard.NewBufferFromEntireReader(strings.NewReader("abc"))), "abc", nil},
-		{read(memguard.NewBufferFromEntireReader(strings.NewReader(""))), "", nil},
-		{read(memguard.NewBufferFromEntireReader(failing("abc"))), "abc", own},
-		{read(memguard.NewBufferFromEntireReader(failing(""))), "", own},
+		{full(strings.NewReader("abcdef"), 4), "abcd", nil},
+		{full(iotest.OneByteReader(strings.NewReader("abcdef")), 4), "abcd", nil},
+		{full(iotest.DataErrReader(strings.NewReader("abcd")), 4), "abcd", nil},
+		{full(strings.NewReader("ab"), 4), "ab", io.ErrUnexpectedEOF},
+		{full(failing("ab"), 4), "ab", own},
+		{full(failing(""), 4), "", own},
+		{full(strings.NewReader(""), 4), "", io.EOF},
+		{full(failing("ab"), 0), "", nil},
+		{until(strings.NewReader("ab\ncd")), "ab", nil},
+		{until(strings.NewReader("\ncd")), "", nil},
+		{until(strings.NewReader("ab")), "ab", io.EOF},
+		{until(strings.NewReader("")), "", io.EOF},
+		{until(failing("ab")), "ab", own},
+		{entire(strings.NewReader("abc")), "abc", nil},
+		{entire(strings.NewReader("")), "", nil},
+		{entire(failing("abc")), "abc", own},
+		{entire(failing("")), "", own},
 	} {
-		if c.result.err != c.err {
-			t.Errorf("case %d: %v, not %v", i, c.result.err, c.err)
+		b, err := c.read()
+		if err != c.err {
+			t.Errorf("case %d: %v, not %v", i, err, c.err)
 		}
-		if c.b == nil || c.b.String() != c.want || c.b.IsMutable() || c.b.IsAlive() != (c.want != "") {
+		if b == nil || b.String() != c.want || b.IsMutable() || b.IsAlive() != (c.want != "") {
 			t.Errorf("case %d: not a frozen %q", i, c.want)
 		}
-		c.b.Destroy()
+		b.Destroy()
 	}
 }
 

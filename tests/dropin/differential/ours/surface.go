@@ -116,10 +116,7 @@ func surface(b *memguard.LockedBuffer, e *memguard.Enclave, s *memguard.Stream, 
 	var _ *sync.Mutex = &c.Mutex
 	_ = []any{&memguard.LockedBuffer{Buffer: b.Buffer}, &memguard.Enclave{Enclave: e.Enclave}, new(memguard.Stream), new(core.Coffer), new(core.Buffer), new(core.Enclave)}
 	memguard.StreamChunkSize = memguard.StreamChunkSize / 1
-	b.Lock()
-	b.Unlock()
-	b.RLock()
-	b.RUnlock()
+	_ = []func(){b.Lock, b.Unlock, b.RLock, b.RUnlock}
 	_ = b.TryLock()
 	_ = b.RLocker()
 	var _ sync.Locker = s

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/redact"
+)
+
+// ErrCofferExpired says that the coffer is destroyed.
+var ErrCofferExpired = errors.New("<memguard::core::ErrCofferExpired> attempted usage of destroyed key object")
+
+// cofferSize is the number of bytes that a coffer keeps.
+const cofferSize = 32
+
+// A Coffer keeps a random value of 32 bytes, sealed under the session's key. It
+// starts no goroutine and locks no memory of its own. A purge destroys it, and
+// its zero value is a destroyed one.
+type Coffer struct {
+	sync.Mutex
+
+	value *enclave.Enclave // protected by Mutex; nil once destroyed
+}
+
+// NewCoffer returns a coffer with a fresh value. It panics with a
+// *[locked.LimitError] if no memory can be locked.
+func NewCoffer() *Coffer {
+	s := new(Coffer)
+	if err := s.draw(); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// draw seals a fresh value. The caller holds the lock, or the only reference.
+func (s *Coffer) draw() error {
+	session, err := Session()
+	if err != nil {
+		return err
+	}
+	fresh, err := session.NewRandom(cofferSize)
+	if err != nil {
+		return translate(err, cofferSize)
+	}
+	s.replace(fresh)
+	return nil
+}
+
+// replace gives the old value up. The caller holds the lock.
+func (s *Coffer) replace(fresh *enclave.Enclave) {
+	s.value.Destroy()
+	s.value = fresh
+}
+
+// Init draws a fresh value. On a destroyed coffer it returns [ErrCofferExpired].
+func (s *Coffer) Init() error {
+	s.Lock()
+	defer s.Unlock()
+	if s.destroyed() {
+		return ErrCofferExpired
+	}
+	return s.draw()
+}
+
+// View returns the value in a writable buffer, which the caller destroys. On a
+// destroyed coffer it returns [ErrCofferExpired].
+func (s *Coffer) View() (*Buffer, error) {
+	s.Lock()
+	defer s.Unlock()
+	if s.value == nil {
+		return nil, ErrCofferExpired
+	}
+	b, err := Open(&Enclave{s.value})
+	if err == ErrDecryptionFailed {
+		return nil, ErrCofferExpired
+	}
+	return b, err
+}
+
+// Rekey seals the value anew; it stays the same. The shares of the session key
+// itself are re-randomised by a timer. On a destroyed coffer it returns
+// [ErrCofferExpired].
+func (s *Coffer) Rekey() error {
+	s.Lock()
+	defer s.Unlock()
+	if s.value == nil {
+		return ErrCofferExpired
+	}
+	session, err := Session()
+	if err != nil {
+		return err
+	}
+	err = s.value.Use(func(value []byte) error {
+		fresh, err := session.NewCopy(value)
+		if err == nil {
+			s.replace(fresh)
+		}
+		return err
+	})
+	if errors.Is(err, enclave.ErrDecrypt) {
+		return ErrCofferExpired
+	}
+	return translate(err, cofferSize)
+}
+
+// Destroy gives the value up. Destroying again does nothing.
+func (s *Coffer) Destroy() error {
+	s.Lock()
+	defer s.Unlock()
+	s.replace(nil)
+	return nil
+}
+
+// Destroyed reports whether the coffer is destroyed, by its owner or by a purge.
+// A nil one is.
+func (s *Coffer) Destroyed() bool {
+	if s == nil {
+		return true
+	}
+	s.Lock()
+	defer s.Unlock()
+	return s.destroyed()
+}
+
+// destroyed is Destroyed for a caller that holds the lock.
+func (s *Coffer) destroyed() bool {
+	if s.value == nil {
+		return true
+	}
+	err := s.value.Use(func([]byte) error { return nil })
+	return errors.Is(err, enclave.ErrDecrypt)
+}
+
+// Format prints the size alone, whatever the verb.
+func (s *Coffer) Format(f fmt.State, verb rune) { redact.Secret(cofferSize).Format(f, verb) }
+
+// LogValue logs the size alone.
+func (s *Coffer) LogValue() slog.Value { return redact.Secret(cofferSize).LogValue() }
+
+// MarshalText encodes the size alone, in JSON too.
+func (s *Coffer) MarshalText() ([]byte, error) { return redact.Secret(cofferSize).MarshalText() }

@@ -1,0 +1,135 @@
+package core
+
+import (
+	"errors"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// session is everybody's; nil until something needs it.
+var session struct {
+	sync.Mutex // held while it is made
+	atomic.Pointer[enclave.Session]
+}
+
+// Session returns the session behind this package and memguard, and makes it on
+// its first use. Its budget is all that the process may lock, as memguard knows
+// no other bound. Its statistics tell what the program holds, and what is made
+// with it goes with [Purge]. It must not be closed. An error is a
+// *[locked.LimitError] or [locked.ErrUnsupported], and the next call tries again.
+//
+// It is not in memguard.
+func Session() (*enclave.Session, error) {
+	if s := session.Load(); s != nil {
+		return s, nil
+	}
+	session.Lock()
+	defer session.Unlock()
+	if s := session.Load(); s != nil {
+		return s, nil
+	}
+	limits, err := locked.CurrentLimits()
+	if err != nil {
+		return nil, err
+	}
+	s, err := enclave.NewSession(enclave.Config{LockedBytes: lockable(limits)})
+	if err != nil {
+		return nil, err
+	}
+	session.Store(s)
+	return s, nil
+}
+
+// lockable is what the process may lock once its soft limit is raised.
+func lockable(l locked.Limits) int {
+	most := max(l.Soft, l.Hard)
+	if l.Exempt || most > math.MaxInt {
+		return math.MaxInt
+	}
+	// Zero would mean the default budget, and so hide that nothing can be locked
+	// behind a smaller figure: one byte is refused as well.
+	return max(1, int(most))
+}
+
+// Purge replaces the session key and destroys every buffer, under its lock:
+// whoever holds one of them locked is waited for. Enclaves made before never
+// open again, and what is made from now on works. It panics if something wrote
+// before a buffer's data, when all is wiped. It may be called by several
+// goroutines at once.
+func Purge() {
+	if err := purge(); err != nil {
+		panic(translate(err, 0))
+	}
+}
+
+func purge() error {
+	s := session.Load()
+	if s == nil {
+		return nil
+	}
+	return s.Purge()
+}
+
+// Exit purges and ends the process with the code.
+func Exit(c int) {
+	// What a purge could not do, the end of the process does.
+	_ = purge()
+	os.Exit(c)
+}
+
+// Panic purges, and then panics with v. The program may recover from it and go
+// on.
+func Panic(v interface{}) {
+	Purge()
+	panic(v)
+}
+
+// errCanary has memguard's words, and [locked.ErrCorrupted] as its cause.
+var errCanary error = canaryError{}
+
+type canaryError struct{}
+
+func (canaryError) Error() string {
+	return "<memguard::core::buffer> canary verification failed; buffer overflow detected"
+}
+
+func (canaryError) Unwrap() error { return locked.ErrCorrupted }
+
+// translate turns an error of the library, of a call that wanted size bytes,
+// into the one that this package returns.
+func translate(err error, size int) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, locked.ErrCorrupted):
+		return errCanary
+	case errors.Is(err, enclave.ErrDecrypt):
+		return ErrDecryptionFailed
+	case errors.Is(err, locked.ErrDestroyed):
+		return ErrBufferExpired
+	case errors.Is(err, locked.ErrExhausted):
+		return exhausted(err, size)
+	}
+	return err
+}
+
+// exhausted says what a budget that is in use means here, where it is all that
+// the process may lock: the limit is reached.
+func exhausted(cause error, size int) error {
+	e := &locked.LimitError{Requested: size, Err: cause}
+	if s := session.Load(); s != nil {
+		stats := s.Stats()
+		e.Locked, e.Budget = stats.LockedBytes, stats.LockedBytesAllowed
+	}
+	// Without the limits the error still says what was asked for.
+	if l, err := locked.CurrentLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
+		e.Requested = (size + l.PageSize - 1) / l.PageSize * l.PageSize
+	}
+	return e
+}
