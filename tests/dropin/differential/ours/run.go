@@ -40,10 +40,12 @@ func Run(script []byte) []string {
 	for i := range p.buffers {
 		p.buffers[i] = memguard.NewBuffer(0)
 	}
+	// Some scripts stay with one part of the library, to come further in it.
+	family := families[int(p.next())%len(families)]
 	for len(p.script) > 0 {
-		op := int(p.next()) % len(ops)
+		op := family[int(p.next())%len(family)]
 		p.step++
-		p.try(ops[op].name, func() { ops[op].play(p) })
+		p.try(op.name, func() { op.play(p) })
 	}
 	p.try("end", memguard.Purge)
 	return p.trace

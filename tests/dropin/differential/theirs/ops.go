@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/awnumar/memguard"
@@ -17,15 +18,14 @@ type op struct {
 	play func(p *player)
 }
 
-var ops []op
-
-func init() {
-	ops = append(ops, bufferOps...)
-	ops = append(ops, viewOps...)
-	ops = append(ops, enclaveOps...)
-	ops = append(ops, streamOps...)
-	ops = append(ops, coreOps...)
-}
+var (
+	ops      = slices.Concat(bufferOps, viewOps, enclaveOps, streamOps, coreOps)
+	families = [][]op{
+		ops, ops,
+		streamOps, slices.Concat(streamOps, enclaveOps),
+		slices.Concat(bufferOps, viewOps), slices.Concat(bufferOps, enclaveOps), coreOps,
+	}
+)
 
 var bufferOps = []op{
 	{"NewBuffer", func(p *player) { b := memguard.NewBuffer(p.size()); p.show(b); p.keep(b) }},
