@@ -263,3 +263,32 @@ func TestOneBufferMayTakeMostOfTheBudget(t *testing.T) {
 		destroy(t, b)
 	})
 }
+
+func TestBuffersFillMostOfTheBudgetWhateverTheBackendCounts(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, backend locked.Backend) {
+		const pages = 256
+		p := newPool(t, locked.Config{Backend: backend, LockedBytes: pages * os.Getpagesize()})
+		var open []*locked.Buffer
+		for {
+			b, err := p.New(8)
+			if errors.Is(err, locked.ErrExhausted) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Bytes()[0] = byte(len(open))
+			open = append(open, b)
+		}
+		if len(open) < pages*3/4 {
+			t.Errorf("%d buffers in %d pages", len(open), pages)
+		}
+		for i, b := range open {
+			if b.Bytes()[0] != byte(i) {
+				t.Fatal("another buffer's memory")
+			}
+			destroy(t, b)
+		}
+	})
+}

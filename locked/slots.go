@@ -93,9 +93,13 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 		}
 	}
 	idle := p.idle[r.slotKind]
-	charge := p.charge(r.slotKind)
+	dual, charge := p.dual(r.slotKind), p.charge(r.slotKind)
+	if dual && !r.use && p.total+charge > p.budget/4 {
+		// Many buffers are open: mapped once, more of them fit.
+		dual, charge = false, p.backend.Charge(r.pages*p.pageSize, false)
+	}
 	if !r.use && len(idle) > 0 && len(idle) < rotation && p.total+charge+p.kept(r) <= p.budget {
-		if s, err := p.mapSlot(r, charge); err == nil {
+		if s, err := p.mapSlot(r, dual, charge); err == nil {
 			return s, nil
 		}
 	}
@@ -108,7 +112,7 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 		return nil, err
 	}
 	for {
-		s, err := p.mapSlot(r, charge)
+		s, err := p.mapSlot(r, dual, charge)
 		// The system's limit may be tighter than the budget, if something
 		// else in this process has locked memory.
 		var refused *LimitError
@@ -140,7 +144,7 @@ func (p *Pool) takeSpare() (*slot, error) {
 		return nil, errFull
 	}
 	r := request{slotKind: smallUse}
-	s, err := p.mapSlot(r, p.charge(smallUse))
+	s, err := p.mapSlot(r, p.dual(smallUse), p.charge(smallUse))
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +154,8 @@ func (p *Pool) takeSpare() (*slot, error) {
 }
 
 // mapSlot maps a new slot. The caller holds mu.
-func (p *Pool) mapSlot(r request, charge int) (*slot, error) {
-	run, err := p.mapRun(r.pages*p.pageSize, p.dual(r.slotKind), charge)
+func (p *Pool) mapSlot(r request, dual bool, charge int) (*slot, error) {
+	run, err := p.mapRun(r.pages*p.pageSize, dual, charge)
 	if err != nil {
 		return nil, err
 	}
