@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -246,5 +247,23 @@ func init() {
 		if before == r && r.Max != 0 {
 			fmt.Print("kept")
 		}
+	}
+}
+
+// memguard's programs count on a page for each buffer.
+func TestMostOfTheLimitIsForBuffers(t *testing.T) {
+	const limit = 8 << 20
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	buffers := make([]*memguard.LockedBuffer, limit/os.Getpagesize()*3/4)
+	for i := range buffers {
+		buffers[i] = memguard.NewBufferFromBytes(secret(32))
+	}
+	for _, b := range buffers {
+		if !b.EqualTo(secret(32)) {
+			t.Fatal("a buffer is lost")
+		}
+		b.Destroy()
 	}
 }
