@@ -54,7 +54,8 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 }
 
 // New seals the secret and wipes it. An empty secret is [ErrEmpty]. After an
-// error the secret is as it was.
+// error the secret is as it was. The slice may lie in ordinary memory or in a
+// locked buffer; what it was read through is the caller's to wipe.
 func (s *Session) New(secret []byte) (*Enclave, error) {
 	if len(secret) == 0 {
 		return nil, ErrEmpty
@@ -184,6 +185,11 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // held by a caller that wants one more, one of them gets [locked.ErrExhausted].
 // [UseAll] takes several secrets at once without that. The other errors are
 // those of [Enclave.Open].
+//
+// The slice lies outside the Go heap. Since Go 1.26 crypto/ed25519 can't sign
+// with a private key there: it ends the program with "getWeakHandle on invalid
+// pointer". Copy such a key, wipe the copy, and know that the standard library
+// keeps on the heap what it derives from it.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }

@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,10 @@ var (
 	// ErrClosed says that the session was closed.
 	ErrClosed = locked.ErrClosed
 )
+
+// Overhead is how many bytes the ciphertext of an enclave is longer than its
+// secret.
+const Overhead = coffer.Overhead
 
 // Config says how a Session is made. The zero value is a good choice.
 type Config struct {
@@ -147,6 +152,16 @@ func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 		return nil, err
 	}
 	return c.pool.New(size)
+}
+
+// NewBufferContext is NewBuffer that waits while the budget is in use, in order
+// of arrival, until ctx ends, and then returns its cause.
+func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.NewContext(ctx, size)
 }
 
 // Purge replaces the session key and destroys every open buffer. Enclaves made
