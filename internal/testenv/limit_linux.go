@@ -1,10 +1,7 @@
 package testenv
 
 import (
-	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -17,35 +14,6 @@ const limitEnv = "MEMKEEP_LIMIT"
 
 // nobody's ids on every Linux.
 const nobody = 65534
-
-// becomeNobody makes cmd, this test binary, run as nobody, who may not look into
-// the folder that it lies in: so it gets a copy.
-func becomeNobody(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	for i, arg := range cmd.Args {
-		if self, err := os.Executable(); err != nil || arg != self {
-			continue
-		}
-		binary, err := os.ReadFile(cmd.Args[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Args[i] = filepath.Join(dir, "test")
-		if err := os.WriteFile(cmd.Args[i], binary, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			cmd.Path = cmd.Args[i]
-		}
-		break
-	}
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-}
 
 // UnderLimit runs the calling test once more in a process of its own that may
 // lock limit bytes and is exempt from nothing. There it returns true, and the
@@ -79,7 +47,8 @@ func UnderLimit(t *testing.T, limit int) bool {
 	cmd.Env = append(os.Environ(), limitEnv+"="+strconv.Itoa(limit))
 	// Root has CAP_IPC_LOCK, which no limit holds.
 	if os.Getuid() == 0 {
-		becomeNobody(t, cmd)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.Dir = os.TempDir()
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
