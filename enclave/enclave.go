@@ -156,10 +156,6 @@ func (e *Enclave) open(buffer func(*locked.Pool, func([]byte) error) (*locked.Bu
 	if err != nil {
 		return nil, err
 	}
-	// A purge may have come between: then it is an error, not a dead buffer.
-	if !b.Alive() {
-		return nil, locked.ErrDestroyed
-	}
 	return b, nil
 }
 
