@@ -42,8 +42,12 @@ func (e *Enclave) bytes() []byte {
 	return unsafe.Slice(first, e.size+coffer.Overhead)
 }
 
-// seal returns an enclave with the plaintext, which it only reads.
+// seal returns an enclave with the plaintext, which it only reads. What could
+// never be opened within the budget is not sealed.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
+	if err := c.pool.CanHold(len(plaintext)); err != nil {
+		return nil, fmt.Errorf("enclave: %w", err)
+	}
 	sealed := make([]byte, len(plaintext)+coffer.Overhead)
 	if err := c.coffer.Seal(sealed, plaintext); err != nil {
 		return nil, err
@@ -54,7 +58,8 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 }
 
 // New seals the secret and wipes it. An empty secret is [ErrEmpty]. After an
-// error the secret is as it was. The slice may lie in ordinary memory or in a
+// error the secret is as it was: so a secret that is too large for the budget is
+// refused with a *[locked.LimitError]. The slice may lie in ordinary memory or in a
 // locked buffer; what it was read through is the caller's to wipe.
 func (s *Session) New(secret []byte) (*Enclave, error) {
 	if len(secret) == 0 {
@@ -115,14 +120,11 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 		return nil, err
 	}
 	var e *Enclave
-	err = b.Use(func(secret []byte) error {
+	err = b.Consume(func(secret []byte) (err error) {
 		e, err = s.seal(c, secret)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return e, b.Destroy()
+	return e, err
 }
 
 // Open decrypts the secret into a read-only buffer, which the caller destroys.

@@ -63,6 +63,7 @@ type Session struct {
 
 	mu     sync.Mutex // protects what follows, and the making of core
 	closed bool
+	final  Stats // what Stats says once closed
 	shut   *core // closed, kept until all its memory could be given back
 }
 
@@ -141,6 +142,10 @@ func newCore(pool *locked.Pool, cfg Config) (*core, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}
+	// The smallest secret must open, or there is no use in sealing any.
+	if err := pool.CanHold(1); err != nil {
+		return nil, fmt.Errorf("enclave: %w", errors.Join(err, c.Close(), pool.Close()))
+	}
 	return &core{pool: pool, coffer: c}, nil
 }
 
@@ -196,7 +201,9 @@ func (s *Session) Close() error {
 	if s.shut == nil {
 		return nil
 	}
-	if err := errors.Join(s.shut.coffer.Close(), s.shut.pool.Close()); err != nil {
+	err := errors.Join(s.shut.coffer.Close(), s.shut.pool.Close())
+	s.final = s.shut.stats()
+	if err != nil {
 		return fmt.Errorf("enclave: %w", err)
 	}
 	s.shut = nil
@@ -222,12 +229,18 @@ type Stats struct {
 }
 
 // Stats returns the session's figures. It takes a few locks for a moment, and
-// makes nothing: of a session not used yet all figures are zero.
+// makes nothing: of a session not used yet all figures are zero. After Close
+// they stay as they were at its end.
 func (s *Session) Stats() Stats {
-	c := s.core.Load()
-	if c == nil {
-		return Stats{}
+	if c := s.core.Load(); c != nil {
+		return c.stats()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+func (c *core) stats() Stats {
 	pool := c.pool.Stats()
 	opens, coffer := c.opens.Load(), c.coffer.Stats()
 	return Stats{
