@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
@@ -48,13 +47,7 @@ func busyUse(t *testing.T, p *locked.Pool, n int) (uses *atomic.Int64, stop func
 
 func TestBuffersGetTheirTurnBesideASteadyUse(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, 2*small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: 2 * small(), UseSlots: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, 2*small(), locked.Config{UseSlots: 3}, func(t *testing.T, p *locked.Pool) {
 		uses, stop := busyUse(t, p, 50)
 		defer stop()
 		for uses.Load() < 1000 {
@@ -108,18 +101,12 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 
 func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 1, QuietPeriod: time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, small(), locked.Config{UseSlots: 1, QuietPeriod: time.Hour}, func(t *testing.T, p *locked.Pool) {
 		for _, b := range fill(t, p, 32) {
 			destroy(t, b)
 		}
 		// All that was opened is idle now, but for the slot of one long Use.
-		err = p.Use(ctx, 32, nop, func([]byte) error {
+		err := p.Use(ctx, 32, nop, func([]byte) error {
 			start := time.Now()
 			other := make(chan error)
 			go func() { other <- p.Use(ctx, 32, nop, nop) }()
