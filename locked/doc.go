@@ -35,8 +35,9 @@
 //
 // When the budget is in use, New returns [ErrExhausted] at once, and NewContext
 // and Use wait. There are two queues, each in order of arrival: small requests
-// of Use, for which [Config.UseSlots] slots are kept, and everything else. While
-// others wait, Use takes no more than its share. A caller that waits in Use for
+// of Use, for which [Config.UseSlots] slots are kept, and everything else. When one
+// queue waits much longer than the other, it gets the other's pages as they come
+// back, but for those that are kept. A caller that waits in Use for
 // another slot is counted with those it holds: when the waiting callers hold all
 // that Use gave out, the youngest of them gets ErrExhausted, and the others go
 // on.

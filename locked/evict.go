@@ -7,10 +7,22 @@ import (
 )
 
 // settled is how long a buffer's slot has been idle before a Use that could as
-// well wait for one of its own kind takes its pages. Without it the two would
-// take the same pages from each other at every call, and each exchange costs a
-// dozen system calls.
+// well wait for one of its own kind takes its pages, and part of how much longer
+// than the other queue one has to wait before it takes the other's. Without it
+// Use and buffers would take the same pages from each other at every call, and
+// each exchange costs a dozen system calls.
 const settled = 10 * time.Millisecond
+
+// claims reports whether queue i has waited so much longer than the other one
+// that it gets the other's pages. The caller holds mu.
+func (p *Pool) claims(i int) bool {
+	mine, other := p.queues[i].Front(), p.queues[1-i].Front()
+	if mine == nil || other == nil {
+		return mine != nil
+	}
+	p.again = true
+	return time.Since(mine.Value.(*waiter).since) > 2*time.Since(other.Value.(*waiter).since)+settled
+}
 
 // evict unmaps one idle slot to make room for r. It returns errFull if there is
 // none, or why none could be unmapped. The slots kept for Use stay. The caller
@@ -43,14 +55,15 @@ func (p *Pool) evictable(r request) *slot {
 		}
 		// A nested call would wait for its own goroutine, and without any
 		// small slot nothing would come back.
-		if r.small() && r.depth == 0 && p.small > 0 && time.Since(idle[0].back) < settled {
+		if r.small() && r.depth == 0 && p.small > 0 && time.Since(idle[0].back) < settled &&
+			!(p.queues[1].Len() > 0 && p.claims(0)) {
 			p.again = true
 			continue
 		}
 		p.idle[kind] = idle[1:]
 		return idle[0]
 	}
-	if r.small() || p.small <= p.reserve {
+	if r.small() || p.small <= p.reserve || p.queues[0].Len() > 0 && !p.claims(1) {
 		return nil
 	}
 	if s := p.stripes.steal(); s != nil {

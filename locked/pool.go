@@ -106,6 +106,7 @@ type Pool struct {
 	sweeping      bool // the sweeper is armed
 	retry         *time.Timer
 	again         bool // somebody waits for what no slot that comes back tells
+	retrying      bool // the retry timer is armed
 }
 
 // NewPool returns a pool. Nothing is mapped until the first buffer. Where the

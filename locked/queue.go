@@ -25,6 +25,7 @@ const (
 // ready is closed.
 type waiter struct {
 	req     request
+	since   time.Time
 	ready   chan struct{}
 	slot    *slot
 	err     error
@@ -62,7 +63,7 @@ func (p *Pool) acquire(ctx context.Context, r request, wait bool) (*slot, error)
 		return nil, err
 	}
 	r.depth = p.useDepth()
-	w := &waiter{req: r, ready: make(chan struct{})}
+	w := &waiter{req: r, since: time.Now(), ready: make(chan struct{})}
 	p.mu.Lock()
 	err = p.enqueue(w)
 	p.mu.Unlock()
@@ -107,7 +108,7 @@ func (p *Pool) dispatch() {
 	if p.waiting.Load() == 0 {
 		return
 	}
-	// Use, whose slots come back all the time, after the others: see takeNow.
+	// Use, whose slots come back all the time, after the others.
 	for _, i := range []int{1, 0} {
 		for e := p.queues[i].Front(); e != nil; e = p.queues[i].Front() {
 			if !p.serve(e.Value.(*waiter), p.takeNow) {
@@ -182,14 +183,15 @@ func (p *Pool) breakDeadlock() {
 // armRetry winds up the timer that dispatches again, if there is reason to. It
 // holds no goroutine while it waits. The caller holds mu.
 func (p *Pool) armRetry() {
-	if !p.again || p.waiting.Load() == 0 || p.closed.Load() {
+	if !p.again || p.retrying || p.waiting.Load() == 0 || p.closed.Load() {
 		return
 	}
-	p.again = false
+	p.retrying = true
 	if p.retry == nil {
 		p.retry = time.AfterFunc(retryInterval, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			p.again, p.retrying = false, false
 			p.dispatch()
 		})
 		return

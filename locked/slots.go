@@ -108,10 +108,9 @@ func (p *Pool) fits(r request) bool {
 // r is the first in its queue.
 func (p *Pool) takeNow(r request) (*slot, error) {
 	if r.small() {
-		// Use takes no more than what is kept for it while others wait for
-		// the rest of the budget: or its slots, which come back all the time,
-		// would never leave any of it to them.
-		if r.depth == 0 && p.queues[1].Len() > 0 && p.smallInHand() >= max(1, p.reserve) {
+		// Slots that come back all the time would never leave any of the
+		// budget to those who wait for it.
+		if r.depth == 0 && p.smallInHand() >= max(1, p.reserve) && p.claims(1) {
 			return nil, errFull
 		}
 		if s := p.stripes.steal(); s != nil {
