@@ -179,8 +179,9 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // that can't leak: prefer it to Open. fn's error is returned as it is.
 //
 // fn gets a read-only slice that is valid until it returns. Use waits while all
-// slots are taken; fn may call Use of another enclave, but when every slot is
-// held by a caller that wants one more, one of them gets [locked.ErrExhausted].
+// slots are taken; fn may call Use of another enclave, but when every slot that
+// Use gave out is held by a caller that wants one more, one of them gets
+// [locked.ErrExhausted].
 // [UseAll] takes several secrets at once without that. The other errors are
 // those of [Enclave.Open].
 //

@@ -20,10 +20,10 @@ import (
 //
 // Use waits for a slot, in order of arrival, until ctx ends, and then returns
 // its cause. With a context that never ends it returns [ErrExhausted] once no
-// slot at all has come back for 30 s. When fn calls Use again and every slot is
-// held by a caller that wants one more, one of them gets [ErrExhausted] at
-// once, so that the others can go on. [Pool.UseAll] takes several secrets at
-// once and has no such worry.
+// slot at all has come back for 30 s. When fn calls Use again and every slot that
+// Use gave out is held by a caller that wants one more, one of them gets
+// [ErrExhausted] at once, so that the others can go on. [Pool.UseAll]
+// takes several secrets at once and has no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
 	s, err := p.takeUse(ctx, size)
 	if err != nil {
