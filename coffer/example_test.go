@@ -11,7 +11,7 @@ import (
 
 // Sealed bytes may lie anywhere; they open in locked memory.
 func Example() {
-	pool, err := locked.NewPool(locked.Config{LockedBytes: 64 << 10})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: 1 << 20})
 	if err != nil {
 		log.Fatal(err)
 	}

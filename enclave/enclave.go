@@ -42,8 +42,12 @@ func (e *Enclave) bytes() []byte {
 	return unsafe.Slice(first, e.size+coffer.Overhead)
 }
 
-// seal returns an enclave with the plaintext, which it only reads.
+// seal returns an enclave with the plaintext, which it only reads. What could
+// never be opened within the budget is not sealed.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
+	if err := c.pool.CanHold(len(plaintext)); err != nil {
+		return nil, fmt.Errorf("enclave: %w", err)
+	}
 	sealed := make([]byte, len(plaintext)+coffer.Overhead)
 	if err := c.coffer.Seal(sealed, plaintext); err != nil {
 		return nil, err
@@ -54,7 +58,9 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 }
 
 // New seals the secret and wipes it. An empty secret is [ErrEmpty]. After an
-// error the secret is as it was.
+// error the secret is as it was: so a secret that is too large for the budget is
+// refused with a *[locked.LimitError]. The slice may lie in ordinary memory or in a
+// locked buffer; what it was read through is the caller's to wipe.
 func (s *Session) New(secret []byte) (*Enclave, error) {
 	if len(secret) == 0 {
 		return nil, ErrEmpty
@@ -114,14 +120,11 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 		return nil, err
 	}
 	var e *Enclave
-	err = b.Use(func(secret []byte) error {
+	err = b.Consume(func(secret []byte) (err error) {
 		e, err = s.seal(c, secret)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return e, b.Destroy()
+	return e, err
 }
 
 // Open decrypts the secret into a read-only buffer, which the caller destroys.
@@ -155,10 +158,6 @@ func (e *Enclave) open(buffer func(*locked.Pool, func([]byte) error) (*locked.Bu
 	if err != nil {
 		return nil, err
 	}
-	// A purge may have come between: then it is an error, not a dead buffer.
-	if !b.Alive() {
-		return nil, locked.ErrDestroyed
-	}
 	return b, nil
 }
 
@@ -180,10 +179,16 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // that can't leak: prefer it to Open. fn's error is returned as it is.
 //
 // fn gets a read-only slice that is valid until it returns. Use waits while all
-// slots are taken; fn may call Use of another enclave, but when every slot is
-// held by a caller that wants one more, one of them gets [locked.ErrExhausted].
+// slots are taken; fn may call Use of another enclave, but when every slot that
+// Use gave out is held by a caller that wants one more, one of them gets
+// [locked.ErrExhausted].
 // [UseAll] takes several secrets at once without that. The other errors are
 // those of [Enclave.Open].
+//
+// The slice lies outside the Go heap. Since Go 1.26 crypto/ed25519 can't sign
+// with a private key there: it ends the program with "getWeakHandle on invalid
+// pointer". Copy such a key, wipe the copy, and know that the standard library
+// keeps on the heap what it derives from it.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }

@@ -417,3 +417,31 @@ func TestEverythingThatHoldsASecretPrintsAsItsSize(t *testing.T) {
 		}
 	}
 }
+
+func TestSecretThatCouldNeverBeOpenedIsNotSealedAndNotWiped(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	secret := secretOf(budget())
+	var limit *locked.LimitError
+	if e, err := s.New(secret); !errors.As(err, &limit) || e != nil {
+		t.Errorf("New: %v, %v", e, err)
+	}
+	if !bytes.Equal(secret, secretOf(budget())) {
+		t.Error("the secret that was not sealed is lost")
+	}
+	if e, err := s.NewRandom(budget()); !errors.As(err, &limit) || e != nil {
+		t.Errorf("NewRandom: %v, %v", e, err)
+	}
+}
+
+func TestStatsOutliveTheSession(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	newEnclave(t, s, secretOf(32))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if stats := s.Stats(); stats.Seals != 1 || stats.LockedBytes != 0 || stats.LockedBytesPeak == 0 {
+		t.Errorf("%+v", stats)
+	}
+}

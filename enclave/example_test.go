@@ -73,7 +73,7 @@ func ExampleUseAll() {
 
 // A program with its own budget makes its own session.
 func ExampleNewSession() {
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: 48 << 10})
+	session, err := enclave.NewSession(enclave.Config{LockedBytes: 1 << 20})
 	if err != nil {
 		var limit *locked.LimitError
 		if errors.As(err, &limit) {
@@ -88,6 +88,6 @@ func ExampleNewSession() {
 		}
 	}
 	stats := session.Stats()
-	fmt.Println(stats.Seals, "secrets,", stats.LockedBytes <= 48<<10)
+	fmt.Println(stats.Seals, "secrets,", stats.LockedBytes <= 1<<20)
 	// Output: 1000 secrets, true
 }

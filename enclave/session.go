@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,10 @@ var (
 	// ErrClosed says that the session was closed.
 	ErrClosed = locked.ErrClosed
 )
+
+// Overhead is how many bytes the ciphertext of an enclave is longer than its
+// secret.
+const Overhead = coffer.Overhead
 
 // Config says how a Session is made. The zero value is a good choice.
 type Config struct {
@@ -58,6 +63,7 @@ type Session struct {
 
 	mu     sync.Mutex // protects what follows, and the making of core
 	closed bool
+	final  Stats // what Stats says once closed
 	shut   *core // closed, kept until all its memory could be given back
 }
 
@@ -136,6 +142,10 @@ func newCore(pool *locked.Pool, cfg Config) (*core, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}
+	// The smallest secret must open, or there is no use in sealing any.
+	if err := pool.CanHold(1); err != nil {
+		return nil, fmt.Errorf("enclave: %w", errors.Join(err, c.Close(), pool.Close()))
+	}
 	return &core{pool: pool, coffer: c}, nil
 }
 
@@ -147,6 +157,16 @@ func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 		return nil, err
 	}
 	return c.pool.New(size)
+}
+
+// NewBufferContext is NewBuffer that waits while the budget is in use, in order
+// of arrival, until ctx ends, and then returns its cause.
+func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.NewContext(ctx, size)
 }
 
 // Purge replaces the session key and destroys every open buffer. Enclaves made
@@ -181,7 +201,9 @@ func (s *Session) Close() error {
 	if s.shut == nil {
 		return nil
 	}
-	if err := errors.Join(s.shut.coffer.Close(), s.shut.pool.Close()); err != nil {
+	err := errors.Join(s.shut.coffer.Close(), s.shut.pool.Close())
+	s.final = s.shut.stats()
+	if err != nil {
 		return fmt.Errorf("enclave: %w", err)
 	}
 	s.shut = nil
@@ -207,12 +229,18 @@ type Stats struct {
 }
 
 // Stats returns the session's figures. It takes a few locks for a moment, and
-// makes nothing: of a session not used yet all figures are zero.
+// makes nothing: of a session not used yet all figures are zero. After Close
+// they stay as they were at its end.
 func (s *Session) Stats() Stats {
-	c := s.core.Load()
-	if c == nil {
-		return Stats{}
+	if c := s.core.Load(); c != nil {
+		return c.stats()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+func (c *core) stats() Stats {
 	pool := c.pool.Stats()
 	opens, coffer := c.opens.Load(), c.coffer.Stats()
 	return Stats{

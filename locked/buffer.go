@@ -26,13 +26,14 @@ type Buffer struct {
 	pool *Pool
 	at   layout
 
-	mu      sync.Mutex // protects what follows, for moments only
-	slot    *slot      // nil once destroyed
-	size    int
-	mutable bool
-	users   int         // calls that read the bytes without the lock
-	doomed  bool        // to be destroyed by the last of the users
-	guard   sync.Locker // held by a purge; nil for none
+	mu       sync.Mutex // protects what follows, for moments only
+	slot     *slot      // nil once destroyed
+	size     int
+	mutable  bool
+	users    int         // calls that read the bytes without the lock
+	doomed   bool        // to be destroyed by the last of the users
+	consumed bool        // about to be doomed, if its consumer succeeds
+	guard    sync.Locker // held by a purge; nil for none
 
 	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
 }
@@ -54,8 +55,8 @@ func (p *Pool) NewContext(ctx context.Context, size int) (*Buffer, error) {
 
 // NewFrozen returns a read-only buffer of size bytes that fill has written. The
 // caller's view of the bytes is never writable. An error of fill is returned as
-// it is, and leaves nothing behind. Until NewFrozen returns, a purge waits for
-// fill. Otherwise it is like New.
+// it is, and leaves nothing behind. A purge that comes before fill returns makes it
+// [ErrDestroyed]. Otherwise it is like New.
 func (p *Pool) NewFrozen(size int, fill func(b []byte) error) (*Buffer, error) {
 	return p.newBuffer(context.Background(), false, size, fill)
 }
@@ -78,28 +79,36 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	if err != nil {
 		return nil, err
 	}
-	b := &Buffer{pool: p, at: at, slot: s, size: size, mutable: fill == nil}
-	// Held before anybody else can find b, so that a purge finds it whole.
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	// It is its own user until it is whole, so that a purge which finds it
+	// before leaves it to us.
+	b := &Buffer{pool: p, at: at, slot: s, size: size, mutable: fill == nil, users: 1}
 	if err := p.register(b); err != nil {
 		return nil, err
 	}
-	if err := b.start(fill); err != nil {
-		return nil, errors.Join(err, b.destroy())
+	filled := false
+	defer func() {
+		if !filled { // fill panicked
+			_ = b.release(true)
+		}
+	}()
+	err = b.start(fill)
+	filled = true
+	if endErr := b.release(err != nil); err == nil && (endErr != nil || !b.Alive()) {
+		err = errors.Join(ErrDestroyed, endErr)
+	} else {
+		err = errors.Join(err, endErr)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return b, nil
 }
 
-// start puts canary and content in place and opens the view. The caller holds
-// b.mu.
+// start puts canary and content in place and opens the view.
 func (b *Buffer) start(fill func([]byte) error) error {
-	if !b.slot.run.Dual {
-		if err := b.pool.show(b.slot, page.ReadWrite); err != nil {
-			return err
-		}
+	if err := b.pool.arm(b.slot, b.at); err != nil {
+		return err
 	}
-	b.pool.arm(b.slot, b.at)
 	if fill == nil {
 		return b.pool.show(b.slot, page.ReadWrite)
 	}
@@ -124,6 +133,8 @@ func (p *Pool) register(b *Buffer) error {
 	b.next = p.open
 	p.open = b
 	p.openCount++
+	// A slot that was neither waited for nor open is now the latter.
+	p.breakDeadlock()
 	return nil
 }
 
@@ -156,7 +167,7 @@ func (b *Buffer) Bytes() []byte {
 
 // alive reports whether b is not destroyed, nor about to be. The caller holds
 // b.mu.
-func (b *Buffer) alive() bool { return b.slot != nil && !b.doomed }
+func (b *Buffer) alive() bool { return b.slot != nil && !b.doomed && !b.consumed }
 
 // view returns the caller's slice. The caller holds b.mu or is one of b's users.
 func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
@@ -172,15 +183,53 @@ func (b *Buffer) Use(fn func(b []byte) error) (err error) {
 	}
 	b.users++
 	b.mu.Unlock()
+	defer func() { err = join(err, b.release(false)) }()
+	return fn(b.view())
+}
+
+// release ends one use of b. The last one destroys it if that was asked for
+// meanwhile, or is now.
+func (b *Buffer) release(doom bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.users--
+	b.doomed = b.doomed || doom
+	if b.users == 0 && b.doomed {
+		return b.destroy()
+	}
+	return nil
+}
+
+// join is errors.Join that leaves a single error as it is.
+func join(first, second error) error {
+	if second == nil {
+		return first
+	}
+	return errors.Join(first, second)
+}
+
+// Consume runs fn on the bytes and destroys the buffer, which is already
+// destroyed for everybody else. If fn fails the buffer is as it was. On a
+// destroyed buffer it returns [ErrDestroyed].
+func (b *Buffer) Consume(fn func(b []byte) error) (err error) {
+	b.mu.Lock()
+	if !b.alive() {
+		b.mu.Unlock()
+		return ErrDestroyed
+	}
+	b.users++
+	b.consumed = true
+	b.mu.Unlock()
+	failed := true
 	defer func() {
 		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.users--
-		if b.users == 0 && b.doomed {
-			err = errors.Join(err, b.destroy())
-		}
+		b.consumed = false
+		b.mu.Unlock()
+		err = join(err, b.release(!failed))
 	}()
-	return fn(b.view())
+	err = fn(b.view())
+	failed = err != nil
+	return err
 }
 
 // Size returns the number of bytes, 0 once the buffer is destroyed.
@@ -262,7 +311,7 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 		return ErrDestroyed
 	}
 	if !b.slot.run.Dual {
-		if err := b.pool.show(b.slot, page.ReadWrite); err != nil {
+		if err := b.pool.forceShow(b.slot, page.ReadWrite); err != nil {
 			return err
 		}
 	}
@@ -305,29 +354,16 @@ func (b *Buffer) destroy() error {
 	s, p := b.slot, b.pool
 	b.slot, b.mutable = nil, false
 
-	err := p.closeSlot(s, b.at)
+	corrupted, err := p.closeSlot(s, b.at)
 	s.exposed = false
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unregister(b)
-	if err != nil && !errors.Is(err, ErrCorrupted) {
-		return errors.Join(err, p.discard(s))
+	if err != nil {
+		return errors.Join(corrupted, err, p.discard(s))
 	}
 	p.putBack(s)
-	return err
-}
-
-// closeSlot wipes a slot and leaves its view without access. The view of a dual
-// slot closes first: nothing can write to it once it is wiped.
-func (p *Pool) closeSlot(s *slot, at layout) error {
-	if !s.run.Dual {
-		return p.wipeUse(s, at)
-	}
-	closed := p.show(s, page.None)
-	if corrupted := p.wipeWindow(s, at); closed == nil {
-		return corrupted
-	}
-	return fmt.Errorf("closing a buffer: %w", closed)
+	return corrupted
 }
 
 // Format prints the size alone, whatever the verb.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -274,7 +275,7 @@ func TestFrozenBufferIsFilledOnceAndFailureLeavesNothing(t *testing.T) {
 func TestImpossibleSizesAreRefused(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, locked.Config{})
-	for _, size := range []int{0, -1, -1 << 62, 1<<63 - 1} {
+	for _, size := range []int{0, -1, math.MinInt, math.MaxInt} {
 		if b, err := p.New(size); err == nil {
 			t.Errorf("%d bytes: %v", size, b)
 		}

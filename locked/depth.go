@@ -1,99 +1,155 @@
 package locked
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"reflect"
 	"runtime"
-	"unsafe"
 )
 
 // A goroutine that waits for a slot may hold others: fn of an outer Use called
 // Use again. The pool must know, or all its slots could end up with callers
 // that wait for one more. Go names no goroutine, but the outer calls are on the
-// waiting goroutine's stack, each with a frame of hold. So only a call that is
-// about to wait pays for the search.
-//
-// The frames don't tell which pool they belong to. Therefore hold exists as
-// several functions, the lanes, and pools are spread over them; two pools in
-// one lane count each other's frames, which can only turn a wait between
-// deeply nested calls into an early ErrExhausted.
-const lanes = 8
+// waiting goroutine's stack, and only a call that is about to wait pays for the
+// search. So that the search can tell one pool's calls from another's, each
+// call of fn stands on a few frames that spell out the pool's lane, a digit
+// each: digit0 to digit7.
 
-// laneOf spreads pools over the lanes by their address.
-func laneOf(p *Pool) uint8 {
-	// The low bits are the allocator's alignment; a multiplication by a large
-	// odd number (2^64 over the golden ratio) mixes the rest into the top.
-	h := uint64(uintptr(unsafe.Pointer(p))) * 0x9e3779b97f4a7c15
-	return uint8(h >> 61)
+// A lane is a random number in base 8, of laneDigits digits.
+type lane uint16
+
+const (
+	laneDigits = 4
+	laneBits   = 3 * laneDigits
+)
+
+// newLane draws a lane. Two pools in the same one, a chance in 4,096, count
+// each other's calls: a nested Use may then get ErrExhausted though a slot would
+// have come back.
+func newLane() lane {
+	var b [2]byte
+	_, _ = rand.Read(b[:])
+	return lane(binary.LittleEndian.Uint16(b[:]) % (1 << laneBits))
 }
 
-// hold runs fn on b under a frame of the pool's lane.
-func (p *Pool) hold(fn func([]byte) error, b []byte) error {
-	// Direct calls, not a table of functions: through a table the compiler
-	// would move every fn to the heap.
-	switch p.lane {
+// hold runs fn on b under the frames of the lane l.
+func (p *Pool) hold(l lane, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, laneDigits, fn, b)
+}
+
+// holdDigit spells out the lowest of the digits that are left. Direct calls, not
+// a table of functions: through a table the compiler would move every fn to the
+// heap.
+func holdDigit(l lane, left int, fn func([]byte) error, b []byte) error {
+	if left == 0 {
+		return fn(b)
+	}
+	switch l % 8 {
 	case 0:
-		return hold0(fn, b)
+		return digit0(l/8, left-1, fn, b)
 	case 1:
-		return hold1(fn, b)
+		return digit1(l/8, left-1, fn, b)
 	case 2:
-		return hold2(fn, b)
+		return digit2(l/8, left-1, fn, b)
 	case 3:
-		return hold3(fn, b)
+		return digit3(l/8, left-1, fn, b)
 	case 4:
-		return hold4(fn, b)
+		return digit4(l/8, left-1, fn, b)
 	case 5:
-		return hold5(fn, b)
+		return digit5(l/8, left-1, fn, b)
 	case 6:
-		return hold6(fn, b)
+		return digit6(l/8, left-1, fn, b)
 	default:
-		return hold7(fn, b)
+		return digit7(l/8, left-1, fn, b)
 	}
 }
 
 //go:noinline
-func hold0(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit0(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold1(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit1(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold2(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit2(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold3(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit3(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold4(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit4(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold5(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit5(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold6(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit6(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
 //go:noinline
-func hold7(fn func([]byte) error, b []byte) error { return fn(b) }
+func digit7(l lane, left int, fn func([]byte) error, b []byte) error {
+	return holdDigit(l, left, fn, b)
+}
 
-// useDepth returns how many slots the calling goroutine holds through Use.
+// useDepth returns how many slots of this pool the calling goroutine holds
+// through Use.
 func (p *Pool) useDepth() int {
-	hold := [lanes]func(func([]byte) error, []byte) error{
-		hold0, hold1, hold2, hold3, hold4, hold5, hold6, hold7,
-	}[p.lane]
-	entry := reflect.ValueOf(hold).Pointer()
-
-	depth := 0
+	digits := [...]func(lane, int, func([]byte) error, []byte) error{
+		digit0, digit1, digit2, digit3, digit4, digit5, digit6, digit7,
+	}
+	var entries [len(digits)]uintptr
+	for i, f := range digits {
+		entries[i] = reflect.ValueOf(f).Pointer()
+	}
+	// The innermost frame comes first, and spells the highest digit.
+	depth, found, spelled := 0, 0, lane(0)
 	pcs := make([]uintptr, 64)
 	for skip := 1; ; skip += len(pcs) {
 		n := runtime.Callers(skip, pcs)
 		for _, pc := range pcs[:n] {
-			// The lanes are never inlined, so a return address tells its
-			// function without a search for inlined ones.
-			if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == entry {
-				depth++
+			digit := digitAt(pc, &entries)
+			if digit < 0 {
+				continue
+			}
+			spelled = spelled*8 + lane(digit)
+			if found++; found == laneDigits {
+				if spelled == p.lane {
+					depth++
+				}
+				found, spelled = 0, 0
 			}
 		}
 		if n < len(pcs) {
 			return depth
 		}
 	}
+}
+
+// digitAt returns the digit whose function pc returns to, or -1. The functions
+// are never inlined, so their address is enough.
+func digitAt(pc uintptr, entries *[8]uintptr) int {
+	f := runtime.FuncForPC(pc - 1)
+	if f == nil {
+		return -1
+	}
+	at := f.Entry()
+	for i, entry := range entries {
+		if at == entry {
+			return i
+		}
+	}
+	return -1
 }

@@ -43,6 +43,8 @@ type LimitError struct {
 	Soft      uint64 // the process's limit in force, in bytes; [Unlimited] for none
 	Hard      uint64 // the limit up to which the process may raise Soft
 	Err       error  // the system's error; nil when the budget said no
+
+	chosen bool // the budget is what the caller asked for, not what the limit allows
 }
 
 // Unlimited is the value of a limit that bounds nothing.
@@ -56,7 +58,7 @@ func (e *LimitError) Error() string {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
 	b.WriteString(". ")
-	if e.Err == nil && e.Soft >= uint64(e.Requested+e.Locked) {
+	if e.Err == nil && e.chosen {
 		b.WriteString("Raise Config.LockedBytes")
 		return b.String()
 	}

@@ -11,7 +11,7 @@ import (
 
 // A secret in locked memory, written in place and then made read-only.
 func Example() {
-	pool, err := locked.NewPool(locked.Config{LockedBytes: 64 << 10})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: 1 << 20})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func Example() {
 
 // At the budget a call errs or waits; what is open goes on working.
 func ExamplePool_NewContext() {
-	pool, err := locked.NewPool(locked.Config{LockedBytes: 32 << 10})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: 1 << 20})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func ExamplePool_NewContext() {
 
 // Locked memory for the time of a call, with no buffer to forget.
 func ExamplePool_Use() {
-	pool, err := locked.NewPool(locked.Config{LockedBytes: 64 << 10})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: 1 << 20})
 	if err != nil {
 		log.Fatal(err)
 	}

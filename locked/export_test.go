@@ -1,4 +1,4 @@
 package locked
 
 // Lane tells tests whether two pools can be told apart on a stack.
-func (p *Pool) Lane() uint8 { return p.lane }
+func (p *Pool) Lane() uint16 { return uint16(p.lane) }

@@ -1,8 +1,8 @@
 package locked
 
 import (
+	"bytes"
 	"math"
-	"unsafe"
 )
 
 // CanarySize is the number of random bytes before a buffer's data.
@@ -35,29 +35,22 @@ func (l layout) put(window []byte, canary *[CanarySize]byte) {
 	copy(window[l.canary:l.data], canary[:])
 }
 
-// whole reports whether the canary and the padding are as they were put. An
-// overwritten canary is the attacker's or the bug's doing: nothing secret
-// decides here.
-func (l layout) whole(window []byte, canary *[CanarySize]byte) bool {
-	return [CanarySize]byte(window[l.canary:l.data]) == *canary && allZero(window[:l.canary])
+// intact reports whether the canary is as it was put. An overwritten canary is a
+// bug's or an attacker's doing: nothing secret decides here.
+func (l layout) intact(window []byte, canary *[CanarySize]byte) bool {
+	return [CanarySize]byte(window[l.canary:l.data]) == *canary
 }
 
-// allZero reports whether b, which starts at the start of a page, is all zero.
+// zeros is what padding is compared with, a piece at a time.
+var zeros [4096]byte
+
+// allZero reports whether b is all zero.
 func allZero(b []byte) bool {
-	const word = 8
-	words := len(b) / word
-	if words > 0 {
-		// A page's start is aligned for any type.
-		for _, w := range unsafe.Slice((*uint64)(unsafe.Pointer(&b[0])), words) {
-			if w != 0 {
-				return false
-			}
-		}
-	}
-	for _, c := range b[words*word:] {
-		if c != 0 {
+	for len(b) > len(zeros) {
+		if !bytes.Equal(b[:len(zeros)], zeros[:]) {
 			return false
 		}
+		b = b[len(zeros):]
 	}
-	return true
+	return bytes.Equal(b, zeros[:len(b)])
 }

@@ -142,3 +142,56 @@ func TestLimitOfZero(t *testing.T) {
 	}
 	TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t)
 }
+
+func TestPoolGetsWhatAnotherInTheSameProcessGivesUp(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	a := openPool(t, locked.Config{UseSlots: 1})
+	kept := newBuffer(t, a, 32)
+	defer func() { destroy(t, kept) }()
+	b, err := locked.NewPool(locked.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *locked.LimitError
+	for err == nil {
+		_, err = b.New(32)
+	}
+	if !errors.As(err, &refused) {
+		t.Fatalf("filling the other: %v", err)
+	}
+	done := make(chan error)
+	go func() { done <- a.Use(ctx, 32, nop, nop) }()
+	for a.Stats().Waiters == 0 {
+		select {
+		case err := <-done:
+			t.Fatalf("did not wait: %v", err)
+		default:
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("though the other gave everything up: %v", err)
+	}
+}
+
+func TestWaitThatTheSystemRefusesEndsWithTheReason(t *testing.T) {
+	if !testenv.UnderLimit(t, limit) {
+		return
+	}
+	a := openPool(t, locked.Config{UseSlots: 1})
+	kept := newBuffer(t, a, 32)
+	defer func() { destroy(t, kept) }()
+	b := openPool(t, locked.Config{})
+	var err error
+	for err == nil {
+		_, err = b.New(32)
+	}
+	var refused *locked.LimitError
+	if err := a.Use(ctx, 32, nop, nop); !errors.As(err, &refused) || !errors.Is(err, locked.ErrExhausted) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unsafe"
 
 	"github.com/memkeep/memkeep/internal/page"
@@ -146,4 +147,20 @@ func TestPoolLocksNothingUntilItIsUsed(t *testing.T) {
 	if s := p.Stats(); s.LockedBytes != 0 || s.LockedBytesPeak != 0 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// inBubble runs f on a pool with a budget of its own, in a bubble where time
+// passes only when nothing else can happen.
+func inBubble(t *testing.T, budget int, cfg locked.Config, f func(t *testing.T, p *locked.Pool)) {
+	t.Helper()
+	testenv.Lockable(t, budget)
+	cfg.LockedBytes = budget
+	synctest.Test(t, func(t *testing.T) {
+		p, err := locked.NewPool(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closePool(t, p)
+		f(t, p)
+	})
 }

@@ -56,7 +56,8 @@ type Config struct {
 	// so that it finds one however many buffers are open. From two on, one
 	// of them is for calls nested in another Use alone, so that a single
 	// level of nesting never waits for itself. A tight budget keeps fewer:
-	// what a quarter of it holds, but at least one. Zero keeps none.
+	// what a quarter of it holds, but at least one, and the one for nested
+	// calls only where six slots fit. Zero keeps none.
 	UseSlots int
 
 	// QuietPeriod is how long an unused slot stays mapped and locked:
@@ -72,8 +73,9 @@ type Pool struct {
 	pageSize int
 	canary   [CanarySize]byte
 	quiet    time.Duration
-	lane     uint8 // names this pool's frames on a stack, see useDepth
-	reserve  int   // small use slots kept for Use, without the spare
+	lane     lane // names this pool's frames on a stack
+	cut      bool // the process may lock less than was asked for
+	reserve  int  // small use slots kept for Use, without the spare
 	hasSpare bool
 	// dual mappings cost some backends twice the charge; a tight budget has
 	// more slots without them.
@@ -82,6 +84,7 @@ type Pool struct {
 	stripes stripes      // small use slots at hand, taken without mu
 	waiting atomic.Int32 // callers that wait or are about to
 	closed  atomic.Bool  // written under mu
+	largest atomic.Int64 // bytes that one slot can ever hold; written under mu
 
 	mu            sync.Mutex // protects all that follows
 	total         int        // bytes charged by everything mapped
@@ -101,6 +104,9 @@ type Pool struct {
 	lastLimit     *LimitError
 	sweeper       *time.Timer
 	sweeping      bool // the sweeper is armed
+	retry         *time.Timer
+	again         bool // somebody waits for what no slot that comes back tells
+	retrying      bool // the retry timer is armed
 }
 
 // NewPool returns a pool. Nothing is mapped until the first buffer. Where the
@@ -131,6 +137,7 @@ func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) {
 	p := &Pool{
 		backend:  b,
 		budget:   budget,
+		cut:      budget < want,
 		pageSize: page.Size(),
 		quiet:    cfg.QuietPeriod,
 		idle:     make(map[slotKind][]*slot),
@@ -140,11 +147,12 @@ func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) {
 	}
 	p.plan(cfg.UseSlots)
 	if need := p.minimum(); need > budget {
-		return nil, &LimitError{Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard}
+		return nil, &LimitError{Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
 	}
 	// crypto/rand.Read fills its argument or ends the program.
 	_, _ = rand.Read(p.canary[:])
-	p.lane = laneOf(p)
+	p.lane = newLane()
+	p.updateLargest()
 	p.stripes.init(2 * runtime.GOMAXPROCS(0))
 	return p, nil
 }
@@ -155,12 +163,12 @@ func (p *Pool) plan(useSlots int) {
 	// Dual slots save system calls. A budget of few slots is better spent on
 	// more of them.
 	const few, manyEnough = 6, 64
-	p.dualUse = slots(true) >= few
+	p.dualUse = slots(true) >= few || p.freeDual()
 	if useSlots > 0 {
 		p.reserve = min(max(1, useSlots-1), max(1, slots(p.dualUse)/4))
 		p.hasSpare = useSlots >= 2 && slots(p.dualUse) >= few
 	}
-	p.dualBuffers = slots(true) >= manyEnough || p.backend.Charge(1, true) == p.backend.Charge(1, false)
+	p.dualBuffers = slots(true) >= manyEnough || p.freeDual()
 }
 
 // minimum is the least budget that serves: the kept use slots, and one buffer.
@@ -199,8 +207,10 @@ func (p *Pool) Purge() error {
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed.Store(true)
-	if p.sweeper != nil {
-		p.sweeper.Stop()
+	for _, timer := range []*time.Timer{p.sweeper, p.retry} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	p.failWaiters(ErrClosed)
 	p.mu.Unlock()
@@ -210,6 +220,39 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(purged, p.unmapIdle())
+}
+
+// CanHold returns a *[LimitError] if a secret of size bytes could never be
+// opened within the budget, whatever comes back, by a buffer or by Use.
+func (p *Pool) CanHold(size int) error {
+	if int64(size) <= p.largest.Load() {
+		return nil
+	}
+	if err := checkSize(size); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pages := layoutOf(size, p.pageSize).pages
+	return p.limitError(p.charge(slotKind{pages: pages}), nil)
+}
+
+// updateLargest follows a change of what regions take. The caller holds mu, or
+// is alone.
+func (p *Pool) updateLargest() {
+	pages := p.budget / p.pageSize
+	for ; pages > 0; pages-- {
+		buffer, use := request{slotKind: slotKind{pages: pages}}, request{slotKind: slotKind{pages: pages, use: true}}
+		if p.fits(buffer) && p.fits(use) {
+			break
+		}
+	}
+	p.largest.Store(int64(pages*p.pageSize - CanarySize))
+}
+
+// Format prints what the pool is, and nothing that it holds.
+func (p *Pool) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.budget)
 }
 
 // Stats is what a pool holds at one moment.

@@ -106,13 +106,7 @@ func TestRequestBeyondTheBudgetIsALimitErrorNotAWait(t *testing.T) {
 
 func TestWaitersAreServedInOrderOfArrival(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, small(), locked.Config{}, func(t *testing.T, p *locked.Pool) {
 		open := fill(t, p, 32)
 		const waiters = 20
 		var mu sync.Mutex
@@ -155,13 +149,7 @@ func TestWaitersAreServedInOrderOfArrival(t *testing.T) {
 
 func TestWaiterWhoseContextEndsLeavesTheQueueClean(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, small(), locked.Config{}, func(t *testing.T, p *locked.Pool) {
 		open := fill(t, p, 32)
 		cause := errors.New("the client went away")
 		ctx, cancel := context.WithCancelCause(context.Background())
@@ -239,14 +227,8 @@ func TestCloseEndsWaitersBuffersAndLaterCalls(t *testing.T) {
 
 func TestUnusedSlotsGoBackAfterTheQuietPeriod(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		const quiet = time.Minute
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2, QuietPeriod: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	const quiet = time.Minute
+	inBubble(t, small(), locked.Config{UseSlots: 2, QuietPeriod: quiet}, func(t *testing.T, p *locked.Pool) {
 		nop := func([]byte) error { return nil }
 		use := func() {
 			if err := p.Use(context.Background(), 32, nop, func([]byte) error { return p.Use(context.Background(), 16, nop, nop) }); err != nil {

@@ -212,7 +212,7 @@ func (b *Buffer) shrink(n int) error {
 	if n < b.size {
 		window, canary := b.slot.run.Window, &b.pool.canary
 		// The old canary goes, so what it saw must be told now.
-		if !b.at.whole(window, canary) {
+		if !b.at.intact(window, canary) || !allZero(window[:b.at.canary]) {
 			return ErrCorrupted
 		}
 		at := b.at.shrunk(b.size - n)

@@ -46,6 +46,7 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 		return nil, err
 	}
 	p.regions += charge
+	p.updateLargest()
 	return &Region{pool: p, run: run, charge: charge}, nil
 }
 
@@ -74,6 +75,7 @@ func (r *Region) Free() error {
 	r.run = nil
 	p.total -= r.charge
 	p.regions -= r.charge
+	p.updateLargest()
 	p.dispatch()
 	return nil
 }

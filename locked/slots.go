@@ -14,13 +14,16 @@ import (
 type slot struct {
 	run   *page.Run
 	kind  slotKind
-	spare bool // kept for nested calls
-	used  bool // since the sweeper last looked
-	armed bool // the canary is in place
-	// shown is the access of the view, and exposed says that it may be another
-	// one: whoever has the whole pages may have changed it.
-	shown   page.Access
+	spare bool        // kept for nested calls
+	armed bool        // the canary is in place
+	shown page.Access // the access of the view
+	stuck bool        // could not be unmapped
+	// exposed says that the view's access may be another: whoever has the whole
+	// pages may have changed it.
 	exposed bool
+
+	used bool      // since the sweeper last looked
+	back time.Time // when it came back to the pool
 }
 
 // slotKind is what makes idle slots interchangeable. Use slots are never handed
@@ -51,19 +54,20 @@ const rotation = 8
 // errFull says that a request has to wait for a slot to come back.
 var errFull = errors.New("locked: internal: full")
 
-// dual reports whether slots of kind k are mapped twice. One that takes a large
-// part of the budget is not: where a second mapping counts too, that would halve
-// the largest secret that fits.
+// dual reports whether slots of kind k are mapped twice. Large ones are not
+// where that would cost a good part of the budget.
 func (p *Pool) dual(k slotKind) bool {
-	const part = 16
-	if k.pages > 1 && k.pages*p.pageSize > p.budget/part {
-		return false
+	if k.pages > 1 && p.backend.Charge(k.pages*p.pageSize, true) > p.budget/8 {
+		return p.freeDual()
 	}
 	if k.use {
 		return p.dualUse
 	}
 	return p.dualBuffers
 }
+
+// freeDual reports whether the second mapping counts nothing.
+func (p *Pool) freeDual() bool { return p.backend.Charge(1, true) == p.backend.Charge(1, false) }
 
 // charge is what a slot of kind k counts towards the budget.
 func (p *Pool) charge(k slotKind) int {
@@ -83,18 +87,42 @@ func (p *Pool) kept(r request) int {
 	return slots * p.charge(smallUse)
 }
 
+// keptAtMost is the most that kept can ever return for r: what no eviction can
+// make room from.
+func (p *Pool) keptAtMost(r request) int {
+	slots := 0
+	if p.hasSpare {
+		slots++
+	}
+	if !r.small() {
+		slots += p.reserve
+	}
+	return slots * p.charge(smallUse)
+}
+
+// fits reports whether the budget could ever hold a slot for r, beside the
+// regions. The caller holds mu.
+func (p *Pool) fits(r request) bool {
+	return p.regions+p.charge(r.slotKind)+p.keptAtMost(r) <= p.budget
+}
+
 // takeNow returns a slot for r: an idle one, or a fresh one if the budget has
 // room or can make it. It returns errFull if neither. The caller holds mu, and
 // r is the first in its queue.
 func (p *Pool) takeNow(r request) (*slot, error) {
 	if r.small() {
+		// Slots that come back all the time would never leave any of the
+		// budget to those who wait for it.
+		if r.depth == 0 && p.smallInHand() >= max(1, p.reserve) && p.claims(1) {
+			return nil, errFull
+		}
 		if s := p.stripes.steal(); s != nil {
 			return s, nil
 		}
 	}
 	idle := p.idle[r.slotKind]
 	dual, charge := p.dual(r.slotKind), p.charge(r.slotKind)
-	if dual && !r.use && p.total+charge > p.budget/4 {
+	if dual && !r.use && !p.freeDual() && p.total+charge > p.budget/4 {
 		// Many buffers are open: mapped once, more of them fit.
 		dual, charge = false, p.backend.Charge(r.pages*p.pageSize, false)
 	}
@@ -134,7 +162,8 @@ func (p *Pool) makeRoom(charge int, r request) error {
 	return nil
 }
 
-// takeSpare returns the slot kept for nested calls. The caller holds mu.
+// takeSpare returns the slot kept for nested calls, or errFull. The caller holds
+// mu.
 func (p *Pool) takeSpare() (*slot, error) {
 	if s := p.spare; s != nil {
 		p.spare = nil
@@ -187,9 +216,10 @@ func (p *Pool) mapRun(size int, dual bool, charge int) (*page.Run, error) {
 	return run, nil
 }
 
-// limitError describes a refusal with the figures of now. The caller holds mu.
+// limitError describes a refusal with the figures of now: the system's, or for
+// a nil cause the budget's own. The caller holds mu.
 func (p *Pool) limitError(requested int, cause error) *LimitError {
-	e := &LimitError{Requested: requested, Locked: p.total, Budget: p.budget, Err: cause}
+	e := &LimitError{Requested: requested, Locked: p.total, Budget: p.budget, Err: cause, chosen: !p.cut}
 	// Without the limits the error still says what was refused and why.
 	if l, err := page.ReadLimits(); err == nil {
 		e.Soft, e.Hard = l.Soft, l.Hard
@@ -209,9 +239,15 @@ func (p *Pool) inHand() int {
 	return n
 }
 
+// smallInHand is how many small use slots callers hold, without the spare. The
+// caller holds mu.
+func (p *Pool) smallInHand() int {
+	return p.small - p.stripes.count() - len(p.idle[smallUse])
+}
+
 // putBack takes an idle slot back and hands it on. The caller holds mu.
 func (p *Pool) putBack(s *slot) {
-	s.used = true
+	s.used, s.back = true, time.Now()
 	if s.spare {
 		p.spare = s
 	} else {
@@ -237,145 +273,4 @@ func (p *Pool) settle() {
 		return
 	}
 	p.dispatch()
-}
-
-// evict unmaps one idle slot to make room for r. It returns errFull if there is
-// none. The slots kept for Use stay. A small Use, for which slots are kept, evicts
-// only what nobody used lately, unless it would else wait for its own goroutine: or
-// it and the buffers would take the same pages from each other for ever, and each
-// exchange costs a dozen system calls.
-// The caller holds mu.
-func (p *Pool) evict(r request) error {
-	if n := len(p.stuck); n > 0 {
-		s := p.stuck[n-1]
-		p.stuck = p.stuck[:n-1]
-		return p.unmapSlot(s)
-	}
-	picky := r.small() && r.depth == 0 && p.small > 0
-	for kind, idle := range p.idle {
-		if len(idle) == 0 || kind.small() || picky && idle[0].used {
-			continue
-		}
-		p.idle[kind] = idle[1:]
-		return p.unmapSlot(idle[0])
-	}
-	if r.small() || p.small <= p.reserve {
-		return errFull
-	}
-	s := p.stripes.steal()
-	if idle := p.idle[smallUse]; s == nil && len(idle) > 0 {
-		s, p.idle[smallUse] = idle[0], idle[1:]
-	}
-	if s == nil {
-		return errFull
-	}
-	return p.unmapSlot(s)
-}
-
-// unmapSlot gives the slot's pages back to the system. If that fails the slot
-// stays charged and is tried again when room is needed, and by Close. The caller holds mu.
-func (p *Pool) unmapSlot(s *slot) error {
-	if err := p.backend.Unmap(s.run); err != nil {
-		p.stuck = append(p.stuck, s)
-		return fmt.Errorf("locked: unmapping %d bytes: %w", len(s.run.View), err)
-	}
-	p.mapped--
-	p.total -= p.backend.Charge(len(s.run.View), s.run.Dual)
-	switch {
-	case s.spare:
-		p.spareMade = false
-	case s.kind.small():
-		p.small--
-	}
-	return nil
-}
-
-// unmapIdle gives back everything that nobody has in hand. The caller holds mu.
-func (p *Pool) unmapIdle() error {
-	all := p.stuck
-	p.stuck = nil
-	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
-		all = append(all, s)
-	}
-	if p.spare != nil {
-		all = append(all, p.spare)
-		p.spare = nil
-	}
-	for kind, idle := range p.idle {
-		all = append(all, idle...)
-		delete(p.idle, kind)
-	}
-	var errs []error
-	for _, s := range all {
-		errs = append(errs, p.unmapSlot(s))
-	}
-	return errors.Join(errs...)
-}
-
-// armSweeper starts the timer that gives unused slots back. It runs only while
-// slots are mapped, and holds no goroutine while it waits. The caller holds mu.
-func (p *Pool) armSweeper() {
-	if p.sweeping {
-		return
-	}
-	p.sweeping = true
-	if p.sweeper == nil {
-		p.sweeper = time.AfterFunc(p.quiet, p.sweep)
-		return
-	}
-	p.sweeper.Reset(p.quiet)
-}
-
-// sweep unmaps the idle slots that nobody used since the last sweep.
-func (p *Pool) sweep() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sweeping = false
-	if p.closed.Load() {
-		return
-	}
-	var unused []*slot
-	rest := func(slots []*slot) (kept []*slot) {
-		for _, s := range slots {
-			if s.used {
-				s.used = false
-				kept = append(kept, s)
-			} else {
-				unused = append(unused, s)
-			}
-		}
-		return kept
-	}
-	for kind, idle := range p.idle {
-		p.idle[kind] = rest(idle)
-	}
-	var atHand []*slot
-	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
-		atHand = append(atHand, s)
-	}
-	p.idle[smallUse] = append(p.idle[smallUse], rest(atHand)...)
-	if p.spare != nil && len(rest([]*slot{p.spare})) == 0 {
-		p.spare = nil
-	}
-	for _, s := range unused {
-		// What fails is kept as stuck and tried again by Close.
-		_ = p.unmapSlot(s)
-	}
-	p.dispatch()
-	if p.mapped > len(p.stuck) {
-		p.armSweeper()
-	}
-}
-
-// keptAtMost is the most that kept can ever return for r: what no eviction can
-// make room from.
-func (p *Pool) keptAtMost(r request) int {
-	slots := 0
-	if p.hasSpare {
-		slots++
-	}
-	if !r.small() {
-		slots += p.reserve
-	}
-	return slots * p.charge(smallUse)
 }

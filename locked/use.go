@@ -20,10 +20,10 @@ import (
 //
 // Use waits for a slot, in order of arrival, until ctx ends, and then returns
 // its cause. With a context that never ends it returns [ErrExhausted] once no
-// slot at all has come back for 30 s. When fn calls Use again and every slot is
-// held by a caller that wants one more, one of them gets [ErrExhausted] at
-// once, so that the others can go on. [Pool.UseAll] takes several secrets at
-// once and has no such worry.
+// slot at all has come back for 30 s. When fn calls Use again and every slot that
+// Use gave out is held by a caller that wants one more, one of them gets
+// [ErrExhausted] at once, so that the others can go on. [Pool.UseAll]
+// takes several secrets at once and has no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
 	s, err := p.takeUse(ctx, size)
 	if err != nil {
@@ -117,7 +117,10 @@ func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
 	// Whoever waits came first.
 	if r.small() && p.waiting.Load() == 0 {
 		if s := p.stripes.take(); s != nil {
-			return s, nil
+			if !p.closed.Load() {
+				return s, nil
+			}
+			p.returnUse(s)
 		}
 	}
 	return p.acquire(ctx, r, true)
@@ -154,53 +157,75 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 			err = errors.Join(err, endErr)
 		}
 	}()
-	if !s.run.Dual {
-		if err := p.show(s, page.ReadWrite); err != nil {
-			return err
-		}
+	if err := p.arm(s, l); err != nil {
+		return err
 	}
-	p.arm(s, l)
 	if err := fill(s.run.Window[l.data:]); err != nil {
 		return err
 	}
 	if err := p.show(s, page.Read); err != nil {
 		return err
 	}
-	return p.hold(fn, s.run.View[l.data:])
+	return p.hold(p.lane, fn, s.run.View[l.data:])
 }
 
 // takeBack wipes the slot and returns it to the pool. A slot that can't be
 // closed is unmapped instead.
 func (p *Pool) takeBack(s *slot, l layout) error {
-	err := p.wipeUse(s, l)
-	if err != nil && !errors.Is(err, ErrCorrupted) {
+	corrupted, err := p.closeSlot(s, l)
+	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return errors.Join(err, p.discard(s))
+		return errors.Join(corrupted, err, p.discard(s))
 	}
 	p.returnUse(s)
-	return err
-}
-
-func (p *Pool) wipeUse(s *slot, l layout) error {
-	if s.run.Dual {
-		return p.wipeWindow(s, l)
-	}
-	if err := p.show(s, page.ReadWrite); err != nil {
-		return err
-	}
-	corrupted := p.wipeWindow(s, l)
-	if err := p.show(s, page.None); err != nil {
-		return err
-	}
 	return corrupted
 }
 
+// arm makes the window writable and puts the canary before the data. A single
+// mapping is wiped once more: whoever had it last may have written to it after
+// it was wiped, as long as its pages were not closed yet.
+func (p *Pool) arm(s *slot, l layout) error {
+	if !s.run.Dual {
+		if err := p.show(s, page.ReadWrite); err != nil {
+			return err
+		}
+		wipe.Bytes(s.run.Window)
+	}
+	l.put(s.run.Window, &p.canary)
+	s.armed = true
+	return nil
+}
+
+// closeSlot wipes a slot, and leaves a view that it had to open, or that was a
+// buffer's, without access. It returns ErrCorrupted if the data was overrun,
+// and what went wrong: then the slot must not be used again.
+func (p *Pool) closeSlot(s *slot, l layout) (corrupted, err error) {
+	if s.run.Dual {
+		// Closed first, nothing can write through the view once it is wiped.
+		// The view of a use slot was never writable.
+		if !s.kind.use {
+			err = p.show(s, page.None)
+		}
+		return p.wipeWindow(s, l), err
+	}
+	failed := p.forceShow(s, page.ReadWrite)
+	if failed != nil {
+		// The secret has to go: what fails once may not fail twice.
+		if err := p.forceShow(s, page.ReadWrite); err != nil {
+			return nil, err
+		}
+	}
+	corrupted = p.wipeWindow(s, l)
+	return corrupted, errors.Join(failed, p.show(s, page.None))
+}
+
 // wipeWindow wipes the data and its canary, and everything if they were
-// overrun, which it reports.
+// overrun, which it reports. A buffer, which its caller may write to, had better
+// left its padding alone too; for Use, the canary is enough.
 func (p *Pool) wipeWindow(s *slot, l layout) error {
 	window := s.run.Window
-	if s.armed && !l.whole(window, &p.canary) {
+	if s.armed && !(l.intact(window, &p.canary) && (s.kind.use || allZero(window[:l.canary]))) {
 		s.armed = false
 		wipe.Bytes(window)
 		return ErrCorrupted
@@ -210,20 +235,28 @@ func (p *Pool) wipeWindow(s *slot, l layout) error {
 	return nil
 }
 
-// arm puts the canary before the data.
-func (p *Pool) arm(s *slot, l layout) {
-	l.put(s.run.Window, &p.canary)
-	s.armed = true
-}
-
-// show sets the access of the slot's view.
+// show sets the access of the slot's view, unless it has it.
 func (p *Pool) show(s *slot, a page.Access) error {
 	if s.shown == a && !s.exposed {
 		return nil
 	}
-	if err := p.backend.Protect(s.run, a); err != nil {
-		return fmt.Errorf("locked: %w", err)
+	return p.forceShow(s, a)
+}
+
+// forceShow sets the access of the slot's view. A buffer's owner may have
+// changed it without the pool.
+func (p *Pool) forceShow(s *slot, a page.Access) error {
+	err := p.backend.Protect(s.run, a)
+	if err == nil {
+		s.shown = a
+		return nil
 	}
-	s.shown = a
-	return nil
+	var refused *page.LockError
+	if errors.As(err, &refused) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lastLimit = p.limitError(len(s.run.View), refused)
+		return p.lastLimit
+	}
+	return fmt.Errorf("locked: %w", err)
 }

@@ -286,17 +286,11 @@ func TestTwoPoolsNestedInEachOtherDoNotCountEachOthersSlots(t *testing.T) {
 
 func TestUseThatCanNeverGoOnEndsWithAnError(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, small(), locked.Config{UseSlots: 1}, func(t *testing.T, p *locked.Pool) {
 		open := fill(t, p, 32)
 		// The nested call is on a goroutine of its own, so nothing on its stack
 		// tells that its caller holds the only slot.
-		err = p.Use(ctx, 32, nop, func([]byte) error {
+		err := p.Use(ctx, 32, nop, func([]byte) error {
 			failed := make(chan error)
 			go func() { failed <- p.Use(ctx, 32, nop, nop) }()
 			return <-failed
@@ -322,13 +316,7 @@ func TestUseThatCanNeverGoOnEndsWithAnError(t *testing.T) {
 
 func TestWaitingUseGetsTheSlotThatABufferGivesBack(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
-	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closePool(t, p)
+	inBubble(t, small(), locked.Config{UseSlots: 1}, func(t *testing.T, p *locked.Pool) {
 		open := fill(t, p, 32)
 		// Larger than what is kept for Use.
 		errs := make(chan error, 1)

@@ -53,6 +53,11 @@ func openMemfd(hook Hook) (Backend, error) {
 // or emulated kernel or by a seccomp filter's answer.
 func openMemfdBackend(m *memfd) (Backend, error) {
 	fd, err := m.create(m.kernel)
+	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES, unix.EINVAL, unix.EOPNOTSUPP} {
+		if errors.Is(err, missing) {
+			return nil, fmt.Errorf("%w: %w", errMissing, err)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -136,9 +136,13 @@ func (h Hook) before(call string) error {
 	return h(call)
 }
 
+// errMissing says that the system does not have a mechanism.
+var errMissing = errors.New("not available")
+
 // Open returns the named backend, or the best one that this system offers for
 // the empty name. A named backend that the system lacks is an error that wraps
-// [ErrUnsupported]. Nothing is mapped yet.
+// [ErrUnsupported]. Any other error is a failure of the moment. Nothing is mapped
+// yet.
 func Open(name string, hook Hook) (Backend, error) {
 	var reasons []error
 	for _, m := range mechanisms {
@@ -149,7 +153,12 @@ func Open(name string, hook Hook) (Backend, error) {
 		if err == nil {
 			return b, nil
 		}
-		reasons = append(reasons, fmt.Errorf("%s: %w", m.name, err))
+		if !errors.Is(err, errMissing) {
+			// Out of descriptors, say: that must not cost a better mechanism
+			// for as long as the process lives.
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		reasons = append(reasons, err)
 	}
 	switch {
 	case reasons != nil:

@@ -27,7 +27,7 @@ var calls = struct {
 func MustFault(t *testing.T, what string, f func()) {
 	t.Helper()
 	if panicsOnFault() {
-		if !faults(f) {
+		if !Faults(f) {
 			t.Errorf("%s: no fault", what)
 		}
 		return
@@ -59,8 +59,9 @@ func panicsOnFault() bool {
 	return false
 }
 
-// faults runs f and reports whether it faulted.
-func faults(f func()) (faulted bool) {
+// Faults runs f and reports whether it faulted. It works where panicsOnFault
+// says so.
+func Faults(f func()) (faulted bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		r := recover()

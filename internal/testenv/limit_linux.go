@@ -1,10 +1,7 @@
 package testenv
 
 import (
-	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -17,44 +14,6 @@ const limitEnv = "MEMKEEP_LIMIT"
 
 // nobody's ids on every Linux.
 const nobody = 65534
-
-// becomeNobody makes cmd, this test binary, run as nobody, who may not look into
-// the folder that it lies in: so it gets a copy.
-func becomeNobody(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	for i, arg := range cmd.Args {
-		if self, err := os.Executable(); err != nil || arg != self {
-			continue
-		}
-		binary, err := os.ReadFile(cmd.Args[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Args[i] = filepath.Join(dir, "test")
-		if err := writeProgram(cmd.Args[i], binary); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			cmd.Path = cmd.Args[i]
-		}
-		break
-	}
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-}
-
-// writeProgram writes a file that is to be executed. A child that another test
-// forks meanwhile would hold it open for writing, and until it has executed its own
-// program ours could not be: ETXTBSY.
-func writeProgram(path string, binary []byte) error {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	return os.WriteFile(path, binary, 0o755)
-}
 
 // UnderLimit runs the calling test once more in a process of its own that may
 // lock limit bytes and is exempt from nothing. There it returns true, and the
@@ -88,7 +47,8 @@ func UnderLimit(t *testing.T, limit int) bool {
 	cmd.Env = append(os.Environ(), limitEnv+"="+strconv.Itoa(limit))
 	// Root has CAP_IPC_LOCK, which no limit holds.
 	if os.Getuid() == 0 {
-		becomeNobody(t, cmd)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.Dir = os.TempDir()
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

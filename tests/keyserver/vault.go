@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/locked"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
@@ -32,7 +33,12 @@ type vault struct {
 // long is taken here: if it starts it has what it needs.
 func openVault(lockedBytes int) (_ *vault, err error) {
 	session, err := enclave.NewSession(enclave.Config{LockedBytes: lockedBytes})
-	if err != nil {
+	var limit *locked.LimitError
+	switch {
+	case errors.As(err, &limit) && limit.Budget > 0:
+		return nil, fmt.Errorf("a budget of %d bytes of locked memory is too small: raise -locked-bytes, "+
+			"and the limit of the process (ulimit -l) if it is below that: %w", limit.Budget, err)
+	case err != nil:
 		return nil, fmt.Errorf("no memory can be locked: %w", err)
 	}
 	v := &vault{session: session}

@@ -91,7 +91,8 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if perSecret > 96 {
 		t.Errorf("%.1f bytes of heap for a secret of %d bytes, at most 96", perSecret, size)
 	}
-	if perSeal > 2.01 {
+	// The race detector allocates as well.
+	if perSeal > 2.01 && !raceEnabled {
 		t.Errorf("%.2f allocations for a seal, at most 2", perSeal)
 	}
 	if stats.Seals != secrets || stats.Opens != secrets/2 || stats.Uses != secrets/2 || stats.Failures != 0 || stats.OpenBuffers != 0 {

@@ -33,27 +33,13 @@ func Session() (*enclave.Session, error) {
 	if s := session.Load(); s != nil {
 		return s, nil
 	}
-	limits, err := locked.CurrentLimits()
-	if err != nil {
-		return nil, err
-	}
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: lockable(limits)})
+	// The session cuts this to what there is.
+	s, err := enclave.NewSession(enclave.Config{LockedBytes: math.MaxInt})
 	if err != nil {
 		return nil, err
 	}
 	session.Store(s)
 	return s, nil
-}
-
-// lockable is what the process may lock once its soft limit is raised.
-func lockable(l locked.Limits) int {
-	most := max(l.Soft, l.Hard)
-	if l.Exempt || most > math.MaxInt {
-		return math.MaxInt
-	}
-	// Zero would mean the default budget, and so hide that nothing can be locked
-	// behind a smaller figure: one byte is refused as well.
-	return max(1, int(most))
 }
 
 // Purge replaces the session key and destroys every buffer, under its lock:

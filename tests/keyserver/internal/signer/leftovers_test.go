@@ -98,10 +98,10 @@ func leftoversWay(way string, session *enclave.Session, keys []byte) (sign, end 
 		return nil, nil, err
 	}
 	return func() error {
-		if _, err := p.Sign(context.Background(), seed, leftoverMessage); err != nil {
+		if _, err := p.Sign(context.Background(), key, leftoverMessage); err != nil {
 			return err
 		}
-		_, err := p.Sign(context.Background(), key, leftoverMessage)
+		_, err := p.Sign(context.Background(), seed, leftoverMessage)
 		return err
 	}, p.Close, nil
 }

@@ -1,0 +1,48 @@
+// Package locked hands out memory for secrets from a bounded pool of guarded,
+// locked pages.
+//
+// Most programs want the package enclave, where a secret is in such memory only
+// while it is in use. A [Pool] is for a program that keeps secrets open, or
+// that builds something of its own: [Pool.New] gives a [Buffer], which stays
+// until it is destroyed; [Pool.Use] lends memory for the time of a call;
+// [Pool.NewRegion] gives working memory that is always readable and writable.
+//
+// # A slot
+//
+// A buffer lies in a slot: a run of pages between guard pages, with the data at
+// its end and a canary of 16 random bytes before it.
+//
+//	view:   [guard][ padding | canary | data ][guard]    what the caller gets
+//	window:        [ padding | canary | data ]           mapped elsewhere
+//
+// Touching a guard page faults. The canary and the padding, which is zero, are
+// checked when the buffer is destroyed. The access of the view is the buffer's
+// state: none when it is destroyed, read-only when it is frozen, read-write when
+// it is melted. The library reads and writes through the window, which only it
+// knows, so filling and wiping a slot never makes the view writable. Where a
+// system has no second mapping, or a tight budget is better spent on more slots,
+// window and view are one, and the library changes its access as it goes.
+//
+// Slots are locked into memory and kept out of core dumps and, where the system
+// can, of child processes. How is the [Backend]'s matter.
+//
+// # The budget
+//
+// A pool never has more bytes locked than [Config.LockedBytes], as the process's
+// limit counts them. Slots are mapped when they are needed, wiped and kept when
+// they come back, used again, the oldest first, and given back to the system
+// when nobody has used them for [Config.QuietPeriod].
+//
+// When the budget is in use, New returns [ErrExhausted] at once, and NewContext
+// and Use wait. There are two queues, each in order of arrival: small requests
+// of Use, for which [Config.UseSlots] slots are kept, and everything else. When one
+// queue waits much longer than the other, it gets the other's pages as they come
+// back, but for those that are kept. A caller that waits in Use for
+// another slot is counted with those it holds: when the waiting callers hold all
+// that Use gave out, the youngest of them gets ErrExhausted, and the others go
+// on.
+//
+// When the system refuses to lock memory, the error is a *[LimitError] with the
+// figures and the remedy, and what is open goes on working. A caller that may
+// wait does, as long as somebody holds a slot that will come back.
+package locked
