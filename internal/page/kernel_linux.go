@@ -43,6 +43,20 @@ func (k kernel) memfdCreate() (fd int, err error) {
 	return fd, err
 }
 
+// memory is how much there is in the machine: sysinfo(2), "total usable main
+// memory size".
+func (k kernel) memory() (total uint64, err error) {
+	err = k.call("sysinfo", func() error {
+		var info unix.Sysinfo_t
+		if err := unix.Sysinfo(&info); err != nil {
+			return err
+		}
+		total = uint64(info.Totalram) * uint64(info.Unit)
+		return nil
+	})
+	return total, err
+}
+
 func (k kernel) truncate(fd, size int) error {
 	return k.call("ftruncate", func() error { return unix.Ftruncate(fd, int64(size)) })
 }

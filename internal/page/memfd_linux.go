@@ -77,6 +77,12 @@ func (m *memfd) Charge(size int, dual bool) int {
 }
 
 func (m *memfd) Map(size int, dual bool) (*Run, error) {
+	// The kernel would take memory for it until it ends a process for that.
+	if memory, err := m.kernel.memory(); err != nil {
+		return nil, err
+	} else if uint64(size) > memory {
+		return nil, &LockError{"mapping " + m.name, size, unix.ENOMEM}
+	}
 	r, err := m.reserve(size, dual)
 	if err != nil {
 		return nil, err

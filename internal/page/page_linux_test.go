@@ -3,6 +3,7 @@ package page_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -256,6 +257,26 @@ func failNth(t *testing.T, name string, dual bool, n int) bool {
 		}
 	}
 	return true
+}
+
+func TestMoreThanTheMachineHasIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("a process that can't address more than the machine has")
+	}
+	const absurd = math.MaxInt / 4 / 65536 * 65536
+	for _, name := range []string{page.MemfdSecret, page.Memfd} {
+		b, err := page.Open(name, nil)
+		if err != nil {
+			t.Skipf("SKIPPED: this system has no %s: %v", name, err)
+		}
+		for _, dual := range []bool{true, false} {
+			var refused *page.LockError
+			if _, err := b.Map(absurd, dual); !errors.As(err, &refused) || refused.Size != absurd {
+				t.Errorf("%s, dual %v: %v", name, dual, err)
+			}
+		}
+	}
 }
 
 func TestFailureOfTheMomentCostsNoBetterMechanism(t *testing.T) {
