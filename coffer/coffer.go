@@ -12,7 +12,8 @@
 // which a timer re-randomises: neither page alone says anything of K, and what
 // a page held a moment ago says nothing together with what the other holds now.
 // An operation assembles K in a locked working area, and wipes it before it
-// returns.
+// returns. What signals leave of the registers on the way is swept away with each
+// re-randomisation, reset and close.
 //
 // Sealed bytes are XChaCha20-Poly1305 (RFC 8439, draft-irtf-cfrg-xchacha-03)
 // without additional data, behind the counter part of their nonce:
@@ -94,6 +95,7 @@ type Coffer struct {
 	prefix [prefixSize]byte
 	closed bool
 
+	sweeper  sweeper
 	rekeys   atomic.Uint64
 	interval time.Duration
 	timerMu  sync.Mutex  // protects timer, and is held while a tick runs
@@ -123,14 +125,15 @@ var domain = [16]byte([]byte("memkeep share v1"))
 // New returns a coffer with a fresh random key, in two regions of the pool.
 // The errors are those of [locked.Pool.NewRegion].
 func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
-	c := &Coffer{interval: cfg.RekeyInterval}
+	c := &Coffer{interval: cfg.RekeyInterval, sweeper: realSweeper}
 	if c.interval == 0 {
 		c.interval = DefaultRekeyInterval
 	}
 	if err := c.place(pool); err != nil {
 		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))
 	}
-	c.draw()
+	// Nobody knows c yet: it is for the sweep alone that draw is exclusive.
+	_ = c.exclusively(func() error { c.draw(); return nil })
 	if c.interval > 0 {
 		c.timerMu.Lock()
 		defer c.timerMu.Unlock()

@@ -34,9 +34,10 @@ func (c *Coffer) draw() {
 // Rekey re-randomises the shares. The key they stand for stays the same, and is
 // not assembled: left takes the new right's hash before it gives up the old
 // one's.
-func (c *Coffer) Rekey() error {
-	c.lockAll()
-	defer c.unlockAll()
+func (c *Coffer) Rekey() error { return c.exclusively(c.rekey) }
+
+// rekey is Rekey for a caller that holds all locks.
+func (c *Coffer) rekey() error {
 	if c.closed {
 		return ErrClosed
 	}
@@ -57,13 +58,13 @@ func (c *Coffer) Rekey() error {
 // Reset replaces the key by a new random one. What was sealed before never
 // opens again: it is [ErrDecrypt]. Operations that are at work finish first.
 func (c *Coffer) Reset() error {
-	c.lockAll()
-	defer c.unlockAll()
-	if c.closed {
-		return ErrClosed
-	}
-	c.draw()
-	return nil
+	return c.exclusively(func() error {
+		if c.closed {
+			return ErrClosed
+		}
+		c.draw()
+		return nil
+	})
 }
 
 // Close wipes the key, stops the timer and frees the coffer's memory. Closing
@@ -76,10 +77,10 @@ func (c *Coffer) Close() error {
 	}
 	c.timerMu.Unlock()
 
-	c.lockAll()
-	defer c.unlockAll()
-	c.closed = true
-	return c.free()
+	return c.exclusively(func() error {
+		c.closed = true
+		return c.free()
+	})
 }
 
 // free gives the coffer's memory back.
