@@ -34,6 +34,17 @@
 // caller makes of a secret, and copies that the standard library's own
 // cryptography makes of what the caller hands it.
 //
+// # With runtime/secret
+//
+// What the function given to Use leaves on its stack, in registers and on the heap is
+// its own affair. A program built with GOEXPERIMENT=runtimesecret (Go 1.26, on
+// linux/amd64 and linux/arm64) has help: there Use and UseAll run the function
+// inside [runtime/secret.Do], which erases the stack and the registers that it
+// used before they return, and what it allocated when the collector finds it
+// dead, an error that it returns included. It costs some 100 ns, allocating in the
+// function becomes dear, and a goroutine that the function starts is not covered.
+// Errors and panics pass as they do without it.
+//
 // # State
 //
 // Importing the package does nothing. The default session is made on first use;

@@ -201,7 +201,7 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	}
 	return c.pool.Use(ctx, e.size, func(secret []byte) error {
 		return c.coffer.Open(secret, sealed)
-	}, fn)
+	}, guard(fn))
 }
 
 // UseAll decrypts several secrets into one slot and runs fn on them, in the
@@ -235,7 +235,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			}
 		}
 		return nil
-	}, fn)
+	}, guard(fn))
 }
 
 // Size returns the size of the secret in bytes, 0 once the enclave is
