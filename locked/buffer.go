@@ -3,7 +3,6 @@ package locked
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // A Buffer is a secret open in locked memory, between guard pages: reading or
@@ -324,7 +324,7 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 func (b *Buffer) Equal(other []byte) bool {
 	equal := false
 	err := b.Use(func(data []byte) error {
-		equal = subtle.ConstantTimeCompare(data, other) == 1
+		equal = xchacha.Equal(data, other)
 		return nil
 	})
 	return equal && err == nil

@@ -17,14 +17,22 @@ DATA entries<>+64(SB)/8, $·sealAVX512(SB)
 DATA entries<>+72(SB)/8, $·openAVX512(SB)
 DATA entries<>+80(SB)/8, $·hChaCha20AVX512(SB)
 DATA entries<>+88(SB)/8, $·xor(SB)
-GLOBL entries<>(SB), NOPTR, $96
+DATA entries<>+96(SB)/8, $·differ(SB)
+DATA entries<>+104(SB)/8, $·copyN(SB)
+GLOBL entries<>(SB), NOPTR, $112
 
 // func entry(k kernel, function uint64) uintptr
 TEXT ·entry(SB), NOSPLIT, $0-24
 	MOVQ  k+0(FP), AX
+	MOVQ  function+8(FP), CX
+	CMPQ  CX, $4               // from there on they are the same for all
+	JB    kernel
+	MOVQ  $3, AX
+
+kernel:
 	DECQ  AX                   // kernels with assembly count from 1
 	SHLQ  $2, AX
-	ADDQ  function+8(FP), AX
+	ADDQ  CX, AX
 	LEAQ  entries<>(SB), BX
 	MOVQ  (BX)(AX*8), AX
 	MOVQ  AX, ret+16(FP)

@@ -9,7 +9,9 @@ DATA entries<>+0(SB)/8, $·messageNEON(SB)
 DATA entries<>+8(SB)/8, $·messageNEON(SB)
 DATA entries<>+16(SB)/8, $·hChaCha20NEON(SB)
 DATA entries<>+24(SB)/8, $·xor(SB)
-GLOBL entries<>(SB), NOPTR, $32
+DATA entries<>+32(SB)/8, $·differ(SB)
+DATA entries<>+40(SB)/8, $·copyN(SB)
+GLOBL entries<>(SB), NOPTR, $48
 
 // func entry(k kernel, function uint64) uintptr
 TEXT ·entry(SB), NOSPLIT, $0-24

@@ -14,6 +14,8 @@ const (
 	functionOpen
 	functionHChaCha20
 	functionXOR
+	functionDiffer
+	functionCopy
 )
 
 // What the registers are filled with before a call. Two values, since a

@@ -1,0 +1,33 @@
+package xchacha
+
+// Go's copy goes through vector registers that nothing clears, so that any
+// later signal or preemption saves what it moved; and Go code that compares may
+// be preempted with bytes of the secret in its registers. These leave no more
+// behind than the cipher does.
+
+// Copy copies as many bytes from src to dst as the shorter one has, and returns
+// how many. They do not overlap, unless they begin at the same byte.
+func Copy(dst, src []byte) int {
+	n := min(len(dst), len(src))
+	dst, src = dst[:n], src[:n]
+	for len(src) > partSize {
+		copyBytes(dst, src[:partSize])
+		dst, src = dst[partSize:], src[partSize:]
+	}
+	copyBytes(dst, src)
+	return n
+}
+
+// Equal reports whether a and b are the same bytes, in time that depends on
+// their lengths alone.
+func Equal(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	differ := uint64(0)
+	for len(a) > partSize {
+		differ |= difference(a[:partSize], b)
+		a, b = a[partSize:], b[partSize:]
+	}
+	return differ|difference(a, b) == 0
+}

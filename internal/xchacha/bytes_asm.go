@@ -1,0 +1,24 @@
+//go:build !purego && (amd64 || arm64)
+
+package xchacha
+
+import "unsafe"
+
+func copyBytes(dst, src []byte) {
+	if len(src) > 0 {
+		copyN(&dst[0], &src[0], len(src))
+	}
+}
+
+// difference is zero if b begins with a. It tells nothing else of them.
+func difference(a, b []byte) uint64 {
+	return differ(unsafe.SliceData(a), unsafe.SliceData(b), len(a))
+}
+
+//go:noescape
+func copyN(dst, src *byte, n int)
+
+// differ returns 0 if the n bytes are the same, and 1 if not.
+//
+//go:noescape
+func differ(a, b *byte, n int) uint64

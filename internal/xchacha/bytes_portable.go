@@ -1,0 +1,17 @@
+//go:build purego || !(amd64 || arm64)
+
+package xchacha
+
+func copyBytes(dst, src []byte) {
+	for i := range src {
+		dst[i] = src[i]
+	}
+}
+
+func difference(a, b []byte) uint64 {
+	d := byte(0)
+	for i := range a {
+		d |= a[i] ^ b[i]
+	}
+	return uint64(d)
+}
