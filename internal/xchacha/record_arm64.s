@@ -86,9 +86,10 @@ fill:
 	MOVD 176(R0), R23
 	MOVD 184(R0), R24
 	MOVD 192(R0), R25
-	MOVD entry+0(FP), R26
+	MOVD 200(R0), R26
+	MOVD entry+0(FP), R27 // the assembler's own register, which is not recorded
 	MOVD (R0), R0
-	BL   (R26)
+	BL   (R27)
 
 	MOVD R0, 64(RSP)
 	MOVD r+16(FP), R0
