@@ -1,0 +1,343 @@
+package forensics
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+var long = flag.Bool("long", false, "look ten times as often")
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEnv); role != "" {
+		os.Exit(runChild(role))
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+func selfPath() string      { return testenv.Reexec().Path }
+func commandLine() []string { return testenv.Reexec().Args }
+
+// need skips where there is nothing to examine.
+func need(t *testing.T, backend string) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("SKIPPED, NOTHING TESTED: the race detector's shadow memory takes minutes to search")
+	}
+	if _, err := page.Open(backend, nil); err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
+	}
+	limits, err := page.ReadLimits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limits.Lockable() < 60<<10 {
+		t.Skipf("SKIPPED, NOTHING TESTED: the process may lock %d bytes", limits.Lockable())
+	}
+}
+
+// A subject is a child process under examination.
+type subject struct {
+	t      *testing.T
+	pid    int
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Scanner
+	errs   bytes.Buffer
+	board  *board
+	x      *examiner
+	h      history
+	ended  bool
+	frames int // signal frames with something secret, so far
+	stops  int
+}
+
+func start(t *testing.T, role, backend string, env ...string) *subject {
+	t.Helper()
+	s := &subject{t: t, cmd: testenv.Reexec()}
+	var path string
+	s.board, path = newBoard(t)
+	s.cmd.Env = append(os.Environ(), roleEnv+"="+role, boardEnv+"="+path, backendEnv+"="+backend)
+	s.cmd.Env = append(s.cmd.Env, env...)
+	s.cmd.Stderr = &s.errs
+	s.cmd.Dir = t.TempDir()
+	var err error
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.out = bufio.NewScanner(out)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.pid = s.cmd.Process.Pid
+	t.Cleanup(s.end)
+	if s.x, err = newExaminer(s.pid); err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
+	}
+	return s
+}
+
+// end lets the child end by itself, which must work.
+func (s *subject) end() {
+	if s.x != nil {
+		s.x.close()
+	}
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.in.Close()
+	if s.t.Failed() {
+		_ = s.cmd.Process.Kill() // it may be stopped, or wait for ever
+	}
+	if err := s.cmd.Wait(); err != nil && !s.t.Failed() {
+		s.t.Errorf("the child: %v\n%s", err, s.errs.String())
+	}
+}
+
+func (s *subject) tell(line string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.in, line+"\n"); err != nil {
+		s.t.Fatalf("telling the child %q: %v\n%s", line, err, s.errs.String())
+	}
+}
+
+// expect returns what the child says after the word.
+func (s *subject) expect(word string) string {
+	s.t.Helper()
+	if !s.out.Scan() {
+		s.fatal("the child ended instead of %q", word)
+	}
+	said, rest, _ := strings.Cut(s.out.Text(), " ")
+	if said != word {
+		s.fatal("the child says %q, not %q", s.out.Text(), word)
+	}
+	return rest
+}
+
+func (s *subject) fatal(format string, args ...any) {
+	s.t.Helper()
+	_ = s.cmd.Process.Kill()
+	s.in.Close()
+	s.ended = true
+	err := s.cmd.Wait()
+	s.t.Fatalf(format+": %v\n%s", append(args, err, s.errs.String())...)
+}
+
+// freeze stops all threads of the child: waitpid(2) returns when the last one
+// has stopped.
+func (s *subject) freeze() {
+	s.t.Helper()
+	if err := syscall.Kill(s.pid, syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(s.pid, &status, syscall.WUNTRACED, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			s.ended = true
+			s.in.Close()
+			s.t.Fatalf("the child ended: %v, %v\n%s", status, err, s.errs.String())
+		}
+		return
+	}
+}
+
+func (s *subject) thaw() {
+	s.t.Helper()
+	if err := syscall.Kill(s.pid, syscall.SIGCONT); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// freezeHandled stops the child when every signal it was sent is handled.
+func (s *subject) freezeHandled() {
+	s.t.Helper()
+	for s.freeze(); s.signalsPending(); s.freeze() {
+		s.thaw()
+	}
+}
+
+func (s *subject) threads() []int {
+	s.t.Helper()
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var tids []int
+	for _, e := range list {
+		tid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		tids = append(tids, tid)
+	}
+	return tids
+}
+
+func (s *subject) signalsPending() bool {
+	s.t.Helper()
+	for _, tid := range s.threads() {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", s.pid, tid))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(status), "SigPnd:")
+		line, _, _ := strings.Cut(rest, "\n")
+		pending, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if pending&(1<<(syscall.SIGURG-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// provoke sends each thread the signal that preempts goroutines.
+func (s *subject) provoke() {
+	for _, tid := range s.threads() {
+		// It may have ended since.
+		if err := syscall.Tgkill(s.pid, tid, syscall.SIGURG); err != nil && !errors.Is(err, syscall.ESRCH) {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// at returns the chunk that the address lies in.
+func (m memory) at(addr uint64) (chunk, bool) {
+	for _, c := range m.chunks {
+		if c.start <= addr && addr < c.start+uint64(len(c.bytes)) {
+			return c, true
+		}
+	}
+	return chunk{}, false
+}
+
+// A verdict is what a search found.
+type verdict struct {
+	outside  [quantities]int // pieces in ordinary memory
+	inFrames [quantities]int // pieces in signal frames
+	inLocked [quantities]int
+	where    []string // of the first ones outside
+	memory   memory
+}
+
+func (v *verdict) leaks() int {
+	n := 0
+	for q, count := range v.outside {
+		if q != ofControl {
+			n += count
+		}
+	}
+	return n
+}
+
+// search reads the memory of the frozen child and searches it.
+func (s *subject) search(set *patterns) verdict {
+	s.t.Helper()
+	m, err := s.x.read()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	v := verdict{memory: m}
+	slide := s.board.anchor - anchorPC()
+	for _, c := range m.chunks {
+		for _, h := range set.find(c.bytes) {
+			addr := c.start + uint64(h.at)
+			switch {
+			case c.of.locked:
+				v.inLocked[h.kind]++
+			case h.kind != ofControl && inSignalFrame(m, addr, slide):
+				v.inFrames[h.kind]++
+			default:
+				v.outside[h.kind]++
+				if h.kind != ofControl && len(v.where) < 8 {
+					v.where = append(v.where, fmt.Sprintf("%s at %x, %s %s", quantityNames[h.kind], addr, c.of.perms, c.of.path))
+				}
+			}
+		}
+	}
+	if v.outside[ofControl] < 2 {
+		s.t.Fatalf("the search does not find the control in ordinary memory (%d bytes): it proves nothing", m.total)
+	}
+	return v
+}
+
+// inFlight returns the patterns that matter at this moment.
+func (s *subject) inFlight() *patterns {
+	shares, counters := s.h.learn(s.board)
+	set := known(s.board, s.h.current())
+	set.addShares(shares)
+	for _, c := range counters {
+		for _, e := range s.h.current() {
+			set.addMessage(e.key, nonceOf(c, e.prefix), 64)
+		}
+	}
+	return set
+}
+
+// all returns the patterns of all that was ever learned.
+func (s *subject) all() *patterns {
+	shares, _ := s.h.learn(s.board)
+	set := known(s.board, s.h.current())
+	set.addShares(shares)
+	for one := range s.h.shares {
+		set.addShares([]snapshot{one})
+	}
+	for _, e := range s.h.epochs {
+		set.add(ofKey, e.key)
+	}
+	for use := range s.h.used {
+		set.addMessage([]byte(use.key), nonceOf(use.counter, []byte(use.prefix)), 64)
+	}
+	return set
+}
+
+// stopOnce stops the child at a random moment under load, and examines it.
+func (s *subject) stopOnce() {
+	s.t.Helper()
+	time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // the moment is to be random
+	s.provoke()
+	s.freeze()
+	v := s.search(s.inFlight())
+	s.stops++
+	for _, n := range v.inFrames {
+		s.frames += n
+	}
+	if v.leaks() > 0 {
+		s.t.Errorf("stop %d: in ordinary memory: %s\n%s", s.stops, describe(v.outside), strings.Join(v.where, "\n"))
+	}
+	s.thaw()
+}
+
+// stopsOf is how often the load is stopped.
+func stopsOf() int {
+	if *long {
+		return 2000
+	}
+	return 200
+}
