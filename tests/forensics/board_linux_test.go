@@ -30,6 +30,7 @@ type board struct {
 	controlSealed [64]byte  // nonce 24, ciphertext, tag
 	maskedSecrets [secrets][largest / 8]uint64
 	maskedNewX    [4]uint64 // key for chacha20poly1305.NewX
+	stop          uint64    // set while the child works, to make it stop
 
 	// The child reports these.
 	anchor    uint64 // where function anchor lies

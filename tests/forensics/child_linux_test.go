@@ -17,6 +17,7 @@ import (
 
 	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -30,6 +31,7 @@ const (
 
 var roles = map[string]func(*child) error{
 	"load":      (*child).load,
+	"frames":    (*child).frames,
 	"memguard":  (*child).memguard,
 	"newx":      (*child).newX,
 	"idle":      func(c *child) error { c.say("idle"); c.await(); return nil },
@@ -46,6 +48,7 @@ type child struct {
 	slots   [secrets]atomic.Pointer[enclave.Enclave]
 	owners  [secrets]sync.Mutex
 	stop    atomic.Bool
+	never   chan struct{} // closed when the child ends
 }
 
 // What lies in ordinary memory for the examiner to find.
@@ -56,7 +59,7 @@ var (
 
 func runChild(role string) int {
 	debug.SetGCPercent(50)
-	c := &child{in: bufio.NewScanner(os.Stdin)}
+	c := &child{in: bufio.NewScanner(os.Stdin), never: make(chan struct{})}
 	if path := os.Getenv(boardEnv); path != "" {
 		var err error
 		if c.board, err = mapBoard(path); err != nil {
@@ -380,6 +383,46 @@ func (c *child) load() error {
 	return c.rest()
 }
 
+// frames works without a pause on a few threads, and no signal but the
+// examiner's comes: the collector does not run, nor does the runtime preempt.
+func (c *child) frames() error {
+	debug.SetGCPercent(-1)
+	if err := c.open(); err != nil {
+		return err
+	}
+	const largestOne = 7
+	c.say("loaded")
+	var wg sync.WaitGroup
+	failed := make(chan error, 2)
+	for range 2 {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			for atomic.LoadUint64(&c.board.stop) == 0 {
+				if err := c.slots[largestOne].Load().Use(func([]byte) error { return nil }); err != nil {
+					failed <- err
+					return
+				}
+			}
+			<-c.never // the thread stays, with what is on its stacks
+		})
+	}
+	for atomic.LoadUint64(&c.board.stop) == 0 {
+		time.Sleep(time.Millisecond) // looks from time to time
+	}
+	c.say("stopped")
+	for c.await() != "" {
+		if err := c.coffer.Rekey(); err != nil {
+			return err
+		}
+		c.tellShares()
+		c.say("rekeyed")
+	}
+	close(c.never)
+	wg.Wait()
+	close(failed)
+	return errors.Join(<-failed, c.session.Close())
+}
+
 // rest makes sure that all secrets are there, opens one, changes the shares
 // once more, and does what it is told.
 func (c *child) rest() error {
@@ -468,7 +511,8 @@ func (c *child) exec() error {
 	if err != nil {
 		return err
 	}
-	p, err := os.StartProcess(selfPath(), commandLine(), &os.ProcAttr{
+	self := testenv.Reexec()
+	p, err := os.StartProcess(self.Path, self.Args, &os.ProcAttr{
 		Env:   append(os.Environ(), roleEnv+"=idle", boardEnv+"="),
 		Files: []*os.File{in, os.Stderr, os.Stderr},
 	})
@@ -491,4 +535,3 @@ func anchorPC() uint64 {
 	f := runChild
 	return uint64(**(**uintptr)(unsafe.Pointer(&f)))
 }
-

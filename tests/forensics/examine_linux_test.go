@@ -30,8 +30,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func selfPath() string      { return testenv.Reexec().Path }
-func commandLine() []string { return testenv.Reexec().Args }
+// subjectEnv names another command to examine, instead of this binary: the same
+// tests, compiled for another processor, behind an emulator.
+const subjectEnv = "MEMKEEP_FORENSICS_SUBJECT"
+
+func emulated() bool { return os.Getenv(subjectEnv) != "" }
+
+func command() *exec.Cmd {
+	if words := strings.Fields(os.Getenv(subjectEnv)); len(words) > 0 {
+		return exec.Command(words[0], words[1:]...)
+	}
+	return testenv.Reexec()
+}
 
 // need skips where there is nothing to examine.
 func need(t *testing.T, backend string) {
@@ -69,7 +79,7 @@ type subject struct {
 
 func start(t *testing.T, role, backend string, env ...string) *subject {
 	t.Helper()
-	s := &subject{t: t, cmd: testenv.Reexec()}
+	s := &subject{t: t, cmd: command()}
 	var path string
 	s.board, path = newBoard(t)
 	s.cmd.Env = append(os.Environ(), roleEnv+"="+role, boardEnv+"="+path, backendEnv+"="+backend)

@@ -1,11 +1,12 @@
 package forensics
 
 import (
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/memkeep/memkeep/locked"
 )
@@ -34,18 +35,18 @@ func TestMemoryInFlightAndAtRest(t *testing.T) {
 	eachBackend(t, func(t *testing.T, backend string) {
 		s := start(t, "load", backend)
 		s.expect("loaded")
-		if os.Getenv("MEMKEEP_EXEC") != "" {
-			s.emulated()
-		}
-		if os.Getenv("MEMKEEP_EXEC") == "" && runtime.GOARCH == "amd64" {
+		if !emulated() && runtime.GOARCH == "amd64" {
 			for range stopsOf() {
 				s.stopOnce()
 			}
 		} else {
 			t.Log("SKIPPED: signal frames are told apart on amd64 alone, so the process is examined at rest only")
-			for range stopsOf() {
+			for s.idle() {
 				s.provoke()
+				s.freeze()
 				s.h.learn(s.board)
+				s.thaw()
+				time.Sleep(time.Millisecond)
 			}
 		}
 		s.rest()
@@ -59,6 +60,16 @@ func TestMemoryInFlightAndAtRest(t *testing.T) {
 	})
 }
 
+// idle reports whether there is something that the load has not done yet.
+func (s *subject) idle() bool {
+	for kind := range s.board.counts {
+		if atomic.LoadUint64(&s.board.counts[kind]) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // rest lets the child come to rest, and examines it there. It returns the
 // address of a buffer that is open.
 func (s *subject) rest() uint64 {
@@ -68,8 +79,8 @@ func (s *subject) rest() uint64 {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if os.Getenv("MEMKEEP_EXEC") != "" {
-		s.emulated()
+	if emulated() {
+		s.restrict()
 	}
 	s.freezeHandled()
 	v := s.search(s.all())
@@ -97,9 +108,9 @@ func (s *subject) rest() uint64 {
 	return open
 }
 
-// emulated restricts the examination to the memory that the emulated program
+// restrict restricts the examination to the memory that the emulated program
 // sees as its own; the emulator's is none of its doing.
-func (s *subject) emulated() {
+func (s *subject) restrict() {
 	var own [][2]uint64
 	for line := range strings.Lines(string(s.board.maps[:s.board.mapsSize])) {
 		from, to, _ := strings.Cut(strings.Fields(line)[0], "-")
