@@ -505,29 +505,30 @@ func (c *child) fork() error {
 	return errors.Join(err, errWait)
 }
 
-// exec starts a child the usual way.
+// exec starts a child the usual way, and waits until it is itself.
 func (c *child) exec() error {
-	in, out, err := os.Pipe()
+	cmd := testenv.Reexec()
+	cmd.Env = append(os.Environ(), roleEnv+"=idle", boardEnv+"=")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	self := testenv.Reexec()
-	p, err := os.StartProcess(self.Path, self.Args, &os.ProcAttr{
-		Env:   append(os.Environ(), roleEnv+"=idle", boardEnv+"="),
-		Files: []*os.File{in, os.Stderr, os.Stderr},
-	})
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	c.say(fmt.Sprintf("started %d", p.Pid))
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if lines := bufio.NewScanner(out); !lines.Scan() || lines.Text() != "idle" {
+		return fmt.Errorf("the other process says %q, %v", lines.Text(), lines.Err())
+	}
+	c.say(fmt.Sprintf("started %d", cmd.Process.Pid))
 	c.await()
-	err = errors.Join(out.Close(), in.Close())
-	state, errWait := p.Wait()
-	if errWait == nil && !state.Success() {
-		errWait = errors.New(state.String())
-	}
+	err = errors.Join(in.Close(), cmd.Wait())
 	c.say("reaped")
-	return errors.Join(err, errWait)
+	return err
 }
 
 // anchorPC is where a function lies, for an examiner at another address.

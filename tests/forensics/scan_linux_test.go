@@ -41,13 +41,7 @@ func TestMemoryInFlightAndAtRest(t *testing.T) {
 			}
 		} else {
 			t.Log("SKIPPED: signal frames are told apart on amd64 alone, so the process is examined at rest only")
-			for s.idle() {
-				s.provoke()
-				s.freeze()
-				s.h.learn(s.board)
-				s.thaw()
-				time.Sleep(time.Millisecond)
-			}
+			s.work()
 		}
 		s.rest()
 		for kind, n := range s.board.counts {
@@ -58,6 +52,17 @@ func TestMemoryInFlightAndAtRest(t *testing.T) {
 		t.Logf("%d stops, %d session keys, %d pieces in signal frames while in flight; the load: %v",
 			s.stops, len(s.h.epochs), s.frames, s.board.counts)
 	})
+}
+
+// work lets the child work until it has done some of everything.
+func (s *subject) work() {
+	for s.idle() {
+		s.provoke()
+		s.freeze()
+		s.h.learn(s.board)
+		s.thaw()
+		time.Sleep(time.Millisecond) // for the child to get on
+	}
 }
 
 // idle reports whether there is something that the load has not done yet.
