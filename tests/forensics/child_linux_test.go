@@ -27,6 +27,8 @@ const (
 	roleEnv    = "MEMKEEP_FORENSICS"
 	boardEnv   = "MEMKEEP_FORENSICS_BOARD"
 	backendEnv = "MEMKEEP_FORENSICS_BACKEND"
+	coreEnv    = "MEMKEEP_FORENSICS_CORE"
+	bornEnv    = "MEMKEEP_FORENSICS_BORN" // wait for a word before anything else
 )
 
 var roles = map[string]func(*child) error{
@@ -55,11 +57,25 @@ type child struct {
 var (
 	control    []byte
 	controlKey []byte
+	// The control again, in pages of its own that nothing touches: they are
+	// among the first to be swapped out.
+	controlPages [64 * 4096]byte
 )
 
 func runChild(role string) int {
 	debug.SetGCPercent(50)
+	if os.Getenv(coreEnv) != "" {
+		var limit syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit); err == nil {
+			limit.Cur = limit.Max
+			_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &limit) // without, there is no core to be found
+		}
+	}
 	c := &child{in: bufio.NewScanner(os.Stdin), never: make(chan struct{})}
+	if os.Getenv(bornEnv) != "" {
+		c.say("born")
+		c.await()
+	}
 	if path := os.Getenv(boardEnv); path != "" {
 		var err error
 		if c.board, err = mapBoard(path); err != nil {
@@ -69,6 +85,9 @@ func runChild(role string) int {
 		control, controlKey = make([]byte, 32), make([]byte, 32)
 		putWords(control, &c.board.maskedControl[0])
 		putWords(controlKey, &c.board.maskedKey[0])
+		for at := 0; at < len(controlPages); at += 4096 {
+			putWords(controlPages[at+64:at+96], &c.board.maskedControl[0])
+		}
 		c.board.anchor = anchorPC()
 	}
 	if err := roles[role](c); err != nil {
