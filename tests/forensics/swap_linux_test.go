@@ -159,7 +159,8 @@ func (g *cgroup) add(t *testing.T, pid int) {
 	}
 }
 
-// squeeze takes a tenth of its memory from the child.
+// squeeze takes a little of its memory from the child: what is used all the
+// time is given up in small steps only.
 func (g *cgroup) squeeze(t *testing.T) {
 	t.Helper()
 	raw, err := os.ReadFile(g.usage)
@@ -170,10 +171,11 @@ func (g *cgroup) squeeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = os.WriteFile(g.limit, []byte(strconv.Itoa(usage/10*9)), 0o644)
-	if err != nil && !errors.Is(err, syscall.EBUSY) { // EBUSY: as much as could be had
+	err = os.WriteFile(g.limit, []byte(strconv.Itoa(usage-64<<10)), 0o644)
+	if err != nil && !errors.Is(err, syscall.EBUSY) { // as much as could be had
 		t.Fatal(err)
 	}
+	time.Sleep(5 * time.Millisecond) // pressure lasts, while pages are being written
 }
 
 // A machine that is short of memory writes to the swap file what it may: of a
@@ -202,7 +204,7 @@ func underPressure(t *testing.T, backend string) {
 	s.enterUse()
 	set := s.all()
 	swapped := 0
-	for range 100 {
+	for range 1000 {
 		group.squeeze(t)
 		// Nearly all of the child's own pages; with fewer it would be killed.
 		if swapped = kilobytes(t, s.pid, "VmSwap:"); swapped >= 2<<10 {
