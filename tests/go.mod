@@ -4,10 +4,12 @@ go 1.25.0
 
 require (
 	filippo.io/edwards25519 v1.2.0
+	github.com/awnumar/memguard v0.23.0
 	github.com/memkeep/memkeep v0.0.0
 	github.com/prometheus/client_golang v1.24.1
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/tidwall/btree v1.8.2
+	golang.org/x/crypto v0.55.0
 	golang.org/x/mod v0.40.0
 	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.45.0

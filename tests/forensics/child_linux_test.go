@@ -34,6 +34,7 @@ const (
 var roles = map[string]func(*child) error{
 	"load":      (*child).load,
 	"frames":    (*child).frames,
+	"memkeep":   (*child).memkeep,
 	"memguard":  (*child).memguard,
 	"newx":      (*child).newX,
 	"idle":      func(c *child) error { c.say("idle"); c.await(); return nil },
