@@ -35,7 +35,6 @@ var roles = map[string]func(*child) error{
 	"load":      (*child).load,
 	"frames":    (*child).frames,
 	"memkeep":   (*child).memkeep,
-	"memguard":  (*child).memguard,
 	"newx":      (*child).newX,
 	"idle":      func(c *child) error { c.say("idle"); c.await(); return nil },
 	"swapguard": swapGuard,

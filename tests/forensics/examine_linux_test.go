@@ -79,7 +79,12 @@ type subject struct {
 
 func start(t *testing.T, role, backend string, env ...string) *subject {
 	t.Helper()
-	s := &subject{t: t, cmd: command()}
+	return startCommand(t, command(), role, backend, env...)
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd, role, backend string, env ...string) *subject {
+	t.Helper()
+	s := &subject{t: t, cmd: cmd}
 	var path string
 	s.board, path = newBoard(t)
 	s.cmd.Env = append(os.Environ(), roleEnv+"="+role, boardEnv+"="+path, backendEnv+"="+backend)

@@ -4,12 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime"
 	"sync"
-	"time"
 
-	"github.com/awnumar/memguard"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -75,34 +72,6 @@ func (c *child) memkeep() error {
 	}
 	c.tellShares()
 	return errors.Join(c.finish(), c.session.Close())
-}
-
-// memguard puts secrets into locked buffers, and opens them into such.
-func (c *child) memguard() error {
-	var enclaves [secrets]*memguard.Enclave
-	for i := range enclaves {
-		b := memguard.NewBuffer(size(i))
-		putWords(b.Bytes(), c.masked(i))
-		enclaves[i] = b.Seal()
-		sealed := field(reflect.ValueOf(enclaves[i].Enclave), "ciphertext").Elem().Interface().([]byte)
-		copy(c.board.peer[i][:], sealed)
-	}
-	err := openMany(func(i int) error {
-		b, err := enclaves[i].Open()
-		if err != nil {
-			return err
-		}
-		defer b.Destroy()
-		if !holds(b.Bytes(), c.masked(i)) {
-			return errWrongSecret
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	time.Sleep(1200 * time.Millisecond) // two of the re-keyings that happen every 500 ms
-	return c.finish()
 }
 
 // newX wipes every plaintext after use, and the key once the cipher has it.

@@ -3,6 +3,8 @@ package forensics
 import (
 	"bytes"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,7 +31,11 @@ func TestTable(t *testing.T) {
 			t.Run(row.role, func(t *testing.T) {
 				t.Parallel()
 				need(t, "")
-				s := start(t, row.role, "")
+				cmd := command()
+				if row.role == "memguard" {
+					cmd = withMemguard(t)
+				}
+				s := startCommand(t, cmd, row.role, "")
 				s.expect("resting")
 				s.freezeHandled()
 				set := row.patterns(s, t)
@@ -51,6 +57,20 @@ func TestTable(t *testing.T) {
 	}
 	t.Logf("16-byte pieces in ordinary memory after %d opens of %d secrets:\n%s", tableOpens, secrets,
 		strings.Join(append([]string{head, line}, table...), "\n"))
+}
+
+// withMemguard compiles this package's tests with memguard in them.
+func withMemguard(t *testing.T) *exec.Cmd {
+	t.Helper()
+	compiler, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
+	}
+	binary := filepath.Join(t.TempDir(), "memguard.test")
+	if out, err := exec.Command(compiler, "test", "-c", "-tags", "memguard", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: compiling with memguard: %v\n%s", err, out)
+	}
+	return exec.Command(binary)
 }
 
 // newXPatterns: the key is known, and every nonce stands before its message.
