@@ -47,7 +47,7 @@ func TestSignalFramesAreGoneAfterOneRekey(t *testing.T) {
 		t.Errorf("after a rekey: %s in frames, %s elsewhere", describe(after.inFrames), describe(after.outside))
 	}
 	s.thaw()
-	t.Logf("%s in frames before, nothing after", describe(v.inFrames))
+	t.Logf("%s in frames before, %s after", describe(v.inFrames), describe(after.inFrames))
 }
 
 func framed(v verdict) int {
