@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package forensics
 
 import (
@@ -215,6 +217,9 @@ func (c *child) reseal(i, worker int) error {
 	for errors.Is(err, locked.ErrExhausted) {
 		runtime.Gosched()
 		b, err = c.session.NewBuffer(size(i))
+	}
+	if errors.Is(err, locked.ErrDestroyed) { // by a purge that came meanwhile
+		return nil
 	}
 	if err != nil {
 		return err

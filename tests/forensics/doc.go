@@ -12,6 +12,9 @@
 // XORed with a mask, so that the telling leaves no copy. The examiner derives
 // keys and keystream from that with golang.org/x/crypto.
 //
+// It runs on Linux, on amd64 and arm64: the processors whose cipher promises to
+// leave nothing.
+//
 // Every scan has controls that it must find in the same run: the same kind of
 // bytes in an ordinary page and, where the backend's locked pages can be read
 // from outside, the secrets themselves inside of them.

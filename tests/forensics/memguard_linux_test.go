@@ -1,4 +1,4 @@
-//go:build memguard
+//go:build memguard && (amd64 || arm64)
 
 package forensics
 

@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package forensics
 
 import (
@@ -10,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/nacl/secretbox"
+	//lint:ignore SA1019 to compute a subkey of others, it takes the operation that nobody should use
 	"golang.org/x/crypto/salsa20/salsa"
 )
 

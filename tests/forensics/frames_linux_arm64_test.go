@@ -1,5 +1,3 @@
-//go:build linux && !amd64
-
 package forensics
 
 // inSignalFrame: only amd64's frames are told apart. Elsewhere a frame counts
