@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -123,7 +124,7 @@ func (s *Stream) readChunk(p []byte) (n int, err error) {
 		n, err = e.OpenInto(p)
 	} else {
 		err = e.Use(func(secret []byte) error {
-			n = copy(p, secret[s.offset:])
+			n = xchacha.Copy(p, secret[s.offset:])
 			return nil
 		})
 	}

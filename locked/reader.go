@@ -6,6 +6,7 @@ import (
 
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // ErrNothingRead says that a reader gave no byte to keep: it ended at once, or
@@ -189,7 +190,7 @@ func (in *intake) makeRoom() error {
 		}
 		err = old.Use(func(from []byte) error {
 			return b.Use(func(to []byte) error {
-				copy(to, from)
+				xchacha.Copy(to, from)
 				return nil
 			})
 		})
@@ -216,7 +217,7 @@ func (b *Buffer) shrink(n int) error {
 			return ErrCorrupted
 		}
 		at := b.at.shrunk(b.size - n)
-		copy(window[at.data:], window[b.at.data:b.at.data+n])
+		xchacha.Copy(window[at.data:], window[b.at.data:b.at.data+n])
 		wipe.Bytes(window[b.at.canary:at.canary])
 		at.put(window, canary)
 		b.at, b.size = at, n

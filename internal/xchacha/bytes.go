@@ -1,15 +1,29 @@
 package xchacha
 
+import "unsafe"
+
 // Go's copy goes through vector registers that nothing clears, so that any
 // later signal or preemption saves what it moved; and Go code that compares may
 // be preempted with bytes of the secret in its registers. These leave no more
 // behind than the cipher does.
 
 // Copy copies as many bytes from src to dst as the shorter one has, and returns
-// how many. They do not overlap, unless they begin at the same byte.
+// how many. They may overlap.
 func Copy(dst, src []byte) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
+	if n == 0 {
+		return 0
+	}
+	if d, s := address(dst), address(src); d > s && d-s < uintptr(n) {
+		// From the end on, or it would overwrite what it has yet to copy.
+		for rest := n; rest > 0; {
+			part := min(rest, partSize)
+			rest -= part
+			copyBackwards(dst[rest:rest+part], src[rest:rest+part])
+		}
+		return n
+	}
 	for len(src) > partSize {
 		copyBytes(dst, src[:partSize])
 		dst, src = dst[partSize:], src[partSize:]
@@ -17,6 +31,8 @@ func Copy(dst, src []byte) int {
 	copyBytes(dst, src)
 	return n
 }
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // Equal reports whether a and b are the same bytes, in time that depends on
 // their lengths alone.

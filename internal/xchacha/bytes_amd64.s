@@ -8,8 +8,37 @@ TEXT ·copyN(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-	CLD
 	REP; MOVSB
+	XORL AX, AX
+	XORL SI, SI
+	XORL DI, DI
+	RET
+
+// func copyBackN(dst, src *byte, n int)
+// One register carries every word, and is cleared. The string instruction would
+// need the direction flag, with which a fault must not leave.
+TEXT ·copyBackN(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+words:
+	CMPQ CX, $8
+	JB   bytes
+	MOVQ -8(SI)(CX*1), AX
+	MOVQ AX, -8(DI)(CX*1)
+	SUBQ $8, CX
+	JMP  words
+
+bytes:
+	TESTQ   CX, CX
+	JEQ     done
+	MOVBLZX -1(SI)(CX*1), AX
+	MOVB    AX, -1(DI)(CX*1)
+	DECQ    CX
+	JMP     bytes
+
+done:
 	XORL AX, AX
 	XORL SI, SI
 	XORL DI, DI

@@ -30,6 +30,27 @@ done:
 	MOVD ZR, R4
 	RET
 
+// func copyBackN(dst, src *byte, n int)
+TEXT ·copyBackN(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	ADD  R2, R0
+	ADD  R2, R1
+
+backwards:
+	CBZ     R2, done
+	MOVBU.W -1(R1), R3
+	MOVB.W  R3, -1(R0)
+	SUB     $1, R2
+	B       backwards
+
+done:
+	MOVD ZR, R0
+	MOVD ZR, R1
+	MOVD ZR, R3
+	RET
+
 // func differ(a, b *byte, n int) uint64
 // Before the result is one bit, R5 gathers the differences, which with a known
 // b are the secret.

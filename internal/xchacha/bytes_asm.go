@@ -4,10 +4,10 @@ package xchacha
 
 import "unsafe"
 
-func copyBytes(dst, src []byte) {
-	if len(src) > 0 {
-		copyN(&dst[0], &src[0], len(src))
-	}
+func copyBytes(dst, src []byte) { copyN(unsafe.SliceData(dst), unsafe.SliceData(src), len(src)) }
+
+func copyBackwards(dst, src []byte) {
+	copyBackN(unsafe.SliceData(dst), unsafe.SliceData(src), len(src))
 }
 
 // difference is zero if b begins with a. It tells nothing else of them.
@@ -17,6 +17,9 @@ func difference(a, b []byte) uint64 {
 
 //go:noescape
 func copyN(dst, src *byte, n int)
+
+//go:noescape
+func copyBackN(dst, src *byte, n int)
 
 // differ returns 0 if the n bytes are the same, and 1 if not.
 //

@@ -8,6 +8,12 @@ func copyBytes(dst, src []byte) {
 	}
 }
 
+func copyBackwards(dst, src []byte) {
+	for i := len(src) - 1; i >= 0; i-- {
+		dst[i] = src[i]
+	}
+}
+
 func difference(a, b []byte) uint64 {
 	d := byte(0)
 	for i := range a {

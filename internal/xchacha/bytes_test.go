@@ -27,6 +27,27 @@ func TestCopyCopiesWhatTheShorterHolds(t *testing.T) {
 	}
 }
 
+func TestCopyWithinItself(t *testing.T) {
+	t.Parallel()
+	random := newSource(23)
+	for _, n := range byteSizes {
+		for _, by := range []int{0, 1, 2, 7, 8, 15, 16, 17, n / 2, n} {
+			mem := random.bytes(n + by + 1)
+			up, down := bytes.Clone(mem), bytes.Clone(mem)
+			copy(up[by:], mem[:n])
+			copy(down[:n], mem[by:])
+			got := bytes.Clone(mem)
+			if Copy(got[by:by+n], got[:n]); !bytes.Equal(got, up) {
+				t.Errorf("%d bytes up by %d: not a copy", n, by)
+			}
+			got = bytes.Clone(mem)
+			if Copy(got[:n], got[by:by+n]); !bytes.Equal(got, down) {
+				t.Errorf("%d bytes down by %d: not a copy", n, by)
+			}
+		}
+	}
+}
+
 func TestEqualSeesEveryBit(t *testing.T) {
 	t.Parallel()
 	random := newSource(21)

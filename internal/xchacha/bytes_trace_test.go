@@ -16,7 +16,7 @@ func TestCopyAndEqualNoTrace(t *testing.T) {
 		var pin runtime.Pinner
 		pin.Pin(&mem[0])
 		at := uintptr(unsafe.Pointer(&mem[0]))
-		for _, function := range []uint64{functionDiffer, functionCopy} {
+		for _, function := range []uint64{functionDiffer, functionCopy, functionCopyBack} {
 			for _, pattern := range patterns {
 				r, _ := callAssembly(best, function, pattern, [7]uintptr{at, at + uintptr(n), uintptr(n)})
 				r.check(t, pattern)

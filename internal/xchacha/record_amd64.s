@@ -19,7 +19,8 @@ DATA entries<>+80(SB)/8, $·hChaCha20AVX512(SB)
 DATA entries<>+88(SB)/8, $·xor(SB)
 DATA entries<>+96(SB)/8, $·differ(SB)
 DATA entries<>+104(SB)/8, $·copyN(SB)
-GLOBL entries<>(SB), NOPTR, $112
+DATA entries<>+112(SB)/8, $·copyBackN(SB)
+GLOBL entries<>(SB), NOPTR, $120
 
 // func entry(k kernel, function uint64) uintptr
 TEXT ·entry(SB), NOSPLIT, $0-24

@@ -19,5 +19,5 @@ type recording struct {
 func record(entry uintptr, args *[7]uintptr, r *recording)
 
 // entry is where an assembly function begins: of kernel k, seal, open,
-// hChaCha20 or xor, or differ or copyN.
+// hChaCha20 or xor, or differ, copyN or copyBackN.
 func entry(k kernel, function uint64) uintptr

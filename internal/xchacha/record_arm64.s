@@ -11,7 +11,8 @@ DATA entries<>+16(SB)/8, $·hChaCha20NEON(SB)
 DATA entries<>+24(SB)/8, $·xor(SB)
 DATA entries<>+32(SB)/8, $·differ(SB)
 DATA entries<>+40(SB)/8, $·copyN(SB)
-GLOBL entries<>(SB), NOPTR, $48
+DATA entries<>+48(SB)/8, $·copyBackN(SB)
+GLOBL entries<>(SB), NOPTR, $56
 
 // func entry(k kernel, function uint64) uintptr
 TEXT ·entry(SB), NOSPLIT, $0-24

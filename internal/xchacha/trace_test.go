@@ -16,6 +16,7 @@ const (
 	functionXOR
 	functionDiffer
 	functionCopy
+	functionCopyBack
 )
 
 // What the registers are filled with before a call. Two values, since a

@@ -2,7 +2,6 @@ package core
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"unsafe"
 
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 
 	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 const (
@@ -98,8 +98,7 @@ func Wipe(buf []byte) { wipe.Bytes(buf) }
 
 // Copy copies as many bytes as fit, in time that depends on the lengths alone.
 func Copy(dst, src []byte) {
-	n := min(len(dst), len(src))
-	subtle.ConstantTimeCopy(1, dst[:n], src[:n])
+	xchacha.Copy(dst, src)
 }
 
 // Move is Copy that then wipes src, all of it.
@@ -110,4 +109,4 @@ func Move(dst, src []byte) {
 
 // Equal reports whether x and y hold the same, in time that depends on the
 // lengths alone.
-func Equal(x, y []byte) bool { return subtle.ConstantTimeCompare(x, y) == 1 }
+func Equal(x, y []byte) bool { return xchacha.Equal(x, y) }
