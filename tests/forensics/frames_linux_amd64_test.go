@@ -2,6 +2,8 @@ package forensics
 
 import (
 	"encoding/binary"
+	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -26,11 +28,12 @@ const (
 
 // inSignalFrame reports whether addr lies on a signal stack, in or below the
 // frame of a signal that came while the thread was inside of assembly that
-// works on secrets: the library's, or the vDSO's that draws random bytes.
-func inSignalFrame(m memory, addr uint64, slide uint64) bool {
+// works on secrets: the library's, or the vDSO's that draws random bytes. It
+// tells where the thread was, if addr lies in any frame.
+func inSignalFrame(m memory, addr uint64, slide uint64) (inside bool, where string) {
 	c, ok := m.at(addr)
 	if !ok {
-		return false
+		return false, ""
 	}
 	from := max(c.start, addr-min(addr, largestArea)) &^ 7
 	to := min(c.start+uint64(len(c.bytes)), addr+largestArea)
@@ -46,21 +49,28 @@ func inSignalFrame(m memory, addr uint64, slide uint64) bool {
 		if low == 0 || size > largestArea || addr < low || addr >= high || at < low || at >= high || fp <= at || fp >= high {
 			continue
 		}
-		if uint32(word(fp+fpMagicAt)) == fpMagic && worksOnSecrets(m, word(at+contextRIP), slide) {
-			return true
+		if uint32(word(fp+fpMagicAt)) != fpMagic {
+			continue
+		}
+		pc := word(at + contextRIP)
+		inside, name := worksOnSecrets(m, pc, slide)
+		where += fmt.Sprintf(", frame at %x of a signal in %s", at, name)
+		if inside {
+			return true, where
 		}
 	}
-	return false
+	return false, where
 }
 
-func worksOnSecrets(m memory, pc, slide uint64) bool {
+func worksOnSecrets(m memory, pc, slide uint64) (bool, string) {
 	if c, ok := m.at(pc); ok && c.of.path == "[vdso]" {
-		return true
+		return true, c.of.path
 	}
 	f := runtime.FuncForPC(uintptr(pc - slide))
 	if f == nil {
-		return false
+		return false, fmt.Sprintf("%x", pc)
 	}
-	file, _ := f.FileLine(uintptr(pc - slide))
-	return strings.Contains(f.Name(), "memkeep/internal/xchacha.") && strings.HasSuffix(file, ".s")
+	file, line := f.FileLine(uintptr(pc - slide))
+	return strings.Contains(f.Name(), "memkeep/internal/xchacha.") && strings.HasSuffix(file, ".s"),
+		fmt.Sprintf("%s (%s:%d)", f.Name(), filepath.Base(file), line)
 }

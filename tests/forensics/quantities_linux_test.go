@@ -3,6 +3,7 @@
 package forensics
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -20,11 +21,12 @@ const (
 	ofKeystream
 	ofPlaintext
 	ofControl
+	ofBroadcast // see addBroadcast
 	quantities
 )
 
 var quantityNames = [quantities]string{
-	"session key", "key share", "subkey", "Poly1305 key", "keystream", "plaintext", "control",
+	"session key", "key share", "subkey", "Poly1305 key", "keystream", "plaintext", "control", "words of a subkey",
 }
 
 // must is for what fails only on wrong lengths.
@@ -77,16 +79,21 @@ func (s *patterns) addStream(subkey, nonce []byte, size int) {
 	}
 }
 
-// addBroadcast adds the subkey as a vector register holds it when several
-// blocks are computed side by side: one word, many times.
-func (s *patterns) addBroadcast(key, nonce []byte) {
-	subkey := must(chacha20.HChaCha20(key, nonce[:16]))
-	for ; len(subkey) > 0; subkey = subkey[4:] {
-		var repeated []byte
-		for range 4 {
-			repeated = append(repeated, subkey[:4]...)
+// addBroadcasts adds the subkeys of the enclaves that are now, as vector registers
+// hold them when several blocks are computed side by side: one word, many times.
+// That is no more than 32 bits, which memory may hold by chance: only two
+// different words together are taken for a find.
+func (s *patterns) addBroadcasts(b *board, epochs []epoch) {
+	for i := range secrets {
+		for _, e := range epochs {
+			if b.sealed[i] == 0 {
+				continue
+			}
+			subkey := must(chacha20.HChaCha20(e.key, nonceOf(b.sealed[i]-1, e.prefix)[:16]))
+			for ; len(subkey) > 0; subkey = subkey[4:] {
+				s.add(ofBroadcast, bytes.Repeat(subkey[:4], 4))
+			}
 		}
-		s.add(ofSubkey, repeated)
 	}
 }
 
@@ -170,7 +177,6 @@ func known(b *board, epochs []epoch) *patterns {
 		}
 		for _, e := range epochs {
 			s.addMessage(e.key, nonceOf(b.sealed[i]-1, e.prefix), size(i))
-			s.addBroadcast(e.key, nonceOf(b.sealed[i]-1, e.prefix))
 		}
 	}
 	for _, e := range epochs {

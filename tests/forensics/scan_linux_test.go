@@ -90,7 +90,9 @@ func (s *subject) rest() uint64 {
 		s.restrict()
 	}
 	s.freezeHandled()
-	v := s.search(s.all())
+	set := s.all()
+	set.addBroadcasts(s.board, s.h.current())
+	v := s.search(set)
 	if v.leaks() > 0 {
 		s.t.Errorf("at rest, in ordinary memory: %s\n%s", describe(v.outside), strings.Join(v.where, "\n"))
 	}
