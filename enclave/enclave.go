@@ -62,14 +62,7 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 // refused with a *[locked.LimitError]. The slice may lie in ordinary memory or in a
 // locked buffer; what it was read through is the caller's to wipe.
 func (s *Session) New(secret []byte) (*Enclave, error) {
-	if len(secret) == 0 {
-		return nil, ErrEmpty
-	}
-	c, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	e, err := s.seal(c, secret)
+	e, err := s.NewCopy(secret)
 	if err != nil {
 		return nil, err
 	}

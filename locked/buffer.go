@@ -311,7 +311,7 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 		return ErrDestroyed
 	}
 	if !b.slot.run.Dual {
-		if err := b.pool.forceShow(b.slot, page.ReadWrite); err != nil {
+		if err := b.pool.show(b.slot, page.ReadWrite); err != nil {
 			return err
 		}
 	}

@@ -32,12 +32,8 @@ func newLane() lane {
 	return lane(binary.LittleEndian.Uint16(b[:]) % (1 << laneBits))
 }
 
-// hold runs fn on b under the frames of the lane l.
-func (p *Pool) hold(l lane, fn func([]byte) error, b []byte) error {
-	return holdDigit(l, laneDigits, fn, b)
-}
-
-// holdDigit spells out the lowest of the digits that are left. Direct calls, not
+// holdDigit runs fn on b under the frames of the digits of l that are left, the
+// lowest first. Direct calls, not
 // a table of functions: through a table the compiler would move every fn to the
 // heap.
 func holdDigit(l lane, left int, fn func([]byte) error, b []byte) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/memkeep/memkeep/internal/page"
-	"github.com/memkeep/memkeep/internal/wipe"
 )
 
 // Use lends size bytes of locked memory for the time of two calls. It runs fill
@@ -128,14 +127,8 @@ func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
 
 // returnUse takes a wiped use slot back.
 func (p *Pool) returnUse(s *slot) {
-	if s.kind.small() && !s.spare && p.waiting.Load() == 0 {
-		s.used = true
-		if !p.stripes.put(s) {
-			p.mu.Lock()
-			p.putBack(s)
-			p.mu.Unlock()
-			return
-		}
+	s.used = true
+	if s.kind.small() && !s.spare && p.waiting.Load() == 0 && p.stripes.put(s) {
 		// A waiter that came, or a Close, between the two looks did not see
 		// the slot; this look sees them.
 		if p.waiting.Load() > 0 || p.closed.Load() {
@@ -166,7 +159,7 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 	if err := p.show(s, page.Read); err != nil {
 		return err
 	}
-	return p.hold(p.lane, fn, s.run.View[l.data:])
+	return holdDigit(p.lane, laneDigits, fn, s.run.View[l.data:])
 }
 
 // takeBack wipes the slot and returns it to the pool. A slot that can't be
@@ -180,83 +173,4 @@ func (p *Pool) takeBack(s *slot, l layout) error {
 	}
 	p.returnUse(s)
 	return corrupted
-}
-
-// arm makes the window writable and puts the canary before the data. A single
-// mapping is wiped once more: whoever had it last may have written to it after
-// it was wiped, as long as its pages were not closed yet.
-func (p *Pool) arm(s *slot, l layout) error {
-	if !s.run.Dual {
-		if err := p.show(s, page.ReadWrite); err != nil {
-			return err
-		}
-		wipe.Bytes(s.run.Window)
-	}
-	l.put(s.run.Window, &p.canary)
-	s.armed = true
-	return nil
-}
-
-// closeSlot wipes a slot, and leaves a view that it had to open, or that was a
-// buffer's, without access. It returns ErrCorrupted if the data was overrun,
-// and what went wrong: then the slot must not be used again.
-func (p *Pool) closeSlot(s *slot, l layout) (corrupted, err error) {
-	if s.run.Dual {
-		// Closed first, nothing can write through the view once it is wiped.
-		// The view of a use slot was never writable.
-		if !s.kind.use {
-			err = p.show(s, page.None)
-		}
-		return p.wipeWindow(s, l), err
-	}
-	failed := p.forceShow(s, page.ReadWrite)
-	if failed != nil {
-		// The secret has to go: what fails once may not fail twice.
-		if err := p.forceShow(s, page.ReadWrite); err != nil {
-			return nil, err
-		}
-	}
-	corrupted = p.wipeWindow(s, l)
-	return corrupted, errors.Join(failed, p.show(s, page.None))
-}
-
-// wipeWindow wipes the data and its canary, and everything if they were
-// overrun, which it reports. A buffer, which its caller may write to, had better
-// left its padding alone too; for Use, the canary is enough.
-func (p *Pool) wipeWindow(s *slot, l layout) error {
-	window := s.run.Window
-	if s.armed && !(l.intact(window, &p.canary) && (s.kind.use || allZero(window[:l.canary]))) {
-		s.armed = false
-		wipe.Bytes(window)
-		return ErrCorrupted
-	}
-	s.armed = false
-	wipe.Bytes(window[l.canary:])
-	return nil
-}
-
-// show sets the access of the slot's view, unless it has it.
-func (p *Pool) show(s *slot, a page.Access) error {
-	if s.shown == a && !s.exposed {
-		return nil
-	}
-	return p.forceShow(s, a)
-}
-
-// forceShow sets the access of the slot's view. A buffer's owner may have
-// changed it without the pool.
-func (p *Pool) forceShow(s *slot, a page.Access) error {
-	err := p.backend.Protect(s.run, a)
-	if err == nil {
-		s.shown = a
-		return nil
-	}
-	var refused *page.LockError
-	if errors.As(err, &refused) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.lastLimit = p.limitError(len(s.run.View), refused)
-		return p.lastLimit
-	}
-	return fmt.Errorf("locked: %w", err)
 }
