@@ -33,9 +33,8 @@ func newLane() lane {
 }
 
 // holdDigit runs fn on b under the frames of the digits of l that are left, the
-// lowest first. Direct calls, not
-// a table of functions: through a table the compiler would move every fn to the
-// heap.
+// lowest first. Direct calls, not a table of functions: through a table the
+// compiler would move every fn to the heap.
 func holdDigit(l lane, left int, fn func([]byte) error, b []byte) error {
 	if left == 0 {
 		return fn(b)
