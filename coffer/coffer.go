@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -129,7 +130,7 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 	if c.interval == 0 {
 		c.interval = DefaultRekeyInterval
 	}
-	if err := c.place(pool); err != nil {
+	if err := c.layOut(pool); err != nil {
 		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))
 	}
 	// Nobody knows c yet: it is for the sweep alone that draw is exclusive.
@@ -146,9 +147,10 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 // every second lane.
 const shareArea = 64 * 2
 
-// place lays shares and lanes out in two regions.
-func (c *Coffer) place(pool *locked.Pool) error {
-	lanes := percpu.Places(runtime.GOMAXPROCS(0), 1<<laneBits)
+// layOut puts shares and lanes in two regions.
+func (c *Coffer) layOut(pool *locked.Pool) error {
+	// As many as the pool has places, so that no two of those share one.
+	lanes := percpu.Places(2*runtime.GOMAXPROCS(0), 1<<laneBits)
 	pageSize := os.Getpagesize()
 	size := shareArea + (lanes+1)/2*laneSize
 	// Where locked memory is scarce the lanes share what one page each holds.
@@ -181,21 +183,24 @@ func (c *Coffer) place(pool *locked.Pool) error {
 // laneSize is a state, the nonce, and room up to the next cache line.
 const laneSize = xchacha.StateSize + 64
 
-// enter returns a lane, locked.
-func (c *Coffer) enter() *lane {
-	h := c.hints.Get()
-	defer c.hints.Put(h)
-	mask := uint32(len(c.lanes) - 1)
-	for i := range uint32(len(c.lanes)) {
-		l := c.lanes[(h.Index+i)&mask]
-		if l.mu.TryLock() {
-			h.Index += i
+// enter returns a lane, locked: the one at place, if it is free.
+func (c *Coffer) enter(place int) *lane {
+	mask := len(c.lanes) - 1
+	for i := range c.lanes {
+		if l := c.lanes[(place+i)&mask]; l.mu.TryLock() {
 			return l
 		}
 	}
-	l := c.lanes[h.Index&mask]
+	l := c.lanes[place&mask]
 	l.mu.Lock()
 	return l
+}
+
+// place returns a place for a caller that has none of its own.
+func (c *Coffer) place() int {
+	h := c.hints.Get()
+	defer c.hints.Put(h)
+	return int(h.Index & math.MaxInt32)
 }
 
 // assemble puts K into the lane's state, of which it is the only part that an
@@ -211,7 +216,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
 		return fmt.Errorf("coffer: %d bytes for the sealed form of %d: must be %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
-	l := c.enter()
+	l := c.enter(c.place())
 	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed
@@ -229,11 +234,15 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 // Open writes the plaintext of sealed to dst, which must be [Overhead] bytes
 // shorter, and should be locked memory; the caller wipes it. If sealed does not
 // open, the error is [ErrDecrypt] and dst is zero.
-func (c *Coffer) Open(dst, sealed []byte) error {
+func (c *Coffer) Open(dst, sealed []byte) error { return c.OpenAt(c.place(), dst, sealed) }
+
+// OpenAt is Open for a caller that knows a place of its own: any number that
+// callers on other processors mostly do not share.
+func (c *Coffer) OpenAt(place int, dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
 		return fmt.Errorf("coffer: %d bytes for the plaintext of %d sealed: must be %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
 	}
-	l := c.enter()
+	l := c.enter(place)
 	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed

@@ -192,8 +192,8 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	if err != nil {
 		return err
 	}
-	return c.pool.Use(ctx, e.size, func(secret []byte) error {
-		return c.coffer.Open(secret, sealed)
+	return c.pool.UseAt(ctx, e.size, func(secret []byte, place int) error {
+		return c.coffer.OpenAt(place, secret, sealed)
 	}, guard(fn))
 }
 

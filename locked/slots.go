@@ -15,6 +15,7 @@ type slot struct {
 	run   *page.Run
 	kind  slotKind
 	spare bool        // kept for nested calls
+	place int         // the stripe where a small use slot was found last
 	armed bool        // the canary is in place
 	shown page.Access // the access of the view
 	stuck bool        // could not be unmapped

@@ -7,7 +7,9 @@ import (
 )
 
 // stripes holds the idle small use slots where goroutines take them without a
-// lock. Each processor tends to find the slot it used last.
+// lock. Each processor tends to find the slot it used last, and that slot
+// returns to the stripe it was found in: so processors at work stay on stripes
+// of their own.
 type stripes struct {
 	at    []stripe // a power of two of them
 	hints percpu.Hints
@@ -36,20 +38,19 @@ func (s *stripes) take() *slot {
 		}
 		if idle := at.Swap(nil); idle != nil {
 			h.Index += i
+			idle.place = int(h.Index & mask)
 			return idle
 		}
 	}
 	return nil
 }
 
-// put leaves an idle slot for the next taker and reports whether there was
-// room.
+// put leaves an idle slot for the next taker, where it was found if it can, and
+// reports whether there was room.
 func (s *stripes) put(idle *slot) bool {
-	h := s.hints.Get()
-	defer s.hints.Put(h)
-	mask := uint32(len(s.at) - 1)
-	for i := range uint32(len(s.at)) {
-		if s.at[(h.Index+i)&mask].slot.CompareAndSwap(nil, idle) {
+	mask := len(s.at) - 1
+	for i := range s.at {
+		if s.at[(idle.place+i)&mask].slot.CompareAndSwap(nil, idle) {
 			return true
 		}
 	}

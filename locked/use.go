@@ -24,6 +24,13 @@ import (
 // [ErrExhausted] at once, so that the others can go on. [Pool.UseAll]
 // takes several secrets at once and has no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
+	return p.UseAt(ctx, size, func(b []byte, _ int) error { return fill(b) }, fn)
+}
+
+// UseAt is Use whose fill also learns its place: a small number, from 0 on,
+// that calls at work on different processors mostly do not share. What fill
+// spreads over processors goes by it.
+func (p *Pool) UseAt(ctx context.Context, size int, fill func(b []byte, place int) error, fn func(b []byte) error) error {
 	s, err := p.takeUse(ctx, size)
 	if err != nil {
 		return err
@@ -53,7 +60,7 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 	}
 	l := layoutOf(total, p.pageSize)
 	window := s.run.Window
-	fillAll := func(b []byte) error {
+	fillAll := func(b []byte, _ int) error {
 		parts := split(b, sizes)
 		for _, part := range parts[1:] {
 			at := len(window) - cap(part)
@@ -144,7 +151,7 @@ func (p *Pool) returnUse(s *slot) {
 }
 
 // lend runs fill and fn on the slot and takes it back wiped.
-func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
+func (p *Pool) lend(s *slot, l layout, fill func(b []byte, place int) error, fn func(b []byte) error) (err error) {
 	defer func() {
 		if endErr := p.takeBack(s, l); endErr != nil {
 			err = errors.Join(err, endErr)
@@ -153,7 +160,7 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 	if err := p.arm(s, l); err != nil {
 		return err
 	}
-	if err := fill(s.run.Window[l.data:]); err != nil {
+	if err := fill(s.run.Window[l.data:], s.place); err != nil {
 		return err
 	}
 	if err := p.show(s, page.Read); err != nil {
