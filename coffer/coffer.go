@@ -11,8 +11,9 @@
 //
 // which a timer re-randomises: neither page alone says anything of K, and what
 // a page held a moment ago says nothing together with what the other holds now.
-// An operation assembles K in a locked working area, and wipes it before it
-// returns. What signals leave of the registers on the way is swept away with each
+// An operation assembles K in registers, or where no assembly is written for the
+// processor in a locked working area, and clears them before it returns. What
+// signals leave of the registers on the way is swept away with each
 // re-randomisation, reset and close.
 //
 // Sealed bytes are XChaCha20-Poly1305 (RFC 8439, draft-irtf-cfrg-xchacha-03)
@@ -41,7 +42,6 @@ import (
 
 	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/redact"
-	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -90,9 +90,8 @@ type Coffer struct {
 	// The shares and the prefix may be read under any lane's lock, and
 	// written under all of them: so readers share nothing, and a rekey waits
 	// for those that are at work.
-	left   *[KeySize]byte
-	right  [2]*[KeySize]byte // right[turn] is the share, the other one is zero
-	turn   int
+	key    xchacha.Shares
+	spare  *[KeySize]byte // where the next right share goes; zero
 	prefix [prefixSize]byte
 	closed bool
 
@@ -166,9 +165,8 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 		c.regions = append(c.regions, r)
 	}
 	left, right := c.regions[0].Bytes(), c.regions[1].Bytes()
-	c.left = (*[KeySize]byte)(left)
-	c.right[0] = (*[KeySize]byte)(right)
-	c.right[1] = (*[KeySize]byte)(right[shareArea/2:])
+	c.key = xchacha.Shares{Left: (*[KeySize]byte)(left), Right: (*[KeySize]byte)(right), Domain: &domain}
+	c.spare = (*[KeySize]byte)(right[shareArea/2:])
 	for i := range lanes {
 		area := c.regions[i%2].Bytes()[shareArea+i/2*laneSize:][:laneSize]
 		c.lanes = append(c.lanes, &lane{
@@ -203,13 +201,6 @@ func (c *Coffer) place() int {
 	return int(h.Index & math.MaxInt32)
 }
 
-// assemble puts K into the lane's state, of which it is the only part that an
-// operation leaves. The caller holds the lane's lock, and wipes K.
-func (c *Coffer) assemble(l *lane) {
-	l.state.HChaCha20(&l.state.Key, c.right[c.turn], &domain)
-	xchacha.XOR(&l.state.Key, c.left)
-}
-
 // Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
 // longer. The plaintext is only read: the caller wipes it.
 func (c *Coffer) Seal(dst, plaintext []byte) error {
@@ -225,9 +216,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	l.counter++
 	l.seals++
 	c.setNonce(l, dst)
-	c.assemble(l)
-	l.state.Seal(dst[counterSize:], plaintext, l.nonce)
-	wipe.Bytes(l.state.Key[:])
+	l.state.Seal(dst[counterSize:], plaintext, l.nonce, &c.key)
 	return nil
 }
 
@@ -249,10 +238,7 @@ func (c *Coffer) OpenAt(place int, dst, sealed []byte) error {
 	}
 	l.opens++
 	c.setNonce(l, sealed)
-	c.assemble(l)
-	ok := l.state.Open(dst, sealed[counterSize:], l.nonce)
-	wipe.Bytes(l.state.Key[:])
-	if !ok {
+	if !l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key) {
 		l.failed++
 		return ErrDecrypt
 	}

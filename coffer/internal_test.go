@@ -38,12 +38,12 @@ func newInternal(t *testing.T) *Coffer {
 // key assembles K from the shares as the package doc gives it.
 func key(t *testing.T, c *Coffer) []byte {
 	t.Helper()
-	k, err := chacha20.HChaCha20(c.right[c.turn][:], domain[:])
+	k, err := chacha20.HChaCha20(c.key.Right[:], domain[:])
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range k {
-		k[i] ^= c.left[i]
+		k[i] ^= c.key.Left[i]
 	}
 	return k
 }
@@ -69,11 +69,11 @@ func TestSealedFormIsTheDocumentedOne(t *testing.T) {
 func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
 	t.Parallel()
 	c := newInternal(t)
-	if &c.regions[0].Bytes()[0] == &c.regions[1].Bytes()[0] || &c.left[0] != &c.regions[0].Bytes()[0] ||
-		&c.right[0][0] != &c.regions[1].Bytes()[0] {
+	if &c.regions[0].Bytes()[0] == &c.regions[1].Bytes()[0] || &c.key.Left[0] != &c.regions[0].Bytes()[0] ||
+		&c.key.Right[0] != &c.regions[1].Bytes()[0] {
 		t.Error("the shares are not at the start of two regions")
 	}
-	k, left, right := key(t, c), *c.left, *c.right[c.turn]
+	k, left, right := key(t, c), *c.key.Left, *c.key.Right
 	for range 3 {
 		if err := c.Rekey(); err != nil {
 			t.Fatal(err)
@@ -81,13 +81,13 @@ func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
 		if !bytes.Equal(key(t, c), k) {
 			t.Fatal("the key changed")
 		}
-		if *c.left == left || *c.right[c.turn] == right {
+		if *c.key.Left == left || *c.key.Right == right {
 			t.Error("a share stayed")
 		}
-		if *c.right[1-c.turn] != [KeySize]byte{} {
+		if *c.spare != [KeySize]byte{} {
 			t.Error("the old share is still there")
 		}
-		left, right = *c.left, *c.right[c.turn]
+		left, right = *c.key.Left, *c.key.Right
 	}
 }
 

@@ -26,8 +26,8 @@ func (c *Coffer) unlockAll() {
 // that. The caller holds all locks, or is alone.
 func (c *Coffer) draw() {
 	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(c.left[:])
-	_, _ = rand.Read(c.right[c.turn][:])
+	_, _ = rand.Read(c.key.Left[:])
+	_, _ = rand.Read(c.key.Right[:])
 	_, _ = rand.Read(c.prefix[:])
 }
 
@@ -41,16 +41,16 @@ func (c *Coffer) rekey() error {
 	if c.closed {
 		return ErrClosed
 	}
-	old, fresh := c.right[c.turn], c.right[1-c.turn]
+	old, fresh := c.key.Right, c.spare
 	state := c.lanes[0].state
 	_, _ = rand.Read(fresh[:])
 	state.HChaCha20(&state.Key, fresh, &domain)
-	xchacha.XOR(c.left, &state.Key)
+	xchacha.XOR(c.key.Left, &state.Key)
 	state.HChaCha20(&state.Key, old, &domain)
-	xchacha.XOR(c.left, &state.Key)
+	xchacha.XOR(c.key.Left, &state.Key)
 	state.Wipe()
 	wipe.Bytes(old[:])
-	c.turn = 1 - c.turn
+	c.key.Right, c.spare = fresh, old
 	c.rekeys.Add(1)
 	return nil
 }

@@ -18,12 +18,13 @@ func BenchmarkSeal(b *testing.B) {
 
 func benchmarkSeal(b *testing.B, size int) {
 	plaintext, sealed := make([]byte, size), make([]byte, size+TagSize)
+	key := split(b, make([]byte, KeySize))
 	var nonce [NonceSize]byte
 	b.Run("impl=memkeep", func(b *testing.B) {
 		s := newState()
 		b.SetBytes(int64(size))
 		for b.Loop() {
-			s.Seal(sealed, plaintext, &nonce)
+			s.Seal(sealed, plaintext, &nonce, key)
 		}
 	})
 	b.Run("impl=x-crypto", func(b *testing.B) {
@@ -47,12 +48,13 @@ func BenchmarkOpen(b *testing.B) {
 func benchmarkOpen(b *testing.B, size int) {
 	opened, sealed := make([]byte, size), make([]byte, size+TagSize)
 	var nonce [NonceSize]byte
-	newState().Seal(sealed, opened, &nonce)
+	key := split(b, make([]byte, KeySize))
+	newState().Seal(sealed, opened, &nonce, key)
 	b.Run("impl=memkeep", func(b *testing.B) {
 		s := newState()
 		b.SetBytes(int64(size))
 		for b.Loop() {
-			if !s.Open(opened, sealed, &nonce) {
+			if !s.Open(opened, sealed, &nonce, key) {
 				b.Fatal("not opened")
 			}
 		}

@@ -18,7 +18,7 @@ func TestCopyAndEqualNoTrace(t *testing.T) {
 		at := uintptr(unsafe.Pointer(&mem[0]))
 		for _, function := range []uint64{functionDiffer, functionCopy, functionCopyBack} {
 			for _, pattern := range patterns {
-				r, _ := callAssembly(best, function, pattern, [7]uintptr{at, at + uintptr(n), uintptr(n)})
+				r, _ := callAssembly(best, function, pattern, [8]uintptr{at, at + uintptr(n), uintptr(n)})
 				r.check(t, pattern)
 			}
 		}

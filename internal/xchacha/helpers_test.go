@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -52,16 +53,27 @@ func sealed(t testing.TB, key []byte, nonce *[NonceSize]byte, plaintext []byte) 
 	return aead.Seal(nil, nonce[:], plaintext, nil)
 }
 
-// checkClean fails the test if the State holds anything but key.
-func checkClean(t *testing.T, s *State, key []byte) {
+// split returns shares of key, whose right one is made up.
+func split(t testing.TB, key []byte) *Shares {
 	t.Helper()
-	if !bytes.Equal(s.Key[:], key) {
-		t.Error("the key changed")
+	random := newSource(key[0])
+	shares := &Shares{(*[KeySize]byte)(bytes.Clone(key)), (*[KeySize]byte)(random.bytes(KeySize)), (*[16]byte)(random.bytes(16))}
+	mask, err := chacha20.HChaCha20(shares.Right[:], shares.Domain[:])
+	if err != nil {
+		t.Fatal(err)
 	}
-	rest := unsafe.Slice((*byte)(unsafe.Pointer(s)), StateSize)[KeySize:]
-	for i, b := range rest {
+	for i := range mask {
+		shares.Left[i] ^= mask[i]
+	}
+	return shares
+}
+
+// checkClean fails the test if the State holds anything.
+func checkClean(t *testing.T, s *State) {
+	t.Helper()
+	for i, b := range unsafe.Slice((*byte)(unsafe.Pointer(s)), StateSize) {
 		if b != 0 {
-			t.Fatalf("byte %d of the State is not cleared", KeySize+i)
+			t.Fatalf("byte %d of the State is not cleared", i)
 		}
 	}
 }

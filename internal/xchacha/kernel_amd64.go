@@ -35,31 +35,31 @@ func (k kernel) String() string {
 // The assembly takes pointers and lengths, of slices whose lengths were
 // checked: dst and src have the tag where p says that it follows.
 
-func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) {
+func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) {
 	d, t := unsafe.SliceData(dst), unsafe.SliceData(src)
 	switch k {
 	case avx512:
-		sealAVX512(s, d, t, len(src), nonce, p)
+		sealAVX512(s, d, t, len(src), nonce, key, p)
 	case avx2:
-		sealAVX2(s, d, t, len(src), nonce, p)
+		sealAVX2(s, d, t, len(src), nonce, key, p)
 	case sse2:
-		sealSSE2(s, d, t, len(src), nonce, p)
+		sealSSE2(s, d, t, len(src), nonce, key, p)
 	default:
-		s.sealPortable(dst, src, nonce, p)
+		s.sealPortable(dst, src, nonce, key, p)
 	}
 }
 
-func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) bool {
+func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) bool {
 	d, t := unsafe.SliceData(dst), unsafe.SliceData(src)
 	switch k {
 	case avx512:
-		return openAVX512(s, d, t, len(dst), nonce, p)
+		return openAVX512(s, d, t, len(dst), nonce, key, p)
 	case avx2:
-		return openAVX2(s, d, t, len(dst), nonce, p)
+		return openAVX2(s, d, t, len(dst), nonce, key, p)
 	case sse2:
-		return openSSE2(s, d, t, len(dst), nonce, p)
+		return openSSE2(s, d, t, len(dst), nonce, key, p)
 	default:
-		return s.openPortable(dst, src, nonce, p)
+		return s.openPortable(dst, src, nonce, key, p)
 	}
 }
 
@@ -77,28 +77,28 @@ func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
 }
 
 //go:noescape
-func sealSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+func sealSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
 
 //go:noescape
-func openSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+func openSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
 func hChaCha20SSE2(dst, key *[KeySize]byte, in *[16]byte)
 
 //go:noescape
-func sealAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+func sealAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
 
 //go:noescape
-func openAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+func openAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
 func hChaCha20AVX2(dst, key *[KeySize]byte, in *[16]byte)
 
 //go:noescape
-func sealAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part)
+func sealAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
 
 //go:noescape
-func openAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+func openAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
 func hChaCha20AVX512(dst, key *[KeySize]byte, in *[16]byte)

@@ -99,9 +99,9 @@ TEXT ·hChaCha20SSE2(SB), NOSPLIT, $0-24
 	MOVQ  dst+0(FP), R8
 	MOVQ  key+8(FP), AX
 	MOVQ  in+16(FP), SI
-	MOVOU sigma<>+0(SB), X0
 	MOVOU (AX), X1
 	MOVOU 16(AX), X2
+	MOVOU sigma<>+0(SB), X0
 	MOVOU (SI), X3
 	MOVQ  $0x0000000a, BX
 
@@ -193,20 +193,87 @@ rounds:
 	XORL R14, R14
 	RET
 
-// func sealSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64)
+// func sealSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: CMOV, SSE2
-TEXT ·sealSSE2(SB), NOSPLIT, $0-48
+TEXT ·sealSSE2(SB), NOSPLIT, $0-56
 	MOVQ  s+0(FP), DI
 	MOVQ  dst+8(FP), R8
 	MOVQ  src+16(FP), SI
 	MOVQ  n+24(FP), CX
-	MOVQ  p+40(FP), AX
+	MOVQ  p+48(FP), AX
 	TESTQ $0x00000001, AX
 	JZ    resume
+	MOVQ  key+40(FP), AX
+	MOVQ  8(AX), DX
+	MOVQ  16(AX), BX
+	MOVOU (DX), X1
+	MOVOU 16(DX), X2
+	MOVOU sigma<>+0(SB), X0
+	MOVOU (BX), X3
+	MOVQ  $0x0000000a, BX
+
+key_rounds:
+	PADDL   X1, X0
+	PXOR    X0, X3
+	PSHUFLW $0xb1, X3, X3
+	PSHUFHW $0xb1, X3, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x14, X4
+	PSLLL   $0x0c, X1
+	POR     X4, X1
+	PADDL   X1, X0
+	PXOR    X0, X3
+	MOVO    X3, X4
+	PSRLL   $0x18, X4
+	PSLLL   $0x08, X3
+	POR     X4, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x19, X4
+	PSLLL   $0x07, X1
+	POR     X4, X1
+	PSHUFL  $0x93, X0, X0
+	PSHUFL  $0x4e, X3, X3
+	PSHUFL  $0x39, X2, X2
+	PADDL   X1, X0
+	PXOR    X0, X3
+	PSHUFLW $0xb1, X3, X3
+	PSHUFHW $0xb1, X3, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x14, X4
+	PSLLL   $0x0c, X1
+	POR     X4, X1
+	PADDL   X1, X0
+	PXOR    X0, X3
+	MOVO    X3, X4
+	PSRLL   $0x18, X4
+	PSLLL   $0x08, X3
+	POR     X4, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x19, X4
+	PSLLL   $0x07, X1
+	POR     X4, X1
+	PSHUFL  $0x39, X0, X0
+	PSHUFL  $0x4e, X3, X3
+	PSHUFL  $0x93, X2, X2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ  (AX), DX
+	MOVOU (DX), X1
+	MOVOU 16(DX), X2
+	PXOR  X0, X1
+	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (DI), X1
-	MOVOU 16(DI), X2
 	MOVOU (AX), X3
 	MOVQ  $0x0000000a, BX
 
@@ -747,7 +814,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -1392,6 +1459,8 @@ clear_short:
 	MOVOU X0, 720(DI)
 	MOVOU X0, 736(DI)
 	MOVOU X0, 752(DI)
+	MOVOU X0, (DI)
+	MOVOU X0, 16(DI)
 	MOVOU X0, 32(DI)
 	MOVOU X0, 48(DI)
 	MOVOU X0, 64(DI)
@@ -1439,20 +1508,87 @@ clear_short:
 	XORL R14, R14
 	RET
 
-// func openSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64) bool
+// func openSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: CMOV, SSE2
-TEXT ·openSSE2(SB), NOSPLIT, $0-49
+TEXT ·openSSE2(SB), NOSPLIT, $0-57
 	MOVQ  s+0(FP), DI
 	MOVQ  dst+8(FP), R8
 	MOVQ  src+16(FP), SI
 	MOVQ  n+24(FP), CX
-	MOVQ  p+40(FP), AX
+	MOVQ  p+48(FP), AX
 	TESTQ $0x00000001, AX
 	JZ    resume
+	MOVQ  key+40(FP), AX
+	MOVQ  8(AX), DX
+	MOVQ  16(AX), BX
+	MOVOU (DX), X1
+	MOVOU 16(DX), X2
+	MOVOU sigma<>+0(SB), X0
+	MOVOU (BX), X3
+	MOVQ  $0x0000000a, BX
+
+key_rounds:
+	PADDL   X1, X0
+	PXOR    X0, X3
+	PSHUFLW $0xb1, X3, X3
+	PSHUFHW $0xb1, X3, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x14, X4
+	PSLLL   $0x0c, X1
+	POR     X4, X1
+	PADDL   X1, X0
+	PXOR    X0, X3
+	MOVO    X3, X4
+	PSRLL   $0x18, X4
+	PSLLL   $0x08, X3
+	POR     X4, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x19, X4
+	PSLLL   $0x07, X1
+	POR     X4, X1
+	PSHUFL  $0x93, X0, X0
+	PSHUFL  $0x4e, X3, X3
+	PSHUFL  $0x39, X2, X2
+	PADDL   X1, X0
+	PXOR    X0, X3
+	PSHUFLW $0xb1, X3, X3
+	PSHUFHW $0xb1, X3, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x14, X4
+	PSLLL   $0x0c, X1
+	POR     X4, X1
+	PADDL   X1, X0
+	PXOR    X0, X3
+	MOVO    X3, X4
+	PSRLL   $0x18, X4
+	PSLLL   $0x08, X3
+	POR     X4, X3
+	PADDL   X3, X2
+	PXOR    X2, X1
+	MOVO    X1, X4
+	PSRLL   $0x19, X4
+	PSLLL   $0x07, X1
+	POR     X4, X1
+	PSHUFL  $0x39, X0, X0
+	PSHUFL  $0x4e, X3, X3
+	PSHUFL  $0x93, X2, X2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ  (AX), DX
+	MOVOU (DX), X1
+	MOVOU 16(DX), X2
+	PXOR  X0, X1
+	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (DI), X1
-	MOVOU 16(DI), X2
 	MOVOU (AX), X3
 	MOVQ  $0x0000000a, BX
 
@@ -1993,7 +2129,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -2363,7 +2499,7 @@ not_last:
 
 	// No answer yet.
 	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
+	MOVB AL, ret+56(FP)
 
 	// Nothing outlives the call in a register.
 	PXOR X0, X0
@@ -2607,7 +2743,7 @@ ended:
 	XORQ    8(SI), R11
 	ORQ     R11, R10
 	SETEQ   AL
-	MOVB    AL, ret+48(FP)
+	MOVB    AL, ret+56(FP)
 	PXOR    X0, X0
 	CMPQ    160(DI), $0x40
 	JBE     clear_short
@@ -2645,6 +2781,8 @@ clear_short:
 	MOVOU X0, 720(DI)
 	MOVOU X0, 736(DI)
 	MOVOU X0, 752(DI)
+	MOVOU X0, (DI)
+	MOVOU X0, 16(DI)
 	MOVOU X0, 32(DI)
 	MOVOU X0, 48(DI)
 	MOVOU X0, 64(DI)
@@ -2698,9 +2836,9 @@ TEXT ·hChaCha20AVX2(SB), NOSPLIT, $0-24
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
-	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
@@ -2783,20 +2921,77 @@ rounds:
 	XORL  R14, R14
 	RET
 
-// func sealAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64)
+// func sealAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: AVX, AVX2, CMOV
-TEXT ·sealAVX2(SB), NOSPLIT, $0-48
+TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI
 	MOVQ           n+24(FP), CX
-	MOVQ           p+40(FP), AX
+	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           key+40(FP), AX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), BX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 (BX), Y3
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	MOVQ           $0x0000000a, BX
+
+key_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ           (AX), DX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VPXOR          Y0, Y1, Y1
+	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (DI), Y1
-	VBROADCASTI128 16(DI), Y2
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
@@ -3089,7 +3284,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -3388,6 +3583,7 @@ clear_short:
 	VMOVDQU Y0, 672(DI)
 	VMOVDQU Y0, 704(DI)
 	VMOVDQU Y0, 736(DI)
+	VMOVDQU Y0, (DI)
 	VMOVDQU Y0, 32(DI)
 	VMOVDQU Y0, 64(DI)
 	VMOVDQU Y0, 96(DI)
@@ -4008,20 +4204,77 @@ generated:
 	JE           key
 	JMP          parts
 
-// func openAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64) bool
+// func openAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: AVX, AVX2, CMOV
-TEXT ·openAVX2(SB), NOSPLIT, $0-49
+TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI
 	MOVQ           n+24(FP), CX
-	MOVQ           p+40(FP), AX
+	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           key+40(FP), AX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), BX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 (BX), Y3
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	MOVQ           $0x0000000a, BX
+
+key_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ           (AX), DX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VPXOR          Y0, Y1, Y1
+	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (DI), Y1
-	VBROADCASTI128 16(DI), Y2
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
@@ -4314,7 +4567,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -4337,7 +4590,7 @@ not_last:
 
 	// No answer yet.
 	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
+	MOVB AL, ret+56(FP)
 
 	// Nothing outlives the call in a register.
 	VPXOR X0, X0, X0
@@ -4581,7 +4834,7 @@ ended:
 	XORQ    8(SI), R11
 	ORQ     R11, R10
 	SETEQ   AL
-	MOVB    AL, ret+48(FP)
+	MOVB    AL, ret+56(FP)
 	VPXOR   X0, X0, X0
 	CMPQ    160(DI), $0x40
 	JBE     clear_short
@@ -4603,6 +4856,7 @@ clear_short:
 	VMOVDQU Y0, 672(DI)
 	VMOVDQU Y0, 704(DI)
 	VMOVDQU Y0, 736(DI)
+	VMOVDQU Y0, (DI)
 	VMOVDQU Y0, 32(DI)
 	VMOVDQU Y0, 64(DI)
 	VMOVDQU Y0, 96(DI)
@@ -5247,9 +5501,9 @@ TEXT ·hChaCha20AVX512(SB), NOSPLIT, $0-24
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
-	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	MOVQ           $0x0000000a, BX
 
@@ -5322,20 +5576,67 @@ rounds:
 	XORL  R14, R14
 	RET
 
-// func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64)
+// func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·sealAVX512(SB), NOSPLIT, $0-48
+TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI
 	MOVQ           n+24(FP), CX
-	MOVQ           p+40(FP), AX
+	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           key+40(FP), AX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), BX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 (BX), Y3
+	MOVQ           $0x0000000a, BX
+
+key_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ           (AX), DX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VPXORD         Y0, Y1, Y1
+	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (DI), Y1
-	VBROADCASTI128 16(DI), Y2
 	VBROADCASTI128 (AX), Y3
 	MOVQ           $0x0000000a, BX
 
@@ -5590,7 +5891,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -5889,6 +6190,7 @@ clear_short:
 	VMOVDQU32 Y0, 672(DI)
 	VMOVDQU32 Y0, 704(DI)
 	VMOVDQU32 Y0, 736(DI)
+	VMOVDQU32 Y0, (DI)
 	VMOVDQU32 Y0, 32(DI)
 	VMOVDQU32 Y0, 64(DI)
 	VMOVDQU32 Y0, 96(DI)
@@ -6421,20 +6723,67 @@ generated:
 	JE     key
 	JMP    parts
 
-// func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, p uint64) bool
+// func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·openAVX512(SB), NOSPLIT, $0-49
+TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI
 	MOVQ           n+24(FP), CX
-	MOVQ           p+40(FP), AX
+	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           key+40(FP), AX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), BX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 (BX), Y3
+	MOVQ           $0x0000000a, BX
+
+key_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    BX
+	JNZ     key_rounds
+
+	// left share
+	MOVQ           (AX), DX
+	VBROADCASTI128 (DX), Y1
+	VBROADCASTI128 16(DX), Y2
+	VPXORD         Y0, Y1, Y1
+	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (DI), Y1
-	VBROADCASTI128 16(DI), Y2
 	VBROADCASTI128 (AX), Y3
 	MOVQ           $0x0000000a, BX
 
@@ -6689,7 +7038,7 @@ key:
 parts:
 	MOVL  $0x00000200, AX
 	SUBQ  R9, AX
-	MOVQ  p+40(FP), DX
+	MOVQ  p+48(FP), DX
 	TESTQ $0x00000002, DX
 	JZ    not_last
 	CMPQ  CX, AX
@@ -6712,7 +7061,7 @@ not_last:
 
 	// No answer yet.
 	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
+	MOVB AL, ret+56(FP)
 
 	// Nothing outlives the call in a register.
 	VPXOR X0, X0, X0
@@ -6956,7 +7305,7 @@ ended:
 	XORQ      8(SI), R11
 	ORQ       R11, R10
 	SETEQ     AL
-	MOVB      AL, ret+48(FP)
+	MOVB      AL, ret+56(FP)
 	VPXOR     X0, X0, X0
 	CMPQ      160(DI), $0x40
 	JBE       clear_short
@@ -6978,6 +7327,7 @@ clear_short:
 	VMOVDQU32 Y0, 672(DI)
 	VMOVDQU32 Y0, 704(DI)
 	VMOVDQU32 Y0, 736(DI)
+	VMOVDQU32 Y0, (DI)
 	VMOVDQU32 Y0, 32(DI)
 	VMOVDQU32 Y0, 64(DI)
 	VMOVDQU32 Y0, 96(DI)

@@ -18,19 +18,19 @@ func (k kernel) String() string { return [...]string{"portable", "NEON"}[k] }
 // The assembly takes pointers and lengths, of slices whose lengths were
 // checked: dst and src have the tag where p says that it follows.
 
-func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) {
+func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) {
 	if k == portable {
-		s.sealPortable(dst, src, nonce, p)
+		s.sealPortable(dst, src, nonce, key, p)
 		return
 	}
-	messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(src), nonce, p)
+	messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(src), nonce, key, p)
 }
 
-func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) bool {
+func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) bool {
 	if k == portable {
-		return s.openPortable(dst, src, nonce, p)
+		return s.openPortable(dst, src, nonce, key, p)
 	}
-	return messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(dst), nonce, p|opening)
+	return messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(dst), nonce, key, p|opening)
 }
 
 func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
@@ -42,7 +42,7 @@ func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
 }
 
 //go:noescape
-func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
+func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
 func hChaCha20NEON(dst, key *[KeySize]byte, in *[16]byte)

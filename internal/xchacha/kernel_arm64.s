@@ -297,22 +297,39 @@ rounds:
 	CLEAR_GENERAL
 	RET
 
-// func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, p part) bool
-TEXT ·messageNEON(SB), NOSPLIT, $0-49
+// func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
+TEXT ·messageNEON(SB), NOSPLIT, $0-57
 	MOVD s+0(FP), STATE
 	MOVD dst+8(FP), DST
 	MOVD src+16(FP), SRC
 	MOVD n+24(FP), N
 	MOVD nonce+32(FP), NONCE
-	MOVD p+40(FP), PART
+	MOVD key+40(FP), CIPHER
+	MOVD p+48(FP), PART
 	ADD  $(State_stream+const_streamSize), STATE, END
 	MOVD $1, ONE
 	CONSTANTS
 	TBZ  $FIRST_BIT, PART, resume
 
+	// The key is the left share ⊕ HChaCha20 of the right one and the domain.
+	LDP  (CIPHER), (T0, T1)
+	MOVD 16(CIPHER), T2
+	VMOV SIGMA.B16, V0.B16
+	VLD1 (T1), [V1.B16, V2.B16]
+	VLD1 (T2), [V3.B16]
+	MOVD $10, ROUNDS
+
+key_rounds:
+	DOUBLE_ROUND1
+	SUBS $1, ROUNDS, ROUNDS
+	BNE  key_rounds
+
+	VLD1 (T0), [V1.B16, V2.B16]
+	VEOR V0.B16, V1.B16, V1.B16
+	VEOR V3.B16, V2.B16, V2.B16
+
 	// The subkey is HChaCha20 of the key and 16 bytes of nonce.
 	VMOV SIGMA.B16, V0.B16
-	VLD1 (STATE), [V1.B16, V2.B16]
 	VLD1 (NONCE), [V3.B16]
 	MOVD $10, ROUNDS
 
@@ -391,7 +408,7 @@ not_last:
 	ADD  $State_stream, STATE, T0
 	SUB  T0, USED, USED
 	MOVD USED, State_used(STATE)
-	MOVB ZR, ret+48(FP)
+	MOVB ZR, ret+56(FP)
 	B    clear_registers
 
 resume:
@@ -541,7 +558,7 @@ ended:
 
 	TBNZ $OPENING_BIT, PART, compare
 	STP  (H0, H1), (DST)
-	MOVB ZR, ret+48(FP)
+	MOVB ZR, ret+56(FP)
 	B    clear_state
 
 compare:
@@ -551,16 +568,16 @@ compare:
 	ORR  H1, H0, H0
 	CMP  ZR, H0
 	CSET EQ, T0
-	MOVB T0, ret+48(FP)
+	MOVB T0, ret+56(FP)
 
 clear_state:
-	// All but the key. CIPHER is still the length of the message.
+	// CIPHER is still the length of the message.
 	VEOR   V0.B16, V0.B16, V0.B16
 	VEOR   V1.B16, V1.B16, V1.B16
 	VEOR   V2.B16, V2.B16, V2.B16
 	VEOR   V3.B16, V3.B16, V3.B16
-	ADD    $State_subkey, STATE, T0
-	VST1.P [V0.B16, V1.B16], 32(T0)
+	MOVD   STATE, T0
+	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(T0)
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(T0)
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(T0)
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(T0)

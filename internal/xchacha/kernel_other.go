@@ -7,12 +7,12 @@ func kernels() []kernel { return []kernel{portable} }
 
 func (k kernel) String() string { return "portable" }
 
-func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) {
-	s.sealPortable(dst, src, nonce, p)
+func (k kernel) seal(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) {
+	s.sealPortable(dst, src, nonce, key, p)
 }
 
-func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, p part) bool {
-	return s.openPortable(dst, src, nonce, p)
+func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) bool {
+	return s.openPortable(dst, src, nonce, key, p)
 }
 
 func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {

@@ -79,7 +79,7 @@ func checkPoly1305(t *testing.T, k kernel, r, s []byte, h [3]uint64, ciphertext 
 	}
 	plaintext := k.cipher(key[:], 1, nonce[:12], ciphertext)
 	got := make([]byte, len(ciphertext)+TagSize)
-	k.seal(state(), got, plaintext, nil, last)
+	k.seal(state(), got, plaintext, nil, nil, last)
 	want := aeadTag(r, s, h, ciphertext)
 	if !bytes.Equal(got[:len(ciphertext)], ciphertext) {
 		t.Fatal("the ciphertext is not the one wanted")
@@ -87,7 +87,7 @@ func checkPoly1305(t *testing.T, k kernel, r, s []byte, h [3]uint64, ciphertext 
 	if !bytes.Equal(got[len(ciphertext):], want) {
 		t.Fatalf("r %x s %x h %x, %d bytes: tag %x, want %x", r, s, h, len(ciphertext), got[len(ciphertext):], want)
 	}
-	if !k.open(state(), plaintext, got, nil, last) {
+	if !k.open(state(), plaintext, got, nil, nil, last) {
 		t.Fatalf("r %x s %x h %x, %d bytes: the tag is not accepted", r, s, h, len(ciphertext))
 	}
 }

@@ -3,7 +3,6 @@ package xchacha
 import (
 	"encoding/binary"
 	"math/bits"
-	"unsafe"
 )
 
 // The portable kernel computes one block of keystream at a time, at the end of
@@ -82,8 +81,10 @@ func (s *State) keystream() {
 	s.position[0]++
 }
 
-// begin derives the subkey from Key, and the Poly1305 key from block 0.
-func (s *State) begin(nonce *[NonceSize]byte) {
+// begin derives the subkey from the key, and the Poly1305 key from block 0.
+func (s *State) begin(nonce *[NonceSize]byte, key *Shares) {
+	s.hChaCha20Portable(&s.Key, key.Right, key.Domain)
+	XOR(&s.Key, key.Left)
 	// The stream is still unused, and the subkey is to be words.
 	subkey := (*[KeySize]byte)(s.stream[:])
 	s.hChaCha20Portable(subkey, &s.Key, (*[16]byte)(nonce[:]))
@@ -95,20 +96,21 @@ func (s *State) begin(nonce *[NonceSize]byte) {
 		3: binary.LittleEndian.Uint32(nonce[20:]),
 	}
 	s.keystream()
-	key := s.stream[s.used:]
-	s.r[0] = binary.LittleEndian.Uint64(key) & 0x0ffffffc0fffffff
-	s.r[1] = binary.LittleEndian.Uint64(key[8:]) & 0x0ffffffc0ffffffc
+	clear(s.Key[:])
+	first := s.stream[s.used:]
+	s.r[0] = binary.LittleEndian.Uint64(first) & 0x0ffffffc0fffffff
+	s.r[1] = binary.LittleEndian.Uint64(first[8:]) & 0x0ffffffc0ffffffc
 	s.fold = s.r[1] + s.r[1]>>2
-	s.pad[0] = binary.LittleEndian.Uint64(key[16:])
-	s.pad[1] = binary.LittleEndian.Uint64(key[24:])
+	s.pad[0] = binary.LittleEndian.Uint64(first[16:])
+	s.pad[1] = binary.LittleEndian.Uint64(first[24:])
 	s.used = streamSize
 	s.h = [3]uint64{}
 	s.length = 0
 }
 
-func (s *State) sealPortable(dst, src []byte, nonce *[NonceSize]byte, p part) {
+func (s *State) sealPortable(dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) {
 	if p&first != 0 {
-		s.begin(nonce)
+		s.begin(nonce, key)
 	}
 	s.length += uint64(len(src))
 	for len(src) > 0 {
@@ -120,13 +122,13 @@ func (s *State) sealPortable(dst, src []byte, nonce *[NonceSize]byte, p part) {
 		s.tag()
 		binary.LittleEndian.PutUint64(dst, s.h[0])
 		binary.LittleEndian.PutUint64(dst[8:], s.h[1])
-		s.clearButKey()
+		s.Wipe()
 	}
 }
 
-func (s *State) openPortable(dst, src []byte, nonce *[NonceSize]byte, p part) bool {
+func (s *State) openPortable(dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) bool {
 	if p&first != 0 {
-		s.begin(nonce)
+		s.begin(nonce, key)
 	}
 	s.length += uint64(len(dst))
 	for len(dst) > 0 {
@@ -141,7 +143,7 @@ func (s *State) openPortable(dst, src []byte, nonce *[NonceSize]byte, p part) bo
 	s.tag()
 	differ := s.h[0] ^ binary.LittleEndian.Uint64(src)
 	differ |= s.h[1] ^ binary.LittleEndian.Uint64(src[8:])
-	s.clearButKey()
+	s.Wipe()
 	return differ == 0
 }
 
@@ -220,11 +222,4 @@ func (s *State) tag() {
 	h[1] ^= mask & (h[1] ^ g1)
 	h[0], carry = bits.Add64(h[0], s.pad[0], 0)
 	h[1], _ = bits.Add64(h[1], s.pad[1], carry)
-}
-
-// clearButKey leaves only the Key. An assignment of a State with the same Key
-// could take it through the stack; so the bytes behind it are cleared, all of
-// them integers.
-func (s *State) clearButKey() {
-	clear((*[StateSize]byte)(unsafe.Pointer(s))[KeySize:])
 }

@@ -23,7 +23,7 @@ const (
 
 // record fills the registers and the stack from r, calls the assembly function
 // at entry with args as its arguments and result, and fills r from them.
-func record(entry uintptr, args *[7]uintptr, r *recording, vectors uint64)
+func record(entry uintptr, args *[8]uintptr, r *recording, vectors uint64)
 
 // entry is where an assembly function begins: of kernel k, seal, open,
 // hChaCha20 or xor, or differ, copyN or copyBackN.

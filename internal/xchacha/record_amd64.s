@@ -43,8 +43,8 @@ kernel:
 #define VECTORS 112
 #define STACK 2160
 
-// func record(entry uintptr, args *[7]uintptr, r *recording, vectors uint64)
-TEXT ·record(SB), $72-32
+// func record(entry uintptr, args *[8]uintptr, r *recording, vectors uint64)
+TEXT ·record(SB), $80-32
 	// The stack below what CALL will push. Go guarantees that there is more
 	// of it than this.
 	MOVQ r+16(FP), SI
@@ -68,6 +68,8 @@ TEXT ·record(SB), $72-32
 	MOVQ AX, 40(SP)
 	MOVQ 48(SI), AX
 	MOVQ AX, 48(SP)
+	MOVQ 56(SI), AX
+	MOVQ AX, 56(SP)
 
 	MOVQ r+16(FP), SI
 	LEAQ VECTORS(SI), BX
@@ -164,7 +166,7 @@ loaded:
 	MOVQ entry+0(FP), AX
 	CALL AX
 
-	MOVQ AX, 56(SP)
+	MOVQ AX, 64(SP)
 	MOVQ r+16(FP), AX
 	MOVQ BX, 8(AX)
 	MOVQ CX, 16(AX)
@@ -179,7 +181,7 @@ loaded:
 	MOVQ R13, 88(AX)
 	MOVQ R14, 96(AX)
 	MOVQ R15, 104(AX)
-	MOVQ 56(SP), BX
+	MOVQ 64(SP), BX
 	MOVQ BX, (AX)
 
 	LEAQ VECTORS(AX), BX
@@ -268,6 +270,6 @@ stored:
 	REP; MOVSB
 
 	MOVQ args+8(FP), DI
-	MOVQ 48(SP), AX    // the result of open
-	MOVQ AX, 48(DI)
+	MOVQ 56(SP), AX    // the result of open
+	MOVQ AX, 56(DI)
 	RET

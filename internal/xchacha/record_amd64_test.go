@@ -10,7 +10,7 @@ import (
 
 // callAssembly runs one assembly function between two recordings. pattern is
 // what the registers and the stack hold before it.
-func callAssembly(k kernel, function uint64, pattern byte, args [7]uintptr) (*recording, bool) {
+func callAssembly(k kernel, function uint64, pattern byte, args [8]uintptr) (*recording, bool) {
 	vectors := recordX
 	if cpu.X86.HasAVX {
 		vectors = recordY
@@ -24,5 +24,5 @@ func callAssembly(k kernel, function uint64, pattern byte, args [7]uintptr) (*re
 		all[i] = pattern
 	}
 	record(entry(k, function), &args, r, vectors)
-	return r, byte(args[6]) != 0
+	return r, byte(args[7]) != 0
 }

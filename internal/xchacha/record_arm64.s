@@ -26,8 +26,8 @@ TEXT ·entry(SB), NOSPLIT, $0-24
 #define VECTORS 208
 #define STACK 720
 
-// func record(entry uintptr, args *[7]uintptr, r *recording)
-TEXT ·record(SB), $72-24
+// func record(entry uintptr, args *[8]uintptr, r *recording)
+TEXT ·record(SB), $88-24
 	MOVD r+16(FP), R0
 	ADD  $STACK, R0, R1
 	SUB  $256, RSP, R2
@@ -54,6 +54,8 @@ fill:
 	MOVD R2, 48(RSP)
 	MOVD 48(R1), R2
 	MOVD R2, 56(RSP)
+	MOVD 56(R1), R2
+	MOVD R2, 64(RSP)
 	ADD  $VECTORS, R0, R1
 	VLD1.P 64(R1), [V0.B16, V1.B16, V2.B16, V3.B16]
 	VLD1.P 64(R1), [V4.B16, V5.B16, V6.B16, V7.B16]
@@ -92,7 +94,7 @@ fill:
 	MOVD (R0), R0
 	BL   (R27)
 
-	MOVD R0, 64(RSP)
+	MOVD R0, 72(RSP)
 	MOVD r+16(FP), R0
 	MOVD R1, 8(R0)
 	MOVD R2, 16(R0)
@@ -119,7 +121,7 @@ fill:
 	MOVD R24, 184(R0)
 	MOVD R25, 192(R0)
 	MOVD R26, 200(R0)
-	MOVD 64(RSP), R1
+	MOVD 72(RSP), R1
 	MOVD R1, (R0)
 	ADD  $VECTORS, R0, R1
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R1)
@@ -140,6 +142,6 @@ read:
 	BNE    read
 
 	MOVD args+8(FP), R1
-	MOVD 56(RSP), R2    // the result of open
-	MOVD R2, 48(R1)
+	MOVD 64(RSP), R2    // the result of open
+	MOVD R2, 56(R1)
 	RET

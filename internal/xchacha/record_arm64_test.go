@@ -6,9 +6,9 @@ import "unsafe"
 
 // callAssembly runs one assembly function between two recordings. pattern is
 // what the registers and the stack hold before it.
-func callAssembly(k kernel, function uint64, pattern byte, args [7]uintptr) (*recording, bool) {
+func callAssembly(k kernel, function uint64, pattern byte, args [8]uintptr) (*recording, bool) {
 	if function == functionOpen {
-		args[5] |= uintptr(opening)
+		args[6] |= uintptr(opening)
 	}
 	r := new(recording)
 	all := unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
@@ -16,5 +16,5 @@ func callAssembly(k kernel, function uint64, pattern byte, args [7]uintptr) (*re
 		all[i] = pattern
 	}
 	record(entry(k, function), &args, r)
-	return r, byte(args[6]) != 0
+	return r, byte(args[7]) != 0
 }

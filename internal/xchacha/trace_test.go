@@ -24,7 +24,7 @@ const (
 var patterns = []byte{0xa7, 0x38}
 
 // Every way through the kernels must leave zeros in all registers it used, an
-// untouched stack, and a State with the key alone; between two parts of a
+// untouched stack, and a clear State; between two parts of a
 // message the State holds more.
 func TestNoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
@@ -34,31 +34,31 @@ func TestNoTrace(t *testing.T) {
 		random := newSource(10)
 		nonce := random.nonce()
 		key := random.bytes(KeySize)
+		shares := split(t, key)
 		for _, n := range []int{0, 1, 15, 16, 32, 64, 65, 100, 192, 193, 448, 449, 512, 700, 1024, 4096, 5001} {
 			plaintext := random.bytes(n)
 			ciphertext := sealed(t, key, nonce, plaintext)
 			wrong := bytes.Clone(ciphertext)
 			wrong[n/2] ^= 1
 			for _, pattern := range patterns {
-				checkNoTrace(t, k, functionSeal, pattern, key, nonce, plaintext, n, first|last, true)
-				checkNoTrace(t, k, functionOpen, pattern, key, nonce, ciphertext, n, first|last, true)
-				checkNoTrace(t, k, functionOpen, pattern, key, nonce, wrong, n, first|last, false)
+				checkNoTrace(t, k, functionSeal, pattern, shares, nonce, plaintext, n, first|last, true)
+				checkNoTrace(t, k, functionOpen, pattern, shares, nonce, ciphertext, n, first|last, true)
+				checkNoTrace(t, k, functionOpen, pattern, shares, nonce, wrong, n, first|last, false)
 			}
 		}
 		part := random.bytes(partSize)
 		for _, pattern := range patterns {
-			checkNoTrace(t, k, functionSeal, pattern, key, nonce, part, partSize-blockSize, first, false)
-			checkNoTrace(t, k, functionOpen, pattern, key, nonce, part, partSize-blockSize, first, false)
+			checkNoTrace(t, k, functionSeal, pattern, shares, nonce, part, partSize-blockSize, first, false)
+			checkNoTrace(t, k, functionOpen, pattern, shares, nonce, part, partSize-blockSize, first, false)
 		}
 	})
 }
 
-func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key []byte,
+func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key *Shares,
 	nonce *[NonceSize]byte, src []byte, n int, p part, want bool,
 ) {
 	t.Helper()
 	s := newState()
-	copy(s.Key[:], key)
 	dst := make([]byte, n+TagSize)
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -66,16 +66,20 @@ func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key []b
 		pin.Pin(p)
 		return uintptr(unsafe.Pointer(p))
 	}
-	r, opened := callAssembly(k, function, pattern, [7]uintptr{
+	for _, p := range []*byte{&key.Left[0], &key.Right[0], &key.Domain[0]} {
+		pin.Pin(p)
+	}
+	pin.Pin(key)
+	r, opened := callAssembly(k, function, pattern, [8]uintptr{
 		address(&s.Key[0]), address(&dst[0]), address(unsafe.SliceData(append(src, 0))),
-		uintptr(n), address(&nonce[0]), uintptr(p),
+		uintptr(n), address(&nonce[0]), uintptr(unsafe.Pointer(key)), uintptr(p),
 	})
 	r.check(t, pattern)
 	if function == functionOpen && opened != want {
 		t.Errorf("opened is %v", opened)
 	}
 	if p&last != 0 {
-		checkClean(t, s, key)
+		checkClean(t, s)
 	}
 	if t.Failed() {
 		t.Fatalf("after function %d on %d bytes", function, n)
@@ -94,7 +98,7 @@ func TestHChaCha20NoTrace(t *testing.T) {
 		defer pin.Unpin()
 		key := uintptr(unsafe.Pointer(&mem[0]))
 		for _, pattern := range patterns {
-			r, _ := callAssembly(k, functionHChaCha20, pattern, [7]uintptr{key, key, key + KeySize})
+			r, _ := callAssembly(k, functionHChaCha20, pattern, [8]uintptr{key, key, key + KeySize})
 			r.check(t, pattern)
 		}
 	})
@@ -111,7 +115,7 @@ func TestXORNoTrace(t *testing.T) {
 		defer pin.Unpin()
 		at := uintptr(unsafe.Pointer(&mem[0]))
 		for _, pattern := range patterns {
-			r, _ := callAssembly(k, functionXOR, pattern, [7]uintptr{at, at + KeySize})
+			r, _ := callAssembly(k, functionXOR, pattern, [8]uintptr{at, at + KeySize})
 			r.check(t, pattern)
 		}
 	})

@@ -26,7 +26,7 @@ func preset(subkey []byte, counter uint32, nonce []byte) *State {
 // cipher is ChaCha20 alone, of data, from the block that counter says.
 func (k kernel) cipher(subkey []byte, counter uint32, nonce, data []byte) []byte {
 	dst := make([]byte, len(data)+TagSize)
-	k.seal(preset(subkey, counter, nonce), dst, data, nil, last)
+	k.seal(preset(subkey, counter, nonce), dst, data, nil, nil, last)
 	return dst[:len(data)]
 }
 
@@ -120,12 +120,11 @@ func TestWycheproof(t *testing.T) {
 		for _, test := range tests {
 			nonce := (*[NonceSize]byte)(unhex(t, test.IV))
 			msg, ct, tag := unhex(t, test.Msg), unhex(t, test.Ct), unhex(t, test.Tag)
-			s := newState()
-			copy(s.Key[:], unhex(t, test.Key))
+			s, key := newState(), split(t, unhex(t, test.Key))
 
 			valid := test.Result == "valid"
 			got := make([]byte, len(msg)+TagSize)
-			k.sealMessage(s, got, msg, nonce)
+			k.sealMessage(s, got, msg, nonce, key)
 			if valid && !bytes.Equal(got[:len(msg)], ct) {
 				t.Errorf("test %d: wrong ciphertext", test.TCID)
 			}
@@ -133,7 +132,7 @@ func TestWycheproof(t *testing.T) {
 				t.Errorf("test %d: wrong tag", test.TCID)
 			}
 			back := make([]byte, len(ct))
-			opened := k.openMessage(s, back, append(ct, tag...), nonce)
+			opened := k.openMessage(s, back, append(ct, tag...), nonce, key)
 			if opened != (valid && test.AAD == "") {
 				t.Errorf("test %d: opened is %v", test.TCID, opened)
 			}

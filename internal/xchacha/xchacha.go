@@ -52,11 +52,11 @@ const (
 )
 
 // A State is the working memory of one operation. It has no pointers, lies in
-// locked memory and serves one operation at a time. Between operations it
-// holds the key, and zeros.
+// locked memory and serves one operation at a time. Seal and Open leave it all
+// zero.
 //
-//	  0  Key
-//	 32  subkey      what HChaCha20 makes of Key and 16 bytes of nonce
+//	  0  Key         for the caller's use
+//	 32  subkey      what HChaCha20 makes of the key and 16 bytes of nonce
 //	 64  position    the last row of ChaCha20's input: counter, 0, nonce
 //	 80  r           Poly1305's clamped r,
 //	 96  pad         its s,
@@ -71,7 +71,7 @@ const (
 //
 // Words are in the processor's byte order.
 type State struct {
-	// Key is set before Seal or Open, which leave it.
+	// Key is room for a key that the caller works on.
 	Key [KeySize]byte
 
 	subkey   [8]uint32
@@ -123,29 +123,35 @@ func StateAt(mem []byte) *State {
 	return (*State)(p)
 }
 
-// Seal encrypts plaintext under s.Key and nonce to dst, and appends the tag.
+// Shares are a key that is nowhere whole: Left ⊕ HChaCha20(Right, Domain). The
+// assembly puts it together in registers, and stores nothing of it.
+type Shares struct {
+	Left, Right *[KeySize]byte
+	Domain      *[16]byte
+}
+
+// Seal encrypts plaintext under key and nonce to dst, and appends the tag.
 // dst is TagSize longer than plaintext. They do not overlap, or begin at the
 // same byte.
-func (s *State) Seal(dst, plaintext []byte, nonce *[NonceSize]byte) {
-	best.sealMessage(s, dst, plaintext, nonce)
+func (s *State) Seal(dst, plaintext []byte, nonce *[NonceSize]byte, key *Shares) {
+	best.sealMessage(s, dst, plaintext, nonce, key)
 }
 
 // Open decrypts ciphertext, which ends with its tag, to dst. dst is TagSize
 // shorter than ciphertext. They do not overlap, or begin at the same byte. If
-// the ciphertext is not what Seal made with s.Key and nonce, Open returns false
+// the ciphertext is not what Seal made with key and nonce, Open returns false
 // and dst is all zero.
-func (s *State) Open(dst, ciphertext []byte, nonce *[NonceSize]byte) bool {
-	return best.openMessage(s, dst, ciphertext, nonce)
+func (s *State) Open(dst, ciphertext []byte, nonce *[NonceSize]byte, key *Shares) bool {
+	return best.openMessage(s, dst, ciphertext, nonce, key)
 }
 
 // HChaCha20 derives a key from key and in, as XChaCha20 does its subkey. dst
-// may be key. s.Key is neither used nor changed, unless one of them is it.
+// may be key. The State is neither used nor changed, unless one of them is its Key.
 func (s *State) HChaCha20(dst, key *[KeySize]byte, in *[16]byte) {
 	best.hChaCha20(s, dst, key, in)
 }
 
-// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha20 does: it is
-// how key shares come together.
+// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha20 does.
 func XOR(dst, src *[KeySize]byte) { xor(dst, src) }
 
 // Wipe clears the State, the key included.
@@ -168,21 +174,21 @@ const (
 	last
 )
 
-func (k kernel) sealMessage(s *State, dst, src []byte, nonce *[NonceSize]byte) {
+func (k kernel) sealMessage(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares) {
 	if len(dst)-TagSize != len(src) {
 		panic("xchacha: internal error: wrong length to seal")
 	}
 	checkMessage(dst, src, len(src))
 	p, n := first, partSize-blockSize
 	for len(src) > n {
-		k.seal(s, dst, src[:n], nonce, p)
+		k.seal(s, dst, src[:n], nonce, key, p)
 		dst, src = dst[n:], src[n:]
 		p, n = 0, partSize
 	}
-	k.seal(s, dst, src, nonce, p|last)
+	k.seal(s, dst, src, nonce, key, p|last)
 }
 
-func (k kernel) openMessage(s *State, dst, src []byte, nonce *[NonceSize]byte) bool {
+func (k kernel) openMessage(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Shares) bool {
 	if len(src) < TagSize {
 		clear(dst)
 		return false
@@ -194,11 +200,11 @@ func (k kernel) openMessage(s *State, dst, src []byte, nonce *[NonceSize]byte) b
 	all := dst
 	p, n := first, partSize-blockSize
 	for len(dst) > n {
-		k.open(s, dst[:n], src, nonce, p)
+		k.open(s, dst[:n], src, nonce, key, p)
 		dst, src = dst[n:], src[n:]
 		p, n = 0, partSize
 	}
-	if !k.open(s, dst, src, nonce, p|last) {
+	if !k.open(s, dst, src, nonce, key, p|last) {
 		clear(all)
 		return false
 	}

@@ -13,13 +13,12 @@ import (
 func roundTrip(t *testing.T, k kernel, key []byte, nonce *[NonceSize]byte, plaintext []byte, dstOffset int) {
 	t.Helper()
 	want := sealed(t, key, nonce, plaintext)
-	s := newState()
-	copy(s.Key[:], key)
+	s, shares := newState(), split(t, key)
 	n := len(plaintext)
 
 	dst := newCanaried(n+TagSize, dstOffset)
-	k.sealMessage(s, dst.data, plaintext, nonce)
-	checkClean(t, s, key)
+	k.sealMessage(s, dst.data, plaintext, nonce, shares)
+	checkClean(t, s)
 	dst.check(t)
 	if !bytes.Equal(dst.data, want) {
 		t.Fatalf("sealed %d bytes: ciphertext right is %v, tag right is %v", n,
@@ -27,10 +26,10 @@ func roundTrip(t *testing.T, k kernel, key []byte, nonce *[NonceSize]byte, plain
 	}
 
 	back := newCanaried(n, dstOffset)
-	if !k.openMessage(s, back.data, dst.data, nonce) {
+	if !k.openMessage(s, back.data, dst.data, nonce, shares) {
 		t.Fatalf("opened %d bytes: wrong tag", n)
 	}
-	checkClean(t, s, key)
+	checkClean(t, s)
 	back.check(t)
 	if !bytes.Equal(back.data, plaintext) {
 		t.Fatalf("opened %d bytes: wrong plaintext", n)
@@ -38,12 +37,12 @@ func roundTrip(t *testing.T, k kernel, key []byte, nonce *[NonceSize]byte, plain
 
 	clear(dst.data)
 	copy(dst.data, plaintext)
-	k.sealMessage(s, dst.data, dst.data[:n], nonce)
+	k.sealMessage(s, dst.data, dst.data[:n], nonce, shares)
 	dst.check(t)
 	if !bytes.Equal(dst.data, want) {
 		t.Fatalf("sealed %d bytes in place: wrong ciphertext", n)
 	}
-	if !k.openMessage(s, dst.data[:n], dst.data, nonce) {
+	if !k.openMessage(s, dst.data[:n], dst.data, nonce, shares) {
 		t.Fatalf("opened %d bytes in place: wrong tag", n)
 	}
 	dst.check(t)
@@ -115,9 +114,8 @@ func TestEveryAlignment(t *testing.T) {
 func TestTampering(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		random := newSource(4)
-		s := newState()
-		random.Read(s.Key[:])
-		key := bytes.Clone(s.Key[:])
+		s, key := newState(), random.bytes(KeySize)
+		shares := split(t, key)
 		for _, n := range []int{0, 1, 16, 32, 63, 65, 193, 449, 700, partSize - blockSize + 100} {
 			nonce := random.nonce()
 			ciphertext := sealed(t, key, nonce, random.bytes(n))
@@ -127,33 +125,34 @@ func TestTampering(t *testing.T) {
 					continue
 				}
 				ciphertext[i] ^= 1 << (i % 8)
-				checkRejected(t, k, s, ciphertext, nonce, i%64)
+				checkRejected(t, k, s, ciphertext, nonce, shares, i%64)
 				ciphertext[i] ^= 1 << (i % 8)
 			}
 			nonce[n%NonceSize] ^= 4
-			checkRejected(t, k, s, ciphertext, nonce, 0)
+			checkRejected(t, k, s, ciphertext, nonce, shares, 0)
 			nonce[n%NonceSize] ^= 4
-			s.Key[n%KeySize] ^= 4
-			checkRejected(t, k, s, ciphertext, nonce, 0)
-			s.Key[n%KeySize] ^= 4
+			for _, share := range [][]byte{shares.Left[:], shares.Right[:], shares.Domain[:]} {
+				share[n%len(share)] ^= 4
+				checkRejected(t, k, s, ciphertext, nonce, shares, 0)
+				share[n%len(share)] ^= 4
+			}
 			if n > 0 {
-				checkRejected(t, k, s, ciphertext[1:], nonce, 0)
-				checkRejected(t, k, s, ciphertext[:n+TagSize-1], nonce, 0)
+				checkRejected(t, k, s, ciphertext[1:], nonce, shares, 0)
+				checkRejected(t, k, s, ciphertext[:n+TagSize-1], nonce, shares, 0)
 			}
 		}
 	})
 }
 
-func checkRejected(t *testing.T, k kernel, s *State, ciphertext []byte, nonce *[NonceSize]byte, offset int) {
+func checkRejected(t *testing.T, k kernel, s *State, ciphertext []byte, nonce *[NonceSize]byte, key *Shares, offset int) {
 	t.Helper()
-	key := bytes.Clone(s.Key[:])
 	n := len(ciphertext) - TagSize
 	dst := newCanaried(n, offset)
 	inPlace := newCanaried(n+TagSize, offset)
 	copy(inPlace.data, ciphertext)
 	for _, opened := range []bool{
-		k.openMessage(s, dst.data, ciphertext, nonce),
-		k.openMessage(s, inPlace.data[:n], inPlace.data, nonce),
+		k.openMessage(s, dst.data, ciphertext, nonce, key),
+		k.openMessage(s, inPlace.data[:n], inPlace.data, nonce, key),
 	} {
 		if opened {
 			t.Fatalf("opened a wrong ciphertext of %d bytes", n)
@@ -168,14 +167,14 @@ func checkRejected(t *testing.T, k kernel, s *State, ciphertext []byte, nonce *[
 	if !bytes.Equal(inPlace.data[n:], ciphertext[n:]) {
 		t.Fatalf("the tag was overwritten")
 	}
-	checkClean(t, s, key)
+	checkClean(t, s)
 }
 
 func TestTooShort(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		for n := range TagSize {
 			dst := []byte{1, 2, 3}
-			if k.openMessage(newState(), dst, make([]byte, n), new([NonceSize]byte)) {
+			if k.openMessage(newState(), dst, make([]byte, n), new([NonceSize]byte), &Shares{}) {
 				t.Errorf("opened %d bytes", n)
 			}
 			if !bytes.Equal(dst, make([]byte, 3)) {
@@ -200,10 +199,13 @@ func TestHChaCha20(t *testing.T) {
 			dst := newCanaried(KeySize, offset)
 			k.hChaCha20(s, (*[KeySize]byte)(dst.data), key, in)
 			dst.check(t)
-			checkClean(t, s, make([]byte, KeySize))
+			checkClean(t, s)
 			k.hChaCha20(s, &s.Key, key, in)
-			checkClean(t, s, want)
-			s.Wipe()
+			if !bytes.Equal(s.Key[:], want) {
+				t.Fatal("wrong key in the State")
+			}
+			clear(s.Key[:])
+			checkClean(t, s)
 			k.hChaCha20(s, key, key, in)
 			if !bytes.Equal(dst.data, want) || !bytes.Equal(key[:], want) {
 				t.Fatal("wrong key")
@@ -217,33 +219,36 @@ func TestMethods(t *testing.T) {
 	t.Parallel()
 	random := newSource(6)
 	s, nonce, plaintext := newState(), random.nonce(), random.bytes(100)
-	random.Read(s.Key[:])
-	key := bytes.Clone(s.Key[:])
+	key := random.bytes(KeySize)
+	shares := split(t, key)
 	ciphertext := make([]byte, len(plaintext)+TagSize)
-	s.Seal(ciphertext, plaintext, nonce)
+	s.Seal(ciphertext, plaintext, nonce, shares)
 	if !bytes.Equal(ciphertext, sealed(t, key, nonce, plaintext)) {
 		t.Error("Seal: wrong ciphertext")
 	}
 	back := make([]byte, len(plaintext))
-	if !s.Open(back, ciphertext, nonce) || !bytes.Equal(back, plaintext) {
+	if !s.Open(back, ciphertext, nonce, shares) || !bytes.Equal(back, plaintext) {
 		t.Error("Open: wrong plaintext")
 	}
 	want, _ := chacha20.HChaCha20(key, nonce[:16])
+	copy(s.Key[:], key)
 	s.HChaCha20(&s.Key, &s.Key, (*[16]byte)(nonce[:]))
-	checkClean(t, s, want)
+	if !bytes.Equal(s.Key[:], want) {
+		t.Error("HChaCha20: wrong key")
+	}
 	s.Wipe()
-	checkClean(t, s, make([]byte, KeySize))
+	checkClean(t, s)
 }
 
 func TestNothingIsAllocated(t *testing.T) {
-	s := newState()
+	s, shares := newState(), split(t, make([]byte, KeySize))
 	ciphertext := make([]byte, 100+TagSize)
 	allocated := testing.AllocsPerRun(100, func() {
 		var nonce [NonceSize]byte
 		var in [16]byte
 		var buffer [100]byte
-		s.Seal(ciphertext, buffer[:], &nonce)
-		if !s.Open(buffer[:], ciphertext, &nonce) {
+		s.Seal(ciphertext, buffer[:], &nonce, shares)
+		if !s.Open(buffer[:], ciphertext, &nonce, shares) {
 			t.Error("not opened")
 		}
 		s.HChaCha20(&s.Key, &s.Key, &in)
@@ -257,18 +262,19 @@ func TestNothingIsAllocated(t *testing.T) {
 func TestMisuse(t *testing.T) {
 	t.Parallel()
 	s, nonce, buffer := newState(), new([NonceSize]byte), make([]byte, 128)
+	key := split(t, make([]byte, KeySize))
 	for name, misuse := range map[string]func(){
 		"State too short":  func() { StateAt(aligned(StateSize-1, 0)) },
 		"State of nothing": func() { StateAt(nil) },
 		"State misaligned": func() { StateAt(aligned(StateSize, 32)) },
-		"Seal, dst short":  func() { s.Seal(buffer[:47], make([]byte, 32), nonce) },
-		"Seal, dst long":   func() { s.Seal(buffer[:49], make([]byte, 32), nonce) },
-		"Seal, overlap":    func() { s.Seal(buffer[:48], buffer[1:33], nonce) },
-		"Seal, into tag":   func() { s.Seal(buffer[:48], buffer[40:72], nonce) },
-		"Open, dst short":  func() { s.Open(make([]byte, 31), buffer[:48], nonce) },
-		"Open, dst long":   func() { s.Open(make([]byte, 33), buffer[:48], nonce) },
-		"Open, overlap":    func() { s.Open(buffer[1:33], buffer[:48], nonce) },
-		"Open, from tag":   func() { s.Open(buffer[40:72], buffer[:48], nonce) },
+		"Seal, dst short":  func() { s.Seal(buffer[:47], make([]byte, 32), nonce, key) },
+		"Seal, dst long":   func() { s.Seal(buffer[:49], make([]byte, 32), nonce, key) },
+		"Seal, overlap":    func() { s.Seal(buffer[:48], buffer[1:33], nonce, key) },
+		"Seal, into tag":   func() { s.Seal(buffer[:48], buffer[40:72], nonce, key) },
+		"Open, dst short":  func() { s.Open(make([]byte, 31), buffer[:48], nonce, key) },
+		"Open, dst long":   func() { s.Open(make([]byte, 33), buffer[:48], nonce, key) },
+		"Open, overlap":    func() { s.Open(buffer[1:33], buffer[:48], nonce, key) },
+		"Open, from tag":   func() { s.Open(buffer[40:72], buffer[:48], nonce, key) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -14,10 +14,10 @@ type message struct {
 
 func (m message) generate() {
 	if m.open {
-		TEXT("open"+m.String(), NOSPLIT, "func(s, dst, src *byte, n int, nonce *[24]byte, p uint64) bool")
+		TEXT("open"+m.String(), NOSPLIT, "func(s, dst, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool")
 		Doc("open" + m.String() + " opens a part of a message. After the last one it compares the tag that follows src.")
 	} else {
-		TEXT("seal"+m.String(), NOSPLIT, "func(s, dst, src *byte, n int, nonce *[24]byte, p uint64)")
+		TEXT("seal"+m.String(), NOSPLIT, "func(s, dst, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)")
 		Doc("seal" + m.String() + " seals a part of a message. After the last one it writes the tag that follows dst.")
 	}
 	Pragma("noescape")
@@ -38,12 +38,22 @@ func (m message) generate() {
 	}
 }
 
-// begin derives the subkey and the first keystream, as much as the message
-// needs if it is short, and takes the Poly1305 key from it. What is generated
-// ends at the end of the stream.
+// begin puts the key together, derives the subkey and the first keystream, as
+// much as the message needs if it is short, and takes the Poly1305 key from it.
+// What is generated ends at the end of the stream.
 func (m message) begin() {
+	Load(Param("key"), reg.RAX)
+	MOVQ(Mem{Base: reg.RAX, Disp: 8}, reg.RDX)
+	MOVQ(Mem{Base: reg.RAX, Disp: 16}, work)
+	r := m.hChaCha20("key_rounds", Mem{Base: reg.RDX}, Mem{Base: work})
+	Comment("left share")
+	MOVQ(Mem{Base: reg.RAX}, reg.RDX)
+	m.loadRow(Mem{Base: reg.RDX}, r.b)
+	m.loadRow(Mem{Base: reg.RDX, Disp: 16}, r.c)
+	m.xor(r.a, r.b)
+	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
-	r := m.hChaCha20("subkey", at(0), Mem{Base: reg.RAX})
+	m.hChaCha20Rounds("subkey", r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)
@@ -312,8 +322,7 @@ func (m message) absorbBlocks(label string) {
 	Label(label + "_end")
 }
 
-// finish adds the lengths, computes the tag, and clears all of the State but
-// the key.
+// finish adds the lengths, computes the tag, and clears the State.
 func (m message) finish() {
 	Comment("no additional data, and the length of the ciphertext")
 	emit(polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
@@ -340,7 +349,7 @@ func (m message) finish() {
 	clearState(offStream, most)
 	Label("clear_short")
 	clearState(most, stateSize)
-	clearState(offSubkey, offStream)
+	clearState(0, offStream)
 	clearRegisters(m.isa)
 	RET()
 }

@@ -72,12 +72,17 @@ func (v isa) twentyRounds(label string, rs ...rows) {
 // section 2.2) in rows a and d of the result, in every lane.
 func (v isa) hChaCha20(label string, key, in Mem) rows {
 	r := v.rows(0)
-	v.loadRow(sigma, r.a)
 	v.loadRow(key, r.b)
 	v.loadRow(key.Offset(16), r.c)
+	v.hChaCha20Rounds(label, r, in)
+	return r
+}
+
+// hChaCha20Rounds is hChaCha20 of the key in rows b and c of r, in r.
+func (v isa) hChaCha20Rounds(label string, r rows, in Mem) {
+	v.loadRow(sigma, r.a)
 	v.loadRow(in, r.d)
 	v.twentyRounds(label, r)
-	return r
 }
 
 // loadSubkey is what rowBlocks needs to have been done.
