@@ -29,14 +29,15 @@ func (e *Enclave) OpenInto(dst []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(dst) < e.size {
-		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), e.size, io.ErrShortBuffer)
+	size := int(e.size)
+	if len(dst) < size {
+		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), size, io.ErrShortBuffer)
 	}
 	c.opens.Add(1)
-	if err := c.coffer.Open(dst[:e.size], sealed); err != nil {
+	if err := c.coffer.Open(dst[:size], sealed); err != nil {
 		return 0, err
 	}
-	return e.size, nil
+	return size, nil
 }
 
 // ReadFull reads size bytes from r straight into locked memory: see

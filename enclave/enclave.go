@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -18,28 +19,52 @@ import (
 // opened any number of times, by any number of goroutines, until it or its
 // session's key is gone. It prints as its size alone.
 //
-// An enclave holds no locked memory, and the garbage collector takes it when
-// nothing refers to it: Destroy is for a secret that must be gone at once.
+// An enclave is one allocation, 32 bytes larger than the secret. It holds no
+// locked memory, and the garbage collector takes it when nothing refers to it:
+// Destroy is for a secret that must not open from now on. An Enclave must not be
+// copied: the copy never opens.
 type Enclave struct {
-	session *Session
-	size    int
-	// sealed is the first of size + coffer.Overhead bytes; nil once the
-	// enclave is destroyed. A bare pointer, since a million enclaves pay for
-	// each word.
-	sealed atomic.Pointer[byte]
+	// session is the session's number, or 0 once the enclave is destroyed,
+	// masked: see mask.
+	session atomic.Uint32
+	size    uint32 // of the secret; 0 in the zero value
+	// The ciphertext follows: size + coffer.Overhead bytes.
 }
 
-// bytes returns the ciphertext, nil if the enclave is nil, zero or destroyed.
+const headerSize = int(unsafe.Sizeof(Enclave{}))
+
+// newEnclave returns an enclave with room for the ciphertext of a secret of
+// size bytes.
+func newEnclave(session number, size int) *Enclave {
+	// Words, so that it is aligned; without pointers, so that the collector
+	// does not look into it.
+	words := make([]uint64, (headerSize+size+coffer.Overhead+7)/8)
+	e := (*Enclave)(unsafe.Pointer(&words[0]))
+	e.size = uint32(size)
+	e.session.Store(uint32(session) ^ e.mask())
+	return e
+}
+
+// mask is what the session's number is masked with, made of the enclave's
+// address: so a copy, behind which there is no ciphertext, names no session.
+// What seal returns stays where it is, as all of the heap does.
+func (e *Enclave) mask() uint32 {
+	const golden = 0x9e3779b97f4a7c15 // spreads an address over all bits
+	return uint32(uint64(uintptr(unsafe.Pointer(e))) * golden >> 32)
+}
+
+// number returns the number of e's session, 0 if the enclave is nil, zero or
+// destroyed.
+func (e *Enclave) number() number {
+	if e == nil || e.size == 0 {
+		return 0
+	}
+	return number(e.session.Load() ^ e.mask())
+}
+
+// bytes returns the ciphertext of an enclave that names a session.
 func (e *Enclave) bytes() []byte {
-	if e == nil || e.session == nil {
-		return nil
-	}
-	first := e.sealed.Load()
-	if first == nil {
-		return nil
-	}
-	// first is the start of an allocation of this length, made by seal.
-	return unsafe.Slice(first, e.size+coffer.Overhead)
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), headerSize)), int(e.size)+coffer.Overhead)
 }
 
 // seal returns an enclave with the plaintext, which it only reads. What could
@@ -48,12 +73,13 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 	if err := c.pool.CanHold(len(plaintext)); err != nil {
 		return nil, fmt.Errorf("enclave: %w", err)
 	}
-	sealed := make([]byte, len(plaintext)+coffer.Overhead)
-	if err := c.coffer.Seal(sealed, plaintext); err != nil {
+	if uint64(len(plaintext)) > math.MaxUint32 {
+		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
+	}
+	e := newEnclave(s.number, len(plaintext))
+	if err := c.coffer.Seal(e.bytes(), plaintext); err != nil {
 		return nil, err
 	}
-	e := &Enclave{session: s, size: len(plaintext)}
-	e.sealed.Store(&sealed[0])
 	return e, nil
 }
 
@@ -127,7 +153,7 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 // purge, and [locked.ErrDestroyed] that the enclave is destroyed.
 func (e *Enclave) Open() (*locked.Buffer, error) {
 	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
-		return p.NewFrozen(e.size, fill)
+		return p.NewFrozen(int(e.size), fill)
 	})
 }
 
@@ -135,7 +161,7 @@ func (e *Enclave) Open() (*locked.Buffer, error) {
 // arrival, until ctx ends, and then returns its cause.
 func (e *Enclave) OpenContext(ctx context.Context) (*locked.Buffer, error) {
 	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
-		return p.NewFrozenContext(ctx, e.size, fill)
+		return p.NewFrozenContext(ctx, int(e.size), fill)
 	})
 }
 
@@ -156,15 +182,19 @@ func (e *Enclave) open(buffer func(*locked.Pool, func([]byte) error) (*locked.Bu
 
 // ready returns what opening the enclave takes.
 func (e *Enclave) ready() ([]byte, *core, error) {
-	sealed := e.bytes()
-	if sealed == nil {
+	n := e.number()
+	if n == 0 {
 		return nil, nil, locked.ErrDestroyed
 	}
-	c, err := e.session.open()
+	s := sessions.get(n)
+	if s == nil {
+		return nil, nil, ErrClosed
+	}
+	c, err := s.open()
 	if err != nil {
 		return nil, nil, err
 	}
-	return sealed, c, nil
+	return e.bytes(), c, nil
 }
 
 // Use decrypts the secret into a slot of locked memory, runs fn on it, and
@@ -192,7 +222,7 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	if err != nil {
 		return err
 	}
-	return c.pool.UseAt(ctx, e.size, func(secret []byte, place int) error {
+	return c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
 		return c.coffer.OpenAt(place, secret, sealed)
 	}, guard(fn))
 }
@@ -219,7 +249,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 		if sealed[i], cores[i], err = e[i].ready(); err != nil {
 			return fmt.Errorf("enclave %d of %d: %w", i+1, len(e), err)
 		}
-		sizes[i] = e[i].size
+		sizes[i] = int(e[i].size)
 	}
 	return cores[0].pool.UseAll(ctx, sizes, func(secrets [][]byte) error {
 		for i, secret := range secrets {
@@ -234,17 +264,18 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 // Size returns the size of the secret in bytes, 0 once the enclave is
 // destroyed.
 func (e *Enclave) Size() int {
-	if e.bytes() == nil {
+	if e.number() == 0 {
 		return 0
 	}
-	return e.size
+	return int(e.size)
 }
 
-// Destroy gives the ciphertext up: the enclave never opens again. Destroying
-// again does nothing. Buffers that were opened from it live on.
+// Destroy gives the secret up: the enclave never opens again, and its memory
+// goes with the last reference to it. Destroying again does nothing. Buffers
+// that were opened from it live on.
 func (e *Enclave) Destroy() {
-	if e != nil {
-		e.sealed.Store(nil)
+	if e != nil && e.size > 0 {
+		e.session.Store(e.mask())
 	}
 }
 

@@ -67,7 +67,7 @@ func failNth(t *testing.T, name string, budget, n int) bool {
 			t.Fatal(err)
 		}
 		if c, err := newCore(pool, Config{RekeyInterval: -1}); report(err) {
-			s.core.Store(c)
+			report(s.start(c))
 		} else {
 			report(pool.Close())
 		}

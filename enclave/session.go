@@ -58,8 +58,9 @@ type Config struct {
 // with it share. It is safe for concurrent use. Most programs need only the
 // default one; Close ends any other.
 type Session struct {
-	cfg  Config
-	core atomic.Pointer[core] // nil until the first use, and once closed
+	cfg    Config
+	core   atomic.Pointer[core] // nil until the first use, and once closed
+	number number               // set before core
 
 	mu     sync.Mutex // protects what follows, and the making of core
 	closed bool
@@ -74,8 +75,12 @@ type core struct {
 	opens  atomic.Uint64 // attempts to decrypt for Open
 }
 
-// defaultSession takes no resources until its first use.
-var defaultSession Session
+// The package's only state. The default session takes no resources until its
+// first use; the table has the sessions that took some, until they are closed.
+var (
+	defaultSession Session
+	sessions       table
+)
 
 // Default returns the session behind the package's functions. It is made on
 // its first use, with the default configuration; if that fails, the error is
@@ -133,8 +138,19 @@ func (s *Session) open() (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.core.Store(c)
+	if err := s.start(c); err != nil {
+		return nil, errors.Join(err, c.coffer.Close(), pool.Close())
+	}
 	return c, nil
+}
+
+// start lets enclaves and their openers find c. The caller holds mu.
+func (s *Session) start(c *core) error {
+	if err := sessions.add(s); err != nil {
+		return err
+	}
+	s.core.Store(c)
+	return nil
 }
 
 func newCore(pool *locked.Pool, cfg Config) (*core, error) {
@@ -197,6 +213,7 @@ func (s *Session) Close() error {
 	s.closed = true
 	if c := s.core.Swap(nil); c != nil {
 		s.shut = c
+		sessions.remove(s)
 	}
 	if s.shut == nil {
 		return nil

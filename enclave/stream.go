@@ -91,7 +91,7 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 // push appends a chunk. The caller holds mu.
 func (s *Stream) push(e *Enclave) {
 	s.chunks.PushBack(e)
-	s.size += e.size
+	s.size += int(e.size)
 }
 
 // Read fills p, which should be locked memory, with the oldest bytes, and takes
@@ -120,7 +120,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 // a chunk.
 func (s *Stream) readChunk(p []byte) (n int, err error) {
 	e := s.chunks.Front().Value.(*Enclave)
-	if s.offset == 0 && len(p) >= e.size {
+	if s.offset == 0 && len(p) >= int(e.size) {
 		n, err = e.OpenInto(p)
 	} else {
 		err = e.Use(func(secret []byte) error {
@@ -139,7 +139,7 @@ func (s *Stream) advance(n int) {
 	first := s.chunks.Front()
 	s.offset += n
 	s.size -= n
-	if s.offset == first.Value.(*Enclave).size {
+	if s.offset == int(first.Value.(*Enclave).size) {
 		s.chunks.Remove(first)
 		s.offset = 0
 	}

@@ -351,7 +351,7 @@ func TestUseAllocatesNothingAndCallsTheSystemForNothing(t *testing.T) {
 		}
 	})
 	// The race detector's sync.Pool drops at random.
-	if got != 0 && !raceEnabled {
+	if got != 0 && !testenv.Race {
 		t.Errorf("%v allocations", got)
 	}
 }

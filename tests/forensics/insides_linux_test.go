@@ -36,18 +36,18 @@ func cofferOf(s *enclave.Session) *coffer.Coffer {
 // may change them meanwhile.
 func sharesOf(c *coffer.Coffer) (left, right *[4]uint64, prefix [16]byte) {
 	v := reflect.ValueOf(c)
-	l := field(v, "left").Elem().Interface().(*[coffer.KeySize]byte)
-	r := field(v, "right").Elem().Interface().([2]*[coffer.KeySize]byte)
-	turn := field(v, "turn").Elem().Interface().(int)
-	return (*[4]uint64)(unsafe.Pointer(l)), (*[4]uint64)(unsafe.Pointer(r[turn])),
+	key := field(v, "key")
+	l := field(key, "Left").Elem().Interface().(*[coffer.KeySize]byte)
+	r := field(key, "Right").Elem().Interface().(*[coffer.KeySize]byte)
+	return (*[4]uint64)(unsafe.Pointer(l)), (*[4]uint64)(unsafe.Pointer(r)),
 		field(v, "prefix").Elem().Interface().([16]byte)
 }
 
-// sealedBytes returns the enclave's ciphertext.
+// sealedBytes returns the enclave's ciphertext, which follows its struct.
 func sealedBytes(e *enclave.Enclave) []byte {
-	first := load(reflect.ValueOf(e), "sealed").Interface().(*byte)
-	if first == nil {
+	size := e.Size()
+	if size == 0 {
 		return nil
 	}
-	return unsafe.Slice(first, e.Size()+coffer.Overhead)
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), size+coffer.Overhead)
 }

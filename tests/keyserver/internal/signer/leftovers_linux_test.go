@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"filippo.io/edwards25519"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // TestLeftovers scans the memory of a process that has signed, from outside and
@@ -25,7 +27,7 @@ import (
 // caller took all care of.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if testenv.Race {
 		t.Skip("SKIPPED, NOTHING TESTED: the race detector's shadow memory takes minutes to scan")
 	}
 	newPool(t) // skips where nothing can be locked

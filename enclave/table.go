@@ -1,0 +1,97 @@
+package enclave
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// An enclave names its session by a number, not by a pointer: without pointers
+// in it, a million enclaves give the garbage collector nothing to follow. The
+// table is where the number leads back to the session.
+type table struct {
+	places atomic.Pointer[[]atomic.Pointer[Session]] // replaced when it grows
+
+	mu   sync.Mutex // protects what follows, and all writing
+	next number     // of the place that was never given out
+	free []number   // what to give out again, oldest first
+}
+
+// A number names a session for the time of the process: in its low bits a
+// place in the table, above them how often that place was given out. 0 names
+// none.
+type number uint32
+
+const (
+	placeBits = 16
+	// maxSessions are open at once. No Linux process gets there: each session
+	// maps pages, and a process has 65,530 mappings at most.
+	maxSessions = 1 << placeBits
+)
+
+// errSessions says that the table is full.
+var errSessions = errors.New("enclave: 65,536 sessions are open: close those that are done")
+
+// add enters s, whose number is not set yet, and sets it.
+func (t *table) add(s *Session) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.next + maxSessions
+	switch {
+	case t.next < maxSessions:
+		t.next++
+	case len(t.free) > 0:
+		n, t.free = t.free[0], t.free[1:]
+	default:
+		return errSessions
+	}
+	s.number = n
+	place := int(n % maxSessions)
+	places := t.places.Load()
+	if places == nil || place >= len(*places) {
+		larger := make([]atomic.Pointer[Session], max(1, 2*place))
+		if places != nil {
+			for i := range *places {
+				larger[i].Store((*places)[i].Load())
+			}
+		}
+		places = &larger
+	}
+	(*places)[place].Store(s)
+	t.places.Store(places)
+	return nil
+}
+
+// remove takes s out, if it is in.
+func (t *table) remove(s *Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.get(s.number) != s {
+		return
+	}
+	(*t.places.Load())[s.number%maxSessions].Store(nil)
+	// After 65,535 rounds a number comes back. An enclave of so long ago then
+	// gets ErrDecrypt where it got ErrClosed.
+	if again := s.number + maxSessions; again >= maxSessions {
+		t.free = append(t.free, again)
+	} else {
+		t.free = append(t.free, again+maxSessions)
+	}
+}
+
+// get returns the open session of that number, or nil.
+func (t *table) get(n number) *Session {
+	places := t.places.Load()
+	if places == nil {
+		return nil
+	}
+	place := int(n % maxSessions)
+	if place >= len(*places) {
+		return nil
+	}
+	// Its number was set before it was stored.
+	if s := (*places)[place].Load(); s != nil && s.number == n {
+		return s
+	}
+	return nil
+}

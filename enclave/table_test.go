@@ -1,0 +1,207 @@
+package enclave
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+func TestTableFindsEverySessionByItsNumberUntilItIsRemoved(t *testing.T) {
+	t.Parallel()
+	var tab table
+	var all []*Session
+	for range 1000 {
+		s := new(Session)
+		if err := tab.add(s); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	for i, s := range all {
+		if s.number == 0 || tab.get(s.number) != s {
+			t.Fatalf("session %d: number %d leads elsewhere", i, s.number)
+		}
+		if i%3 == 0 {
+			tab.remove(s)
+			tab.remove(s) // again, it does nothing
+		}
+	}
+	for i, s := range all {
+		if got := tab.get(s.number); (got == nil) != (i%3 == 0) || got != nil && got != s {
+			t.Errorf("session %d: %v", i, got == s)
+		}
+	}
+	for _, n := range []number{0, 1, maxSessions - 1, 1<<32 - 1} {
+		if tab.get(n) != nil {
+			t.Errorf("number %d is nobody's, and leads to a session", n)
+		}
+	}
+}
+
+func TestTableIsFullWithAnErrorAndGivesNumbersAgainUnderOtherNames(t *testing.T) {
+	t.Parallel()
+	var tab table
+	all := make([]Session, maxSessions+1)
+	for i := range maxSessions {
+		if err := tab.add(&all[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := &all[maxSessions]
+	if err := tab.add(last); !errors.Is(err, errSessions) {
+		t.Fatalf("one more than fits: %v", err)
+	}
+	gone := all[7].number
+	tab.remove(&all[7])
+	if err := tab.add(last); err != nil {
+		t.Fatal(err)
+	}
+	if last.number == gone || tab.get(gone) != nil || tab.get(last.number) != last {
+		t.Errorf("number %d after %d: an enclave of the old session would find the new one", last.number, gone)
+	}
+	// The numbers of one place run out, and begin again without 0.
+	last.number |= 0xffff << placeBits
+	tab.remove(last) // not in under that number: does nothing
+	(*tab.places.Load())[last.number%maxSessions].Store(last)
+	tab.remove(last)
+	if err := tab.add(&all[7]); err != nil || all[7].number < maxSessions {
+		t.Errorf("%v, number %d", err, all[7].number)
+	}
+}
+
+func TestTableIsReadWhileItGrows(t *testing.T) {
+	t.Parallel()
+	var tab table
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 500 {
+				s := new(Session)
+				if err := tab.add(s); err != nil {
+					t.Error(err)
+				}
+				if tab.get(s.number) != s {
+					t.Error("a session is not found where it was just entered")
+				}
+				tab.remove(s)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func testSession(t *testing.T) *Session {
+	t.Helper()
+	budget := 8 * os.Getpagesize()
+	testenv.Lockable(t, budget)
+	s, err := NewSession(Config{LockedBytes: budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// The runtime takes memory for small things in pieces of certain sizes, of
+// which 64 bytes is one.
+func TestEnclaveOf32BytesTakesOneAllocationOf64(t *testing.T) {
+	s := testSession(t)
+	secret := make([]byte, 32)
+	var kept [1000]*Enclave
+	// Others may allocate meanwhile, but not always.
+	count, size := ^uint64(0), ^uint64(0)
+	for range 20 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range kept {
+			var err error
+			if kept[i], err = s.NewCopy(secret); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		count = min(count, after.Mallocs-before.Mallocs)
+		size = min(size, after.TotalAlloc-before.TotalAlloc)
+	}
+	if n := uint64(len(kept)); (count != n || size != 64*n) && !testenv.Race {
+		t.Errorf("%d enclaves: %d allocations of %d bytes together", n, count, size)
+	}
+}
+
+// What a copy of an enclave's struct is followed by is not its ciphertext.
+func TestCopyOfAnEnclaveNeverOpens(t *testing.T) {
+	t.Parallel()
+	s := testSession(t)
+	e, err := s.New([]byte("a secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := make([]uint64, 100)
+	copied := (*Enclave)(unsafe.Pointer(&words[0]))
+	copied.size = e.size
+	copied.session.Store(e.session.Load())
+	called := func([]byte) error {
+		t.Error("a copy opened")
+		return nil
+	}
+	if err := copied.Use(called); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := copied.Open(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if err := e.Use(func([]byte) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEnclaveOfAClosedSessionIsErrClosedOfADestroyedOneErrDestroyed(t *testing.T) {
+	t.Parallel()
+	s := testSession(t)
+	nop := func([]byte) error { return nil }
+	var enclaves []*Enclave
+	for size := 1; size < 200; size++ {
+		e, err := s.New(bytes.Repeat([]byte{1}, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Size() != size {
+			t.Errorf("%d bytes: size %d", size, e.Size())
+		}
+		if size%2 == 0 {
+			e.Destroy()
+		}
+		enclaves = append(enclaves, e)
+	}
+	check := func(when string, alive error) {
+		for _, e := range enclaves {
+			want := alive
+			if e.Size() == 0 {
+				want = locked.ErrDestroyed
+			}
+			if err := e.Use(nop); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", when, err, want)
+			}
+			if got, want := fmt.Sprint(e), fmt.Sprintf("[REDACTED %d bytes]", e.Size()); got != want {
+				t.Errorf("%s: prints as %s, not %s", when, got, want)
+			}
+		}
+	}
+	check("open", nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("closed", ErrClosed)
+}

@@ -1,5 +1,0 @@
-//go:build race
-
-package locked_test
-
-const raceEnabled = true
