@@ -152,32 +152,27 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 // [ErrDecrypt] says that the ciphertext does not open any more, as after a
 // purge, and [locked.ErrDestroyed] that the enclave is destroyed.
 func (e *Enclave) Open() (*locked.Buffer, error) {
-	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
-		return p.NewFrozen(int(e.size), fill)
-	})
+	sealed, c, err := e.ready()
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.NewFrozen(int(e.size), func(secret []byte) error { return c.open(secret, sealed) })
 }
 
 // OpenContext is Open that waits while the budget is in use, in order of
 // arrival, until ctx ends, and then returns its cause.
 func (e *Enclave) OpenContext(ctx context.Context) (*locked.Buffer, error) {
-	return e.open(func(p *locked.Pool, fill func([]byte) error) (*locked.Buffer, error) {
-		return p.NewFrozenContext(ctx, int(e.size), fill)
-	})
-}
-
-func (e *Enclave) open(buffer func(*locked.Pool, func([]byte) error) (*locked.Buffer, error)) (*locked.Buffer, error) {
 	sealed, c, err := e.ready()
 	if err != nil {
 		return nil, err
 	}
-	b, err := buffer(c.pool, func(secret []byte) error {
-		c.opens.Add(1)
-		return c.coffer.Open(secret, sealed)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
+	return c.pool.NewFrozenContext(ctx, int(e.size), func(secret []byte) error { return c.open(secret, sealed) })
+}
+
+// open decrypts for a buffer, which the figures tell from Use.
+func (c *core) open(secret, sealed []byte) error {
+	c.opens.Add(1)
+	return c.coffer.Open(secret, sealed)
 }
 
 // ready returns what opening the enclave takes.

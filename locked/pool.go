@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/percpu"
 )
 
 // Backend names a mechanism for locked pages.
@@ -85,6 +86,8 @@ type Pool struct {
 	waiting atomic.Int32 // callers that wait or are about to
 	closed  atomic.Bool  // written under mu
 	largest atomic.Int64 // bytes that one slot can ever hold; written under mu
+
+	_ [percpu.CacheLine]byte // what follows changes more often than Use looks at what is above
 
 	mu            sync.Mutex // protects all that follows
 	total         int        // bytes charged by everything mapped

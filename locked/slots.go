@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/percpu"
 )
 
 // A slot is a run of pages that one caller at a time has in hand. Idle, it is
@@ -25,6 +26,8 @@ type slot struct {
 
 	used bool      // since the sweeper last looked
 	back time.Time // when it came back to the pool
+
+	_ [percpu.CacheLine]byte // each use writes to its slot
 }
 
 // slotKind is what makes idle slots interchangeable. Use slots are never handed
