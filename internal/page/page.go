@@ -81,10 +81,12 @@ type Backend interface {
 	Charge(size int, dual bool) int
 
 	// Map returns a run of size bytes, a positive multiple of the page size,
-	// zeroed and locked. The view of a dual run starts with no access, a
-	// single run starts readable and writable. A backend without dual runs
-	// returns a single one. Where the system refuses to lock the pages the
-	// error is a *[LockError]. After an error nothing stays mapped.
+	// zeroed, locked, and advised as [Advised] says. The view of a dual run
+	// starts with no access, a single run starts readable and writable. A
+	// backend without dual runs returns a single one. Where the system refuses
+	// to lock the pages the error is a *[LockError]; where it refuses the
+	// advice, an error that names the call. After an error nothing stays
+	// mapped.
 	Map(size int, dual bool) (*Run, error)
 
 	// Protect sets the access of the run's view.
