@@ -38,17 +38,27 @@ func CurrentLimits() (Limits, error) {
 	return limits, nil
 }
 
+// rlimits is how a pool reads and raises the process's limit: the seam where
+// tests put a process of their own.
+type rlimits struct {
+	read  func() (page.Limits, error)
+	raise func(want uint64) error
+}
+
+// ofProcess is the limits of this very process.
+func ofProcess() rlimits { return rlimits{page.ReadLimits, page.RaiseSoftLimit} }
+
 // allowance cuts a wanted budget to what the process may lock, in whole pages.
 // It raises the soft limit where that alone is in the way.
-func allowance(want int) (budget int, limits page.Limits, err error) {
-	limits, err = page.ReadLimits()
+func (r rlimits) allowance(want int) (budget int, limits page.Limits, err error) {
+	limits, err = r.read()
 	if err != nil {
 		return 0, limits, err
 	}
 	if !limits.Exempt && uint64(want) > limits.Soft && limits.Hard > limits.Soft {
 		// Where that is forbidden, the limit in force has to do.
-		_ = page.RaiseSoftLimit(uint64(want))
-		if limits, err = page.ReadLimits(); err != nil {
+		_ = r.raise(uint64(want))
+		if limits, err = r.read(); err != nil {
 			return 0, limits, err
 		}
 	}

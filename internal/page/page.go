@@ -153,6 +153,9 @@ func Open(name string, hook Hook) (Backend, error) {
 		}
 		b, err := m.open(hook)
 		if err == nil {
+			if reasons != nil {
+				b = fallback{b, errors.Join(reasons...)}
+			}
 			return b, nil
 		}
 		if !errors.Is(err, errMissing) {
@@ -170,6 +173,22 @@ func Open(name string, hook Hook) (Backend, error) {
 	default:
 		return nil, ErrUnsupported
 	}
+}
+
+// fallback is a backend that [Open] chose because it could not have a better one.
+type fallback struct {
+	Backend
+	missing error
+}
+
+// Missing returns why [Open] did not choose a better backend than b: what the
+// system answered for each of them. It is nil if b is the best one, or was asked
+// for by name.
+func Missing(b Backend) error {
+	if f, ok := b.(fallback); ok {
+		return f.missing
+	}
+	return nil
 }
 
 // Names returns the names of the mechanisms this platform knows, best first,
