@@ -17,9 +17,21 @@ type Limits struct {
 	Exempt bool
 	// PageSize is the unit of locking, in bytes.
 	PageSize int
+	// Budget is what a pool with the default budget would get of
+	// [DefaultLockedBytes], in bytes, with Soft raised as far as it needs.
+	// Zero if not one page can be locked.
+	Budget int
 	// Backend is the best mechanism this system offers; empty where it
 	// offers none.
 	Backend Backend
+	// BackendReason is what the system answered for each better mechanism;
+	// empty for the best one.
+	BackendReason string
+	// DumpExclusion, ForkExclusion and ExitWipe name the calls that keep the
+	// pages out of core dumps and out of child processes, and that have the
+	// system zero them when the process ends; empty where the system has
+	// none.
+	DumpExclusion, ForkExclusion, ExitWipe string
 }
 
 // CurrentLimits reads the limits of this process. It changes nothing. Where
@@ -34,7 +46,11 @@ func CurrentLimits() (Limits, error) {
 	if err != nil {
 		return limits, fmt.Errorf("locked: %w", err)
 	}
-	limits.Backend = Backend(b.Name())
+	limits.Backend, limits.BackendReason = Backend(b.Name()), reasonOf(b)
+	l.Soft = max(l.Soft, min(l.Hard, DefaultLockedBytes))
+	limits.Budget = budgetWithin(DefaultLockedBytes, l, page.Size())
+	advised := page.Advised()
+	limits.DumpExclusion, limits.ForkExclusion, limits.ExitWipe = advised.Dump, advised.Fork, advised.Exit
 	return limits, nil
 }
 
