@@ -1,3 +1,5 @@
+//go:build !ios
+
 package main
 
 import (
@@ -183,6 +185,9 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 		{"core limit of 0 and a pipe", "core", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core.Piped = platform.Yes, true }},
 		{"core limit of 1 and a pipe", "core", good, func(s *state) {
 			s.Facts.Tracing.Dumpable, s.Facts.Core.Piped, s.Facts.Core.Limit = platform.Yes, true, 1
+		}},
+		{"core limit of 1 and a socket", "core", weak, func(s *state) {
+			s.Facts.Tracing.Dumpable, s.Facts.Core.Piped, s.Facts.Core.Limit, s.Facts.Core.Pattern = platform.Yes, true, 1, "@/run/core"
 		}},
 		{"core not known", "core", unknown, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core = platform.Yes, platform.Core{} }},
 		{"hibernation without memfd_secret", "hibernation", weak, func(s *state) { s.Limits.Backend = locked.Memfd }},

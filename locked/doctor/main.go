@@ -1,3 +1,5 @@
+//go:build !ios
+
 // Doctor tells what protects secrets in the memory of this process, what does
 // not, and for every weak point the line that mends it.
 //

@@ -1,3 +1,5 @@
+//go:build !ios
+
 package main
 
 import (
@@ -82,8 +84,8 @@ func (s state) core() finding {
 		return finding{"core", good, "this process is not dumpable: it leaves no core", nil}
 	case c.Off == platform.Yes:
 		return finding{"core", good, "the system writes no core dumps", nil}
-	case c.Piped && c.Limit != pipeRefused:
-		return finding{"core", weak, "a crash hands the memory to a program, whatever the core limit" + where, s.noDumps()}
+	case c.Piped && (c.Limit != pipeRefused || strings.HasPrefix(c.Pattern, "@")):
+		return finding{"core", weak, "a crash hands the memory to a program, even at a core limit of 0" + where, append([]string{notDumpable}, s.noDumps()...)}
 	case c.Limited && c.Limit <= pipeRefused:
 		return finding{"core", good, "the core limit is 0: a crash leaves no core", nil}
 	case c.Limited:
@@ -95,7 +97,7 @@ func (s state) core() finding {
 }
 
 // pipeRefused is the core limit, in bytes, at which Linux hands no dump to a
-// program either.
+// program either, but for one behind a socket (@).
 const pipeRefused = 1
 
 func (s state) noDumps() []string {
