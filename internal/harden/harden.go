@@ -17,14 +17,3 @@
 // LockAll is Linux's alone: without its MCL_ONFAULT, locking everything brings
 // the Go runtime's whole reserved address space into memory.
 package harden
-
-import (
-	"errors"
-	"fmt"
-	"runtime"
-)
-
-// unsupported is the error of a measure that this system does not have.
-func unsupported(what string) error {
-	return fmt.Errorf("%s on %s: %w", what, runtime.GOOS, errors.ErrUnsupported)
-}
