@@ -232,7 +232,9 @@ type Stats struct {
 	LockedBytes        int            // bytes locked now, as the process's limit counts them
 	LockedBytesPeak    int            // the most there were
 	LockedBytesAllowed int            // the most there may be: the budget
+	LockedBytesCut     bool           // the process's limit allows less than was asked for
 	Backend            locked.Backend // the mechanism in use
+	BackendReason      string         // what the system answered for each better mechanism; empty for the best one, and for one that was forced
 	OpenBuffers        int            // buffers not yet destroyed: one that grows for ever is a leak
 	Waiters            int            // calls that wait for locked memory
 
@@ -264,7 +266,9 @@ func (c *core) stats() Stats {
 		LockedBytes:        pool.LockedBytes,
 		LockedBytesPeak:    pool.LockedBytesPeak,
 		LockedBytesAllowed: pool.Budget,
+		LockedBytesCut:     pool.BudgetCut,
 		Backend:            pool.Backend,
+		BackendReason:      pool.BackendReason,
 		OpenBuffers:        pool.OpenBuffers,
 		Waiters:            pool.Waiters,
 		Seals:              coffer.Seals,

@@ -26,6 +26,11 @@
 // Slots are locked into memory and kept out of core dumps and, where the system
 // can, of child processes. How is the [Backend]'s matter.
 //
+// [CurrentLimits] tells what this process may lock and by what mechanism; the
+// program locked/doctor prints that, and what the system does with the rest of
+// the process's memory. [Harden] has the measures that a program may take
+// against it.
+//
 // # The budget
 //
 // A pool never has more bytes locked than [Config.LockedBytes], as the process's

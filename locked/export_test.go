@@ -1,4 +1,31 @@
 package locked
 
+import "github.com/memkeep/memkeep/internal/page"
+
+// NewPoolUnder is NewPoolOn in a process with the given limits, which may raise
+// its soft limit up to the hard one.
+func NewPoolUnder(b page.Backend, cfg Config, l page.Limits) (*Pool, error) {
+	return newPool(b, cfg, limitsOf(&l))
+}
+
+func limitsOf(l *page.Limits) rlimits {
+	return rlimits{
+		read:  func() (page.Limits, error) { return *l, nil },
+		raise: func(want uint64) error { l.Soft = max(l.Soft, min(want, l.Hard)); return nil },
+	}
+}
+
 // Lane tells tests whether two pools can be told apart on a stack.
 func (p *Pool) Lane() uint16 { return uint16(p.lane) }
+
+// HardenWith is Harden with other measures.
+func HardenWith(h Hardening, noCoreDumps, notDumpable, lockAll func() error) (Hardening, error) {
+	return hardenWith(h, measures{noCoreDumps, notDumpable, lockAll})
+}
+
+// LockAllUnder is the measure LockAll in a process with the given limits, and
+// returns the soft limit after it.
+func LockAllUnder(l page.Limits, lock func() error) (soft uint64, err error) {
+	err = lockAll(limitsOf(&l), lock)
+	return l.Soft, err
+}

@@ -17,9 +17,21 @@ type Limits struct {
 	Exempt bool
 	// PageSize is the unit of locking, in bytes.
 	PageSize int
+	// Budget is what a pool with the default budget would get of
+	// [DefaultLockedBytes], in bytes, with Soft raised as far as it needs.
+	// Zero if not one page can be locked.
+	Budget int
 	// Backend is the best mechanism this system offers; empty where it
 	// offers none.
 	Backend Backend
+	// BackendReason is what the system answered for each better mechanism;
+	// empty for the best one.
+	BackendReason string
+	// DumpExclusion, ForkExclusion and ExitWipe name the calls that keep the
+	// pages out of core dumps and out of child processes, and that have the
+	// system zero them when the process ends; empty where the system has
+	// none.
+	DumpExclusion, ForkExclusion, ExitWipe string
 }
 
 // CurrentLimits reads the limits of this process. It changes nothing. Where
@@ -34,21 +46,35 @@ func CurrentLimits() (Limits, error) {
 	if err != nil {
 		return limits, fmt.Errorf("locked: %w", err)
 	}
-	limits.Backend = Backend(b.Name())
+	limits.Backend, limits.BackendReason = Backend(b.Name()), reasonOf(b)
+	l.Soft = max(l.Soft, min(l.Hard, DefaultLockedBytes))
+	limits.Budget = budgetWithin(DefaultLockedBytes, l, page.Size())
+	advised := page.Advised()
+	limits.DumpExclusion, limits.ForkExclusion, limits.ExitWipe = advised.Dump, advised.Fork, advised.Exit
 	return limits, nil
 }
 
+// rlimits is how a pool reads and raises the process's limit: the seam where
+// tests put a process of their own.
+type rlimits struct {
+	read  func() (page.Limits, error)
+	raise func(want uint64) error
+}
+
+// ofProcess is the limits of this very process.
+func ofProcess() rlimits { return rlimits{page.ReadLimits, page.RaiseSoftLimit} }
+
 // allowance cuts a wanted budget to what the process may lock, in whole pages.
 // It raises the soft limit where that alone is in the way.
-func allowance(want int) (budget int, limits page.Limits, err error) {
-	limits, err = page.ReadLimits()
+func (r rlimits) allowance(want int) (budget int, limits page.Limits, err error) {
+	limits, err = r.read()
 	if err != nil {
 		return 0, limits, err
 	}
 	if !limits.Exempt && uint64(want) > limits.Soft && limits.Hard > limits.Soft {
 		// Where that is forbidden, the limit in force has to do.
-		_ = page.RaiseSoftLimit(uint64(want))
-		if limits, err = page.ReadLimits(); err != nil {
+		_ = r.raise(uint64(want))
+		if limits, err = r.read(); err != nil {
 			return 0, limits, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,6 +127,10 @@ func NewPool(cfg Config) (*Pool, error) {
 // NewPoolOn is NewPool over a backend that is already open. Its argument's
 // type is internal: it is how the module's own tests inject faults.
 func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) {
+	return newPool(b, cfg, ofProcess())
+}
+
+func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.QuietPeriod < 0 {
 		return nil, fmt.Errorf("locked: negative value in %+v", cfg)
 	}
@@ -133,7 +138,7 @@ func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) {
 	if want == 0 {
 		want = DefaultLockedBytes
 	}
-	budget, limits, err := allowance(want)
+	budget, limits, err := r.allowance(want)
 	if err != nil {
 		return nil, fmt.Errorf("locked: %w", err)
 	}
@@ -263,7 +268,9 @@ type Stats struct {
 	LockedBytes     int         // bytes locked now, as the process's limit counts them
 	LockedBytesPeak int         // the most there were
 	Budget          int         // the most there may be
+	BudgetCut       bool        // the process's limit allows less than was asked for
 	Backend         Backend     // the mechanism in use
+	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
 	OpenBuffers     int         // buffers not yet destroyed: one that grows for ever is a leak
 	Waiters         int         // calls that wait for a slot
 	LastLimitError  *LimitError // the last time the system refused to lock; nil for never
@@ -277,9 +284,20 @@ func (p *Pool) Stats() Stats {
 		LockedBytes:     p.total,
 		LockedBytesPeak: p.peak,
 		Budget:          p.budget,
+		BudgetCut:       p.cut,
 		Backend:         Backend(p.backend.Name()),
+		BackendReason:   reasonOf(p.backend),
 		OpenBuffers:     p.openCount,
 		Waiters:         p.queues[0].Len() + p.queues[1].Len(),
 		LastLimitError:  p.lastLimit,
 	}
+}
+
+// reasonOf says on one line why no better backend is in use.
+func reasonOf(b page.Backend) string {
+	err := page.Missing(b)
+	if err == nil {
+		return ""
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -5,5 +5,3 @@ const lockCall = "mlock"
 
 // relockAfterNone: mlock(2) holds whatever the access becomes.
 const relockAfterNone = false
-
-func exclude(b []byte) error { return kernel{}.exclude(b) }

@@ -10,7 +10,3 @@ const lockCall = "mlock"
 
 // relockAfterNone: mlock holds whatever the access becomes.
 const relockAfterNone = false
-
-// exclude: memcall already asks for what the system has (MAP_NOCORE on
-// FreeBSD, MAP_CONCEAL on OpenBSD) when it allocates or locks.
-func exclude([]byte) error { return nil }

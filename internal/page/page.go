@@ -81,10 +81,12 @@ type Backend interface {
 	Charge(size int, dual bool) int
 
 	// Map returns a run of size bytes, a positive multiple of the page size,
-	// zeroed and locked. The view of a dual run starts with no access, a
-	// single run starts readable and writable. A backend without dual runs
-	// returns a single one. Where the system refuses to lock the pages the
-	// error is a *[LockError]. After an error nothing stays mapped.
+	// zeroed, locked, and advised as [Advised] says. The view of a dual run
+	// starts with no access, a single run starts readable and writable. A
+	// backend without dual runs returns a single one. Where the system refuses
+	// to lock the pages the error is a *[LockError]; where it refuses the
+	// advice, an error that names the call. After an error nothing stays
+	// mapped.
 	Map(size int, dual bool) (*Run, error)
 
 	// Protect sets the access of the run's view.
@@ -151,6 +153,9 @@ func Open(name string, hook Hook) (Backend, error) {
 		}
 		b, err := m.open(hook)
 		if err == nil {
+			if reasons != nil {
+				b = fallback{b, errors.Join(reasons...)}
+			}
 			return b, nil
 		}
 		if !errors.Is(err, errMissing) {
@@ -168,6 +173,22 @@ func Open(name string, hook Hook) (Backend, error) {
 	default:
 		return nil, ErrUnsupported
 	}
+}
+
+// fallback is a backend that [Open] chose because it could not have a better one.
+type fallback struct {
+	Backend
+	missing error
+}
+
+// Missing returns why [Open] did not choose a better backend than b: what the
+// system answered for each of them. It is nil if b is the best one, or was asked
+// for by name.
+func Missing(b Backend) error {
+	if f, ok := b.(fallback); ok {
+		return f.missing
+	}
+	return nil
 }
 
 // Names returns the names of the mechanisms this platform knows, best first,

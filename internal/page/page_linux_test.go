@@ -33,6 +33,9 @@ func TestPagesAreLockedAndKeptFromDumpsAndChildren(t *testing.T) {
 			if !m.Flags["dd"] || !m.Flags["dc"] {
 				t.Errorf("the %s is in dumps or children: flags %v", name, m.Flags)
 			}
+			if a := page.Advised(); m.Flags["dd"] != (a.Dump != "") || m.Flags["dc"] != (a.Fork != "") {
+				t.Errorf("Advised says %+v, the %s has the flags %v", a, name, m.Flags)
+			}
 			// The memfd view has no flag of its own: mlock of the window holds
 			// the pages that both share.
 			if locked := name == "window" || b.Name() != page.Memfd; locked && !m.Flags["lo"] {

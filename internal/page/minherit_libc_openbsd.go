@@ -1,0 +1,3 @@
+package page
+
+//go:cgo_import_dynamic libc_minherit minherit "libc.so"

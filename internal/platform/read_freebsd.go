@@ -1,0 +1,3 @@
+package platform
+
+func fromSysctl(s Sysctl) Facts { return FromFreeBSD(s) }

@@ -1,0 +1,259 @@
+//go:build !ios
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/memkeep/memkeep/internal/platform"
+	"github.com/memkeep/memkeep/locked"
+)
+
+var update = flag.Bool("update", false, "write the golden files of the output")
+
+// mainEnv makes the test binary be the program itself.
+const mainEnv = "MEMKEEP_DOCTOR"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mainEnv) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// strong is a Linux server on which nothing is left to mend.
+func strong() state {
+	return state{
+		OS: "linux", Arch: "amd64",
+		Limits: locked.Limits{
+			Soft: 8 << 20, Hard: locked.Unlimited, PageSize: 4096, Budget: 8 << 20, Backend: locked.MemfdSecret,
+			DumpExclusion: "MADV_DONTDUMP", ForkExclusion: "MADV_DONTFORK",
+		},
+		Probe: probe{Locked: 8192, Outside: platform.No},
+		Facts: platform.Facts{
+			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/dev/dm-1", Encrypted: platform.Yes}, {Name: "/dev/zram0", Memory: true}}},
+			Core:        platform.Core{Limited: true, Pattern: "core", Off: platform.No},
+			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "/sys/power/state offers disk"},
+			Tracing:     platform.Tracing{SameUser: platform.No, Why: "kernel.yama.ptrace_scope is 1", Dumpable: platform.No},
+		},
+	}
+}
+
+// poor is one in a container that nobody configured, under a desktop's kernel.
+func poor() state {
+	return state{
+		OS: "linux", Arch: "arm64",
+		Limits: locked.Limits{
+			Soft: 64 << 10, Hard: 64 << 10, PageSize: 4096, Budget: 64 << 10,
+			Backend: locked.Memfd, BackendReason: "not available: memfd_secret: operation not permitted",
+			DumpExclusion: "MADV_DONTDUMP", ForkExclusion: "MADV_DONTFORK",
+		},
+		Probe: probe{Locked: 4096, Outside: platform.Yes},
+		Facts: platform.Facts{
+			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/dev/sda2", Encrypted: platform.No}}},
+			Core:        platform.Core{Pattern: "|/usr/share/apport/apport %p", Piped: true, Limited: true, Off: platform.No},
+			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "/sys/power/state offers disk"},
+			Tracing:     platform.Tracing{SameUser: platform.Yes, Why: "kernel.yama.ptrace_scope is 0", Dumpable: platform.Yes},
+			Container:   "docker",
+		},
+	}
+}
+
+// nothing is one whose limit is zero.
+func nothing() state {
+	s := poor()
+	s.Limits.Soft, s.Limits.Hard, s.Limits.Budget = 0, 0, 0
+	s.Probe = probe{Err: &locked.LimitError{Requested: 4096}}
+	return s
+}
+
+// unsupported is a platform that can't lock memory.
+func unsupported() state {
+	return state{OS: "plan9", Arch: "amd64", LimitsErr: locked.ErrUnsupported, Probe: probe{Err: locked.ErrUnsupported}}
+}
+
+// others are systems with one mechanism.
+func onSystem(os string, l locked.Limits, f platform.Facts) state {
+	l.Soft, l.Hard, l.PageSize, l.Budget, l.Backend = locked.Unlimited, locked.Unlimited, 4096, 8<<20, locked.Memcall
+	return state{OS: os, Arch: "amd64", Limits: l, Probe: probe{Locked: 4096}, Facts: f}
+}
+
+func golden() map[string]state {
+	return map[string]state{
+		"strong": strong(), "poor": poor(), "nothing": nothing(), "unsupported": unsupported(),
+		"darwin": onSystem("darwin", locked.Limits{ForkExclusion: "VM_INHERIT_NONE"}, platform.Facts{
+			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/private/var/vm", Encrypted: platform.Yes}}},
+			Core:        platform.Core{Pattern: "/cores/core.%P", Limited: true, Off: platform.No},
+			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "kern.hibernatemode"},
+		}),
+		"freebsd": onSystem("freebsd", locked.Limits{DumpExclusion: "MADV_NOCORE", ForkExclusion: "INHERIT_NONE"}, platform.Facts{
+			Swap:    platform.Swap{Present: platform.Yes},
+			Core:    platform.Core{Pattern: "%N.core", Limited: true, Limit: locked.Unlimited, Off: platform.No},
+			Tracing: platform.Tracing{SameUser: platform.Yes, Why: "security.bsd.unprivileged_proc_debug"},
+		}),
+		"windows": onSystem("windows", locked.Limits{}, platform.Facts{
+			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: `?:\pagefile.sys`, Encrypted: platform.No}}},
+			Core:        platform.Core{Off: platform.Yes},
+			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "HibernateEnabled in the registry"},
+			Tracing:     platform.Tracing{SameUser: platform.Yes, Why: "Windows lets a user debug the processes of the same user"},
+		}),
+	}
+}
+
+func TestOutputIsTheGoldenOne(t *testing.T) {
+	t.Parallel()
+	for name, s := range golden() {
+		for ext, args := range map[string][]string{".txt": nil, ".json": {"-json"}} {
+			var out, errs bytes.Buffer
+			status := run(args, func() state { return s }, &out, &errs)
+			if want := map[bool]int{true: protected, false: unprotected}[s.Probe.Err == nil]; status != want || errs.Len() > 0 {
+				t.Errorf("%s: status %d, want %d; errors %q", name, status, want, errs.String())
+			}
+			file := filepath.Join("testdata", name+ext)
+			if *update {
+				if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A checkout may have the line ends of its system.
+			want = bytes.ReplaceAll(want, []byte("\r\n"), []byte("\n"))
+			if !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%s is not what %s prints now; if that was meant, run the test with -update:\n%s", file, name, out.String())
+			}
+		}
+	}
+}
+
+func TestWrongUsageIsStatusTwo(t *testing.T) {
+	t.Parallel()
+	never := func() state { t.Error("it examined the process"); return state{} }
+	for _, args := range [][]string{{"-yaml"}, {"now"}, {"-json", "x"}} {
+		var out, errs bytes.Buffer
+		if got := run(args, never, &out, &errs); got != wrongUsage || out.Len() > 0 || !strings.Contains(errs.String(), "usage: doctor") {
+			t.Errorf("%q: status %d, output %q, errors %q", args, got, out.String(), errs.String())
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestReportThatCanNotBeWrittenIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	var errs bytes.Buffer
+	if got := run(nil, strong, fullDisk{}, &errs); got == protected || !strings.Contains(errs.String(), "no space left") {
+		t.Errorf("status %d, errors %q", got, errs.String())
+	}
+}
+
+// Each finding says what it means in every case, and a weak point says what
+// mends it.
+func TestFindingsFollowTheFacts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, finding, status string
+		change                func(*state)
+	}{
+		{"exempt", "limit", good, func(s *state) { s.Limits.Exempt, s.Limits.Soft, s.Limits.Hard = true, 0, 0 }},
+		{"cut", "limit", weak, func(s *state) { s.Limits.Budget = 1 << 20 }},
+		{"a whole number of odd pages", "limit", good, func(s *state) { s.Limits.PageSize, s.Limits.Budget = 3<<20, 6<<20 }},
+		{"ENOSYS", "backend", weak, func(s *state) {
+			s.Limits.BackendReason = "not available: memfd_secret: function not implemented"
+		}},
+		{"no swap", "swap", good, func(s *state) { s.Facts.Swap = platform.Swap{Present: platform.No} }},
+		{"plain swap", "swap", weak, func(s *state) { s.Facts.Swap.Areas[0].Encrypted = platform.No }},
+		{"swap not known", "swap", unknown, func(s *state) { s.Facts.Swap.Areas[0].Encrypted = platform.Unknown }},
+		{"plain swap barred", "swap", good, func(s *state) { s.Facts.Swap.Areas[0].Encrypted, s.Facts.Swap.Barred = platform.No, true }},
+		{"no swap table", "swap", unknown, func(s *state) { s.Facts.Swap = platform.Swap{} }},
+		{"core of any size", "core", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core.Limit = platform.Yes, locked.Unlimited }},
+		{"core limit of 0", "core", good, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
+		{"core limit of 0 and a pipe", "core", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core.Piped = platform.Yes, true }},
+		{"core limit of 1 and a pipe", "core", good, func(s *state) {
+			s.Facts.Tracing.Dumpable, s.Facts.Core.Piped, s.Facts.Core.Limit = platform.Yes, true, 1
+		}},
+		{"core limit of 1 and a socket", "core", weak, func(s *state) {
+			s.Facts.Tracing.Dumpable, s.Facts.Core.Piped, s.Facts.Core.Limit, s.Facts.Core.Pattern = platform.Yes, true, 1, "@/run/core"
+		}},
+		{"core not known", "core", unknown, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core = platform.Yes, platform.Core{} }},
+		{"hibernation without memfd_secret", "hibernation", weak, func(s *state) { s.Limits.Backend = locked.Memfd }},
+		{"no hibernation", "hibernation", good, func(s *state) { s.Limits.Backend, s.Facts.Hibernation.Possible = locked.Memfd, platform.No }},
+		{"hibernation not known", "hibernation", unknown, func(s *state) { s.Facts.Hibernation.Possible = platform.Unknown }},
+		{"dumpable behind Yama", "tracing", good, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
+		{"dumpable", "tracing", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Tracing.SameUser = platform.Yes, platform.Yes }},
+		{"dumpable", "dumpable", weak, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
+		{"not tried", "outside", unknown, func(s *state) { s.Probe.Outside = platform.Unknown }},
+		{"readable", "outside", weak, func(s *state) {
+			s.Probe.Outside, s.Limits.BackendReason = platform.Yes, "not available: memfd_secret: function not implemented"
+		}},
+	} {
+		s := strong()
+		c.change(&s)
+		findings := diagnose(s)
+		i := slices.IndexFunc(findings, func(f finding) bool { return f.Name == c.finding })
+		if i < 0 {
+			t.Errorf("%s: no finding %q", c.name, c.finding)
+			continue
+		}
+		f := findings[i]
+		if f.Status != c.status || f.Text == "" {
+			t.Errorf("%s: %+v, want %s", c.name, f, c.status)
+		}
+		if f.Status == weak && len(f.Mend) == 0 || f.Status == good && len(f.Mend) > 0 {
+			t.Errorf("%s: %s is mended by %q", c.name, f.Status, f.Mend)
+		}
+	}
+	for _, f := range diagnose(strong()) {
+		if f.Status != good {
+			t.Errorf("of the strong server: %+v", f)
+		}
+	}
+}
+
+// The real thing, on whatever this runs on: the statuses agree with what the
+// library then does.
+func TestThisProcessIsToldTheTruth(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	status := run([]string{"-json"}, examine, &out, io.Discard)
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatalf("%v in %s", err, out.String())
+	}
+	pool, err := locked.NewPool(locked.Config{})
+	if err == nil {
+		defer pool.Close()
+		var b *locked.Buffer
+		if b, err = pool.New(32); err == nil {
+			defer b.Destroy()
+		}
+	}
+	if (err == nil) != (status == protected) || r.Protected != (err == nil) {
+		t.Errorf("status %d, protected %v, but locking gives %v", status, r.Protected, err)
+	}
+	if errors.Is(err, locked.ErrUnsupported) != (r.Limits == nil) {
+		t.Errorf("limits %+v where locking gives %v", r.Limits, err)
+	}
+	if err == nil {
+		if s := pool.Stats(); r.Limits.Budget != s.Budget || r.Limits.Backend != string(s.Backend) || r.Limits.BackendReason != s.BackendReason {
+			t.Errorf("limits %+v, a pool says %+v", r.Limits, s)
+		}
+	}
+	if testing.Verbose() {
+		fmt.Println(out.String())
+	}
+}
