@@ -233,6 +233,7 @@ type Stats struct {
 	LockedBytesPeak    int            // the most there were
 	LockedBytesAllowed int            // the most there may be: the budget
 	LockedBytesCut     bool           // the process's limit allows less than was asked for
+	DumpableBytes      int            // bytes that a core dump may hold, where the system can't leave them out
 	Backend            locked.Backend // the mechanism in use
 	BackendReason      string         // what the system answered for each better mechanism; empty for the best one, and for one that was forced
 	OpenBuffers        int            // buffers not yet destroyed: one that grows for ever is a leak
@@ -267,6 +268,7 @@ func (c *core) stats() Stats {
 		LockedBytesPeak:    pool.LockedBytesPeak,
 		LockedBytesAllowed: pool.Budget,
 		LockedBytesCut:     pool.BudgetCut,
+		DumpableBytes:      pool.DumpableBytes,
 		Backend:            pool.Backend,
 		BackendReason:      pool.BackendReason,
 		OpenBuffers:        pool.OpenBuffers,

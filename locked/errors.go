@@ -40,7 +40,7 @@ type LimitError struct {
 	Requested int    // bytes that were to be locked
 	Locked    int    // bytes this pool has locked
 	Budget    int    // bytes this pool may lock
-	Soft      uint64 // the process's limit in force, in bytes; [Unlimited] for none
+	Soft      uint64 // the process's limit in force, in bytes, as in [Limits]
 	Hard      uint64 // the limit up to which the process may raise Soft
 	Err       error  // the system's error; nil when the budget said no
 
@@ -52,8 +52,8 @@ const Unlimited = page.Unlimited
 
 func (e *LimitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "locked: can't lock %d bytes: %d of a budget of %d are locked, the process's limit is %s (hard limit %s)",
-		e.Requested, e.Locked, e.Budget, limitText(e.Soft), limitText(e.Hard))
+	fmt.Fprintf(&b, "locked: can't lock %d bytes: %d of a budget of %d are locked, the process's %s is %s (hard limit %s)",
+		e.Requested, e.Locked, e.Budget, limitName, limitText(e.Soft), limitText(e.Hard))
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}

@@ -97,6 +97,7 @@ func (p *Pool) unmapSlot(s *slot) error {
 	}
 	p.mapped--
 	p.total -= p.backend.Charge(len(s.run.View), s.run.Dual)
+	p.dumpable -= dumpable(s.run)
 	return nil
 }
 

@@ -8,9 +8,13 @@ import (
 
 // Limits is what the system lets this process lock.
 type Limits struct {
-	// Soft is the limit in force, in bytes; [Unlimited] for none.
+	// Soft is the limit in force, in bytes; [Unlimited] for none. It is
+	// RLIMIT_MEMLOCK on Unix, and on Windows the minimum working set, of which
+	// the system keeps a small part for itself.
 	Soft uint64
-	// Hard is the limit up to which the process may raise Soft by itself.
+	// Hard is the limit up to which the process may raise Soft by itself. On
+	// Windows a pool does that as it locks; nobody can tell beforehand how much
+	// memory the system will have to spare.
 	Hard uint64
 	// Exempt says that no limit holds this process: CAP_IPC_LOCK in the
 	// initial user namespace on Linux.
@@ -71,7 +75,7 @@ func (r rlimits) allowance(want int) (budget int, limits page.Limits, err error)
 	if err != nil {
 		return 0, limits, err
 	}
-	if !limits.Exempt && uint64(want) > limits.Soft && limits.Hard > limits.Soft {
+	if uint64(want) > limits.InReach() && !limits.RaisedAsLocked && limits.Hard > limits.Soft {
 		// Where that is forbidden, the limit in force has to do.
 		_ = r.raise(uint64(want))
 		if limits, err = r.read(); err != nil {
@@ -82,11 +86,7 @@ func (r rlimits) allowance(want int) (budget int, limits page.Limits, err error)
 }
 
 // budgetWithin is the largest multiple of the page size that is at most want
-// and within the limits in force.
+// and within reach.
 func budgetWithin(want int, l page.Limits, pageSize int) int {
-	budget := uint64(want)
-	if !l.Exempt {
-		budget = min(budget, l.Soft)
-	}
-	return int(budget) / pageSize * pageSize
+	return int(min(uint64(want), l.InReach())) / pageSize * pageSize
 }

@@ -15,6 +15,7 @@ func (b *Buffer) Pages() []byte {
 		return nil
 	}
 	b.slot.exposed = true
+	b.slot.run.Exposed = true
 	return b.slot.run.View
 }
 

@@ -94,6 +94,7 @@ type Pool struct {
 	total         int        // bytes charged by everything mapped
 	regions       int        // of these, by regions
 	peak          int
+	dumpable      int                  // bytes mapped that a core dump may hold
 	mapped        int                  // slots mapped, in hand or idle
 	small         int                  // of these, small use slots without the spare
 	spare         *slot                // the idle spare
@@ -267,6 +268,7 @@ func (p *Pool) Format(f fmt.State, _ rune) {
 type Stats struct {
 	LockedBytes     int         // bytes locked now, as the process's limit counts them
 	LockedBytesPeak int         // the most there were
+	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
 	Budget          int         // the most there may be
 	BudgetCut       bool        // the process's limit allows less than was asked for
 	Backend         Backend     // the mechanism in use
@@ -283,6 +285,7 @@ func (p *Pool) Stats() Stats {
 	return Stats{
 		LockedBytes:     p.total,
 		LockedBytesPeak: p.peak,
+		DumpableBytes:   p.dumpable,
 		Budget:          p.budget,
 		BudgetCut:       p.cut,
 		Backend:         Backend(p.backend.Name()),

@@ -72,6 +72,7 @@ func (r *Region) Free() error {
 	if err := p.backend.Unmap(r.run); err != nil {
 		return fmt.Errorf("locked: unmapping %d bytes: %w", len(r.run.Window), err)
 	}
+	p.dumpable -= dumpable(r.run)
 	r.run = nil
 	p.total -= r.charge
 	p.regions -= r.charge

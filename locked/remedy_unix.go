@@ -2,6 +2,9 @@
 
 package locked
 
+// limitName is what a LimitError calls the limit.
+const limitName = "limit"
+
 // remedy is the end of a LimitError's text.
 const remedy = "Raise the limit on locked memory: `ulimit -l unlimited` in the shell that starts the process " +
 	"(bash counts in KiB), LimitMEMLOCK=infinity in its systemd unit, " +

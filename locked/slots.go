@@ -217,7 +217,16 @@ func (p *Pool) mapRun(size int, dual bool, charge int) (*page.Run, error) {
 	}
 	p.total += charge
 	p.peak = max(p.peak, p.total)
+	p.dumpable += dumpable(run)
 	return run, nil
+}
+
+// dumpable is how many bytes of the run a core dump may hold.
+func dumpable(run *page.Run) int {
+	if run.Dumpable {
+		return len(run.View)
+	}
+	return 0
 }
 
 // limitError describes a refusal with the figures of now: the system's, or for

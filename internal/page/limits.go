@@ -12,6 +12,21 @@ type Limits struct {
 	// Exempt says that the process may lock beyond any limit (CAP_IPC_LOCK on
 	// Linux).
 	Exempt bool
+	// RaisedAsLocked says that a backend raises Soft towards Hard itself, as it
+	// locks (Windows).
+	RaisedAsLocked bool
+}
+
+// InReach returns how many bytes can be locked without another word: what the
+// limit in force allows, or what a backend may raise it to.
+func (l Limits) InReach() uint64 {
+	switch {
+	case l.Exempt:
+		return Unlimited
+	case l.RaisedAsLocked:
+		return max(l.Soft, l.Hard)
+	}
+	return l.Soft
 }
 
 // Lockable returns how many bytes can be locked once the soft limit is raised

@@ -12,9 +12,12 @@ import (
 // single is the backend over memcall: private memory at one address, locked
 // with mlock(2) or VirtualLock. It serves wherever memory can be locked, and
 // toggles the access of the only address it has.
-type single struct{ hook Hook }
+type single struct {
+	hook   Hook
+	system system // what an operating system needs besides memcall
+}
 
-func openMemcall(hook Hook) (Backend, error) { return single{hook}, nil }
+func openMemcall(hook Hook) (Backend, error) { return single{hook, realSystem()}, nil }
 
 func (single) Name() string { return Memcall }
 
@@ -41,12 +44,11 @@ func (s single) prepare(r *Run, guard int) error {
 	if err := s.protect(r.whole[len(r.whole)-guard:], None); err != nil {
 		return err
 	}
-	if err := s.hook.before("exclude"); err != nil {
+	err := s.exclude(r.View)
+	if err != nil && !errors.Is(err, errNotExcluded) {
 		return fmt.Errorf("exclude: %w", err)
 	}
-	if err := exclude(r.View); err != nil {
-		return fmt.Errorf("exclude: %w", err)
-	}
+	r.excluded, r.Dumpable = err == nil, err != nil
 	return s.lock(r.View)
 }
 
@@ -54,13 +56,31 @@ func (s single) Protect(r *Run, a Access) error {
 	if err := s.protect(r.View, a); err != nil {
 		return err
 	}
-	if relockAfterNone && a != None {
-		return s.lock(r.View)
+	if !relockAfterNone {
+		return nil
 	}
+	if a == None {
+		r.unlocked, r.Exposed = true, false
+		return nil
+	}
+	if !r.unlocked && !r.Exposed {
+		return nil
+	}
+	if err := s.lock(r.View); err != nil {
+		if r.unlocked {
+			// A secret must not come to lie there.
+			err = errors.Join(err, s.protect(r.View, None))
+		}
+		return err
+	}
+	r.unlocked = false
 	return nil
 }
 
 func (s single) Unmap(r *Run) error {
+	if err := s.include(r); err != nil {
+		return err
+	}
 	if err := s.hook.before("free"); err != nil {
 		return fmt.Errorf("free: %w", err)
 	}
@@ -74,17 +94,6 @@ func (s single) alloc(size int) ([]byte, error) {
 		return nil, fmt.Errorf("alloc: %w", err)
 	}
 	return memcall.Alloc(size)
-}
-
-func (s single) lock(b []byte) error {
-	err := s.hook.before("lock")
-	if err == nil {
-		err = memcall.Lock(b)
-	}
-	if err != nil {
-		return &LockError{lockCall, len(b), err}
-	}
-	return nil
 }
 
 func (s single) protect(b []byte, a Access) error {

@@ -1,16 +1,38 @@
 package page
 
-// mechanisms of Windows.
+import "golang.org/x/sys/windows"
+
+// mechanisms of Windows. A second mapping is left out: the package doc
+// says why.
 var mechanisms = []mechanism{{Memcall, openMemcall}}
 
-// lockCall names the system call behind memcall.Lock.
+// lockCall names the system call that locks.
 const lockCall = "VirtualLock"
 
-// relockAfterNone: making locked pages PAGE_NOACCESS can drop them from the
-// working set, and with it their lock. A run is wiped before it becomes
-// inaccessible, so nothing secret is unlocked in between.
+// relockAfterNone: the status that Windows gives for it says what happens
+// (STATUS_WAS_UNLOCKED, 0x40000017): "The page protection of a locked page was
+// changed to 'No Access' and the page was unlocked from memory and from the
+// process." A run is wiped before it becomes inaccessible, so nothing secret is
+// unlocked in between.
 const relockAfterNone = true
 
-// exclude: private pages have no child to go to, and a process's own dump is
-// written only when something asks for it.
-func exclude([]byte) error { return nil }
+// system is the calls that memcall doesn't have, or of whose errors it keeps the
+// text alone. Tests put another in its place: a Windows that the machine at hand
+// is not.
+type system struct {
+	lock          func(b []byte) error
+	workingSet    func() (workingSet, error)
+	setWorkingSet func(workingSet) error
+	exclude       func(b []byte) error
+	include       func(b []byte) error
+}
+
+func realSystem() system {
+	return system{
+		lock:          func(b []byte) error { return windows.VirtualLock(address(b), uintptr(len(b))) },
+		workingSet:    readWorkingSet,
+		setWorkingSet: setWorkingSet,
+		exclude:       excludeFromReports,
+		include:       includeInReports,
+	}
+}

@@ -53,8 +53,8 @@ func (a Access) String() string {
 	}
 }
 
-// A Run is a guarded run of locked pages, excluded from core dumps and, where
-// the system can, from child processes. It is made by [Backend.Map] and stays
+// A Run is a guarded run of locked pages, excluded, where the system can, from
+// core dumps and from child processes. It is made by [Backend.Map] and stays
 // valid until [Backend.Unmap]. The bytes lie outside the Go heap: no finalizer
 // may unmap a run while a slice of it lives.
 type Run struct {
@@ -65,8 +65,17 @@ type Run struct {
 	View []byte
 	// Dual says that Window and View are different addresses.
 	Dual bool
+	// Dumpable says that a core dump or crash report may hold the pages: the
+	// system can't leave them out, or leaves out no more.
+	Dumpable bool
+	// Exposed is set by an owner who gave the pages to somebody that may change
+	// their access by the system's own calls: where that can cost their lock,
+	// it is taken again with each change of access, until the view is closed.
+	Exposed bool
 
-	whole []byte // the reservation with its guards, in one piece
+	whole    []byte // the reservation with its guards, in one piece
+	excluded bool   // the system has a note of it, to be taken back
+	unlocked bool   // closing the view cost its lock
 }
 
 // Backend is one mechanism for guarded, locked pages. Implementations are safe
@@ -137,6 +146,10 @@ func (h Hook) before(call string) error {
 	}
 	return h(call)
 }
+
+// errNotExcluded says that the system doesn't leave pages out of its dumps. The
+// run is good all the same.
+var errNotExcluded = errors.New("not excluded from crash dumps")
 
 // errMissing says that the system does not have a mechanism.
 var errMissing = errors.New("not available")

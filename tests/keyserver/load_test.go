@@ -158,7 +158,8 @@ func TestLoadRefusesBadLines(t *testing.T) {
 func TestLoadFails(t *testing.T) {
 	t.Parallel()
 	needLocked(t)
-	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+	dir := publicDir(t)
+	for _, path := range []string{filepath.Join(dir, "none"), dir} {
 		c := launch(t, spec{args: []string{"-load", path}})
 		c.wait(exitFailed)
 		if !strings.Contains(c.errors(), "loading keys: ") || !strings.Contains(c.errors(), path) {

@@ -36,6 +36,9 @@ func needMemory(t testing.TB) {
 	if _, err := page.Open("", nil); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
+	// memguard raises nothing by itself, and the reason why it could not be
+	// raised shows in the limits.
+	_ = page.RaiseSoftLimit(enough)
 	limits, err := page.ReadLimits()
 	if err != nil {
 		t.Fatal(err)

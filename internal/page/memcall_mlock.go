@@ -1,0 +1,32 @@
+//go:build aix || darwin || freebsd || linux || netbsd || openbsd || solaris
+
+package page
+
+import "github.com/awnumar/memcall"
+
+// system: memcall is all that these need.
+type system struct{}
+
+func realSystem() system { return system{} }
+
+func (s single) lock(b []byte) error {
+	err := s.hook.before("lock")
+	if err == nil {
+		err = memcall.Lock(b)
+	}
+	if err != nil {
+		return &LockError{lockCall, len(b), err}
+	}
+	return nil
+}
+
+func (s single) exclude(b []byte) error {
+	if err := s.hook.before("exclude"); err != nil {
+		return err
+	}
+	return exclude(b)
+}
+
+// include has nothing to take back: what keeps pages out of a core dump ends
+// with their mapping.
+func (single) include(*Run) error { return nil }
