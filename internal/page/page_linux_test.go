@@ -2,10 +2,8 @@ package page_test
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -50,45 +48,6 @@ func emulated(m testenv.Mapping) bool {
 	return os.Getenv("MEMKEEP_EXEC") != "" && !m.Flags["dd"] && !m.Flags["dc"]
 }
 
-func TestChargeIsWhatTheKernelCounts(t *testing.T) {
-	// Not parallel: it watches the whole process.
-	conformanceInTurn(t, func(t *testing.T, b page.Backend, dual bool) {
-		before := testenv.LockedBytes(t)
-		const pages = 2
-		mapRun(t, b, pages, dual)
-		if got, want := testenv.LockedBytes(t)-before, b.Charge(pages*page.Size(), dual); got != want {
-			t.Errorf("the kernel counts %d bytes, Charge says %d", got, want)
-		}
-	})
-}
-
-func TestUnmapLeavesNothingBehind(t *testing.T) {
-	// Not parallel: it watches the whole process.
-	conformanceInTurn(t, func(t *testing.T, b page.Backend, dual bool) {
-		testenv.Lockable(t, b.Charge(page.Size(), dual))
-		locked := testenv.LockedBytes(t)
-		r, err := b.Map(page.Size(), dual)
-		if err != nil {
-			t.Fatal(err)
-		}
-		window, view := r.Window, r.View
-		if files := testenv.SecretFiles(t); len(files) > 0 {
-			t.Errorf("open while mapped: %v", files)
-		}
-		if err := b.Unmap(r); err != nil {
-			t.Fatal(err)
-		}
-		if now := testenv.LockedBytes(t); now != locked {
-			t.Errorf("%d bytes locked, %d before", now, locked)
-		}
-		for _, pages := range [][]byte{window, view} {
-			if m, ok := testenv.MappingOf(t, pages); ok && strings.Contains(m.Path, "mem") {
-				t.Errorf("still mapped: %+v", m)
-			}
-		}
-	})
-}
-
 func TestMemfdSecretIsUnreadableFromOutside(t *testing.T) {
 	t.Parallel()
 	b, err := page.Open(page.MemfdSecret, nil)
@@ -129,6 +88,32 @@ func readSelf(b []byte) ([]byte, error) {
 	return got, err
 }
 
+func TestRefusedLockIsALockError(t *testing.T) {
+	t.Parallel()
+	for _, name := range page.Names() {
+		call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Memcall: "lock"}[name]
+		calls := 0
+		b, err := page.Open(name, func(c string) error {
+			if c != call {
+				return nil
+			}
+			// The first mmap of memfd_secret is the reservation.
+			if calls++; call == "mmap" && calls == 1 {
+				return nil
+			}
+			return unix.EAGAIN
+		})
+		if err != nil {
+			t.Skipf("SKIPPED: this system has no %s: %v", name, err)
+		}
+		_, err = b.Map(page.Size(), true)
+		var refused *page.LockError
+		if !errors.As(err, &refused) || refused.Size != page.Size() || !errors.Is(err, unix.EAGAIN) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestMissingMechanismLeavesTheNextOne(t *testing.T) {
 	t.Parallel()
 	for _, errno := range []syscall.Errno{unix.ENOSYS, unix.EPERM} {
@@ -156,110 +141,6 @@ func TestMissingMechanismLeavesTheNextOne(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestRefusedLockIsALockError(t *testing.T) {
-	t.Parallel()
-	for _, name := range page.Names() {
-		call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Memcall: "lock"}[name]
-		calls := 0
-		b, err := page.Open(name, func(c string) error {
-			if c != call {
-				return nil
-			}
-			// The first mmap of memfd_secret is the reservation.
-			if calls++; call == "mmap" && calls == 1 {
-				return nil
-			}
-			return unix.EAGAIN
-		})
-		if err != nil {
-			t.Skipf("SKIPPED: this system has no %s: %v", name, err)
-		}
-		_, err = b.Map(page.Size(), true)
-		var refused *page.LockError
-		if !errors.As(err, &refused) || refused.Size != page.Size() || !errors.Is(err, unix.EAGAIN) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-}
-
-// Every call of a backend fails once. Each failure is reported with the name of
-// the call, nothing stays mapped, locked or open, and the next try works.
-func TestFailedCallLeavesNothingBehind(t *testing.T) {
-	// Not parallel: it watches the whole process.
-	for _, name := range page.Names() {
-		for _, dual := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s/dual=%v", name, dual), func(t *testing.T) {
-				if _, err := page.Open(name, nil); err != nil {
-					t.Skipf("SKIPPED: this system has no %s: %v", name, err)
-				}
-				testenv.Lockable(t, 2*page.Size())
-				failures := 0
-				for n := 1; ; n++ {
-					if failed := failNth(t, name, dual, n); !failed {
-						break
-					}
-					failures++
-				}
-				if failures < 5 {
-					t.Errorf("only %d calls were made to fail", failures)
-				}
-			})
-		}
-	}
-}
-
-// failNth runs a run's whole life with the nth call failing, and reports whether
-// there was an nth call.
-func failNth(t *testing.T, name string, dual bool, n int) bool {
-	t.Helper()
-	calls, failed := 0, ""
-	hook := func(call string) error {
-		if calls++; calls == n {
-			failed = call
-			return unix.EIO
-		}
-		return nil
-	}
-	locked, files := testenv.LockedBytes(t), len(testenv.SecretFiles(t))
-	life := func(b page.Backend) error {
-		r, err := b.Map(page.Size(), dual)
-		if err != nil {
-			return err
-		}
-		err = b.Protect(r, page.Read)
-		if failed := b.Unmap(r); failed != nil {
-			// The run is still ours.
-			err = errors.Join(err, failed, b.Unmap(r))
-		}
-		return err
-	}
-	b, err := page.Open(name, hook)
-	if err == nil {
-		err = life(b)
-	}
-	if failed == "" {
-		if err != nil {
-			t.Errorf("no call was made to fail: %v", err)
-		}
-		return false
-	}
-	if !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), failed) {
-		t.Errorf("call %d, %s, failed: the error is %q", n, failed, err)
-	}
-	if now := testenv.LockedBytes(t); now != locked {
-		t.Errorf("call %d, %s, failed: %d bytes locked, %d before", n, failed, now, locked)
-	}
-	if now := len(testenv.SecretFiles(t)); now != files {
-		t.Errorf("call %d, %s, failed: %d files open, %d before", n, failed, now, files)
-	}
-	if b != nil {
-		if err := life(b); err != nil {
-			t.Errorf("call %d, %s, failed: the next try too: %v", n, failed, err)
-		}
-	}
-	return true
 }
 
 func TestMoreThanTheMachineHasIsRefusedAtOnce(t *testing.T) {

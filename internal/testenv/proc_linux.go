@@ -1,23 +1,12 @@
 package testenv
 
 import (
-	"bufio"
-	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
 )
-
-// A Mapping is one entry of /proc/self/smaps.
-type Mapping struct {
-	Start, End uintptr
-	Perms      string
-	Path       string
-	Flags      map[string]bool // VmFlags of proc_pid_smaps(5)
-}
 
 // Mappings returns the process's mappings.
 func Mappings(t testing.TB) []Mapping {
@@ -26,25 +15,9 @@ func Mappings(t testing.TB) []Mapping {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var maps []Mapping
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if strings.Contains(fields[0], "-") {
-			var m Mapping
-			if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.Start, &m.End); err != nil {
-				t.Fatalf("%q: %v", lines.Text(), err)
-			}
-			m.Perms = fields[1]
-			m.Path = strings.Join(fields[5:], " ")
-			maps = append(maps, m)
-		} else if fields[0] == "VmFlags:" {
-			m := &maps[len(maps)-1]
-			m.Flags = make(map[string]bool)
-			for _, f := range fields[1:] {
-				m.Flags[f] = true
-			}
-		}
+	maps, err := parseMappings(raw)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return maps
 }
@@ -52,13 +25,7 @@ func Mappings(t testing.TB) []Mapping {
 // MappingOf returns the mapping that b lies in, and whether there is one.
 func MappingOf(t testing.TB, b []byte) (Mapping, bool) {
 	t.Helper()
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	for _, m := range Mappings(t) {
-		if m.Start <= at && at < m.End {
-			return m, true
-		}
-	}
-	return Mapping{}, false
+	return within(Mappings(t), uintptr(unsafe.Pointer(unsafe.SliceData(b))))
 }
 
 // LockedBytes returns how many bytes the kernel has locked for this process:
@@ -73,6 +40,13 @@ func LockedBytes(t testing.TB) int {
 		}
 	}
 	return max(flagged, vmLck(t))
+}
+
+// Locked reports whether the kernel has all of b locked.
+func Locked(t testing.TB, b []byte) bool {
+	t.Helper()
+	m, ok := MappingOf(t, b)
+	return ok && m.Flags["lo"] && m.End >= uintptr(unsafe.Pointer(unsafe.SliceData(b)))+uintptr(len(b))
 }
 
 func vmLck(t testing.TB) int {

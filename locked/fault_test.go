@@ -1,3 +1,5 @@
+//go:build linux || windows
+
 package locked_test
 
 import (
@@ -6,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
+
+// errInjected is what a system call that is made to fail returns.
+var errInjected = errors.New("injected")
 
 // Every system call of a pool's life fails once. The error of the operation it
 // belongs to names it, all other operations work, nothing leaks, and the pool
@@ -43,12 +46,12 @@ func failNth(t *testing.T, name string, n int) bool {
 	b, err := page.Open(name, func(call string) error {
 		if calls++; calls == n && failed == "" {
 			failed, atClose = call, closing
-			return unix.EIO
+			return errInjected
 		}
 		return nil
 	})
 	if err != nil {
-		if !errors.Is(err, unix.EIO) {
+		if !errors.Is(err, errInjected) {
 			t.Fatal(err)
 		}
 		return true
@@ -75,7 +78,7 @@ func failNth(t *testing.T, name string, n int) bool {
 	case len(reported) > 1:
 		t.Errorf("call %d, %s, failed: so did %d operations: %v", n, failed, len(reported), reported)
 	case len(reported) == 1:
-		if err := reported[0]; !strings.Contains(err.Error(), unix.EIO.Error()) || !strings.Contains(err.Error(), failed) || errors.Is(err, locked.ErrCorrupted) {
+		if err := reported[0]; !strings.Contains(err.Error(), errInjected.Error()) || !strings.Contains(err.Error(), failed) || errors.Is(err, locked.ErrCorrupted) {
 			t.Errorf("call %d, %s, failed: the error is %q", n, failed, err)
 		}
 	case failed == "mprotect" || atClose:
