@@ -23,8 +23,9 @@
 // system has no second mapping, or a tight budget is better spent on more slots,
 // window and view are one, and the library changes its access as it goes.
 //
-// Slots are locked into memory and kept out of core dumps and, where the system
-// can, of child processes. How is the [Backend]'s matter.
+// Slots are locked into memory and kept, where the system can, out of core dumps
+// and of child processes. How is the [Backend]'s matter; [Stats.DumpableBytes]
+// counts what a dump may hold.
 //
 // [CurrentLimits] tells what this process may lock and by what mechanism; the
 // program locked/doctor prints that, and what the system does with the rest of
@@ -46,6 +47,10 @@
 // another slot is counted with those it holds: when the waiting callers hold all
 // that Use gave out, the youngest of them gets ErrExhausted, and the others go
 // on.
+//
+// On Windows VirtualLock takes what the process's minimum working set holds. When
+// that is used up a pool raises it by what it locks, and never before, since as
+// much of the machine's memory is kept from everybody else. It stays raised.
 //
 // When the system refuses to lock memory, the error is a *[LimitError] with the
 // figures and the remedy, and what is open goes on working. A caller that may

@@ -11,7 +11,8 @@ import (
 
 // single is the backend over memcall: private memory at one address, locked
 // with mlock(2) or VirtualLock. It serves wherever memory can be locked, and
-// toggles the access of the only address it has.
+// toggles the access of the only address it has. Where a closed view loses its
+// lock, it is locked again before anything can be written to it.
 type single struct {
 	hook   Hook
 	system system // what an operating system needs besides memcall

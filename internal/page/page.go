@@ -17,6 +17,15 @@
 // state is one system call. A single run has one mapping, and its window and
 // view are the same bytes.
 //
+// Only Linux has dual runs. On Windows a section backed by the page file could be
+// mapped twice, but nothing that Microsoft documents says what the runs here rely on:
+// that pages locked through the window stay so whatever becomes of the view, when
+// a lock belongs to an address ("locks the specified region of the process's virtual
+// address space") and is lost when the protection of that address becomes no
+// access. Wine can't tell either: its sections are files on a disk. A run that is
+// locked once at its only address, and locked again when it was closed, needs no
+// such assumption.
+//
 // Guard pages are reserved address space with no memory behind it and no
 // access: touching one is a fault. They count towards no lock limit.
 package page

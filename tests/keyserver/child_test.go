@@ -168,14 +168,6 @@ func (c *child) await(text string) {
 	}
 }
 
-// signal sends a signal to the child.
-func (c *child) signal(s os.Signal) {
-	c.t.Helper()
-	if err := c.cmd.Process.Signal(s); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
 // wait waits for the child's end and checks its exit code.
 func (c *child) wait(code int) {
 	c.t.Helper()

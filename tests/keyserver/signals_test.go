@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix || windows
 
 package main
 
@@ -9,12 +9,22 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 const (
 	inFlightSeed = "in flight"
 	draining     = "draining"
 )
+
+// signal sends a signal to the child.
+func (c *child) signal(s os.Signal) {
+	c.t.Helper()
+	if err := testenv.Raise(c.cmd.Process.Pid, s); err != nil {
+		c.t.Fatal(err)
+	}
+}
 
 // beginSigning starts a server with one key, and a request that is under way.
 func beginSigning(t *testing.T, args ...string) (*child, *slow, []byte) {
