@@ -113,7 +113,7 @@ func lockAll(r rlimits, lock func() error) error {
 	if err != nil {
 		return err
 	}
-	if !limits.Exempt && limits.Soft != page.Unlimited {
+	if limits.InReach() != page.Unlimited {
 		if limits.Hard == page.Unlimited {
 			err = r.raise(page.Unlimited)
 		}

@@ -14,6 +14,3 @@ type Protection struct {
 	Fork string // keeps the pages out of child processes made by fork
 	Exit string // has the system zero the pages if the process ends before it wiped them
 }
-
-// Advised returns what this platform's mappings are protected by.
-func Advised() Protection { return advised }

@@ -66,6 +66,15 @@ func (s single) include(r *Run) error {
 	return nil
 }
 
+// Advised returns what this Windows protects mappings by. A run may be one too
+// many for it, and is [Run.Dumpable] then.
+func Advised() Protection {
+	if werExclude.Find() != nil {
+		return Protection{}
+	}
+	return Protection{Dump: "WerRegisterExcludedMemoryBlock"}
+}
+
 func excludeFromReports(b []byte) error {
 	if err := werExclude.Find(); err != nil {
 		return fmt.Errorf("%w: %w", errNotExcluded, err)

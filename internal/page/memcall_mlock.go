@@ -24,7 +24,13 @@ func (s single) exclude(b []byte) error {
 	if err := s.hook.before("exclude"); err != nil {
 		return err
 	}
-	return exclude(b)
+	if err := exclude(b); err != nil {
+		return err
+	}
+	if Advised().Dump == "" {
+		return errNotExcluded
+	}
+	return nil
 }
 
 // include has nothing to take back: what keeps pages out of a core dump ends

@@ -512,8 +512,8 @@ func TestThisWindowsLeavesRunsOutIfItCan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if missing := werExclude.Find() != nil; r.Dumpable != missing {
-		t.Errorf("the function is missing: %v; dumpable: %v", missing, r.Dumpable)
+	if missing := werExclude.Find() != nil; r.Dumpable != missing || (Advised().Dump == "") != missing {
+		t.Errorf("the function is missing: %v; dumpable: %v, advised: %+v", missing, r.Dumpable, Advised())
 	}
 	if err := s.Unmap(r); err != nil {
 		t.Error(err)

@@ -86,7 +86,10 @@ func (s state) limit() finding {
 func (s state) raiseLimit() []string {
 	switch s.OS {
 	case "windows":
-		return []string{"SetProcessWorkingSetSizeEx     (a larger minimum working set, within the limit of the process's job object)"}
+		return []string{
+			"JOB_OBJECT_LIMIT_WORKINGSET     (to be lifted from the process's job object: a pool raises the minimum working set itself)",
+			"SeIncreaseWorkingSetPrivilege     (\"Increase a process working set\" for its user, in secpol.msc, User Rights Assignment)",
+		}
 	case "linux", "android":
 		return []string{
 			"ulimit -l unlimited     (the shell that starts the process; bash counts in KiB)",
