@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,6 +17,22 @@ import (
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
+
+// limitOf returns the limit error that v carries, or fails.
+func limitOf(t *testing.T, v any) *locked.LimitError {
+	t.Helper()
+	err, _ := v.(error)
+	var limit *locked.LimitError
+	if !errors.As(err, &limit) {
+		t.Fatalf("got %v, which carries no *locked.LimitError", v)
+	}
+	for _, words := range []string{"ulimit -l", "LimitMEMLOCK"} {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%q does not say %q", err, words)
+		}
+	}
+	return limit
+}
 
 // exhaust makes buffers until there is no memory for one more, which must be
 // told by a panic with a limit error and cost nothing.

@@ -10,14 +10,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/memkeep/memkeep/enclave/memguard"
 	"github.com/memkeep/memkeep/internal/testenv"
-	"github.com/memkeep/memkeep/locked"
 )
 
 // soak is how long the reproductions of deadlocks run.
@@ -108,22 +106,6 @@ func panics(f func()) (v any) {
 	defer func() { v = recover() }()
 	f()
 	return nil
-}
-
-// limitOf returns the limit error that v carries, or fails.
-func limitOf(t *testing.T, v any) *locked.LimitError {
-	t.Helper()
-	err, _ := v.(error)
-	var limit *locked.LimitError
-	if !errors.As(err, &limit) {
-		t.Fatalf("got %v, which carries no *locked.LimitError", v)
-	}
-	for _, words := range []string{"ulimit -l", "LimitMEMLOCK"} {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%q does not say %q", err, words)
-		}
-	}
-	return limit
 }
 
 // secret returns n bytes that are not zero.
