@@ -85,11 +85,12 @@ type child struct {
 	contender  *contenders.Contender
 	store      contenders.Store // made with the first request
 	population *population
+	answers    *json.Encoder
 }
 
 func (c *child) serve(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
-	answers := json.NewEncoder(out)
+	c.answers = json.NewEncoder(out)
 	for lines.Scan() {
 		var r Request
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -99,7 +100,7 @@ func (c *child) serve(in io.Reader, out io.Writer) error {
 		if err != nil {
 			s.Error = err.Error()
 		}
-		if err := answers.Encode(s); err != nil {
+		if err := c.answers.Encode(s); err != nil {
 			return err
 		}
 	}
@@ -123,7 +124,7 @@ func (c *child) do(r Request) (Sample, error) {
 		return seal(c.store, r)
 	case OpPopulate:
 		var s Sample
-		c.population, s = populate(c.store, r)
+		c.population, s = populate(c.contender, c.store, r, func(s Sample) { _ = c.answers.Encode(s) }) // the last one counts
 		return s, nil
 	}
 	if c.population == nil {

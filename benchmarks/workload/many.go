@@ -6,6 +6,7 @@ import (
 	"fmt"
 	mrand "math/rand/v2"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/memkeep/memkeep/benchmarks/contenders"
@@ -27,8 +28,8 @@ func randomBytes(size int) []byte {
 }
 
 // populate seals r.Secrets secrets. If it fails, or takes longer than r.For, the
-// sample says how far it came.
-func populate(store contenders.Store, r Request) (*population, Sample) {
+// sample says how far it came; tell is told on the way.
+func populate(c *contenders.Contender, store contenders.Store, r Request, tell func(Sample)) (*population, Sample) {
 	w, err := store.Worker(r.Size)
 	if err != nil {
 		return nil, Sample{Error: err.Error()}
@@ -40,18 +41,63 @@ func populate(store contenders.Store, r Request) (*population, Sample) {
 	for ; n < r.Secrets && err == nil; n++ {
 		copy(secret, source)
 		p.secrets[n], err = w.Seal(secret)
-		if n%1024 == 1023 {
-			err = errors.Join(err, withinReason(began, r.For))
+		if n%1024 == 1023 && err == nil {
+			tell(Sample{Ops: int64(n + 1), Elapsed: time.Since(began), Unfinished: true, Footprint: halfway(n + 1)})
+			err = withinReason(began, r.For)
 		}
 	}
 	s := Sample{Ops: int64(n), Elapsed: time.Since(began)}
 	if err != nil {
-		s.Error = fmt.Sprintf("after %d of %d secrets: %v", n-1, r.Secrets, err)
-		p.secrets = p.secrets[:n-1]
+		if p.secrets[n-1] == nil { // else it was not sealing that ended it
+			n--
+		}
+		s.Error = fmt.Sprintf("after %d of %d secrets: %v", n, r.Secrets, err)
+		p.secrets = p.secrets[:n]
 	}
 	s.Footprint = takeFootprint().minus(before, len(p.secrets))
+	if errOpen := p.openAtOnce(c.Ways); errOpen != nil && s.Error == "" {
+		s.Error = errOpen.Error()
+	}
+	readProcess(s.Footprint)
 	runtime.KeepAlive(p)
 	return p, s
+}
+
+// openAtOnce has a secret open on each processor, all at the same time: so what
+// a store locks does not depend on who happened to meet.
+func (p *population) openAtOnce(ways []contenders.Way) error {
+	n := min(runtime.GOMAXPROCS(0), len(p.secrets))
+	for _, way := range ways {
+		var inside, done sync.WaitGroup
+		inside.Add(n)
+		errs := make([]error, n)
+		for i := range n {
+			done.Go(func() {
+				errs[i] = p.openWith(way, p.secrets[i], &inside)
+			})
+		}
+		done.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openWith keeps the secret open until all others are, or have failed.
+func (p *population) openWith(way contenders.Way, s contenders.Secret, inside *sync.WaitGroup) error {
+	arrive := sync.OnceFunc(inside.Done)
+	defer arrive()
+	w, err := p.store.Worker(p.size)
+	if err != nil {
+		return err
+	}
+	err = contenders.Do(w, way, s, func([]byte) error {
+		arrive()
+		inside.Wait()
+		return nil
+	})
+	return errors.Join(err, w.Close())
 }
 
 // withinReason ends a population that takes too long or would take the

@@ -51,22 +51,28 @@ type Sample struct {
 	Histogram []byte        `json:"histogram,omitempty"` // of latencies in ns, HDR V2 compressed
 	Footprint *Footprint    `json:"footprint,omitempty"`
 	Note      string        `json:"note,omitempty"`
-	Error     string        `json:"error,omitempty"`
+
+	// Unfinished says that the answer is still to come: how far it is, should
+	// the child not live to tell.
+	Unfinished bool `json:"unfinished,omitempty"`
+
+	Error string `json:"error,omitempty"`
 }
 
 // NsPerOp is the wall time for each operation, over all goroutines together.
 func (s Sample) NsPerOp() float64 { return float64(s.Elapsed) / float64(s.Ops) }
 
-// A Footprint is what a process holds with so many secrets at rest.
+// A Footprint is what a process holds with so many secrets at rest: -1 for what
+// is unknown.
 type Footprint struct {
 	Secrets   int   // how many there are: fewer than asked for if it failed
 	Heap      int64 // bytes on the Go heap for all of them
 	Objects   int64 // allocations for all of them
 	GC        int64 // ns that one collection takes, the median of some
 	GCBefore  int64 // the same without the secrets
-	Locked    int64 // bytes that the system has locked for the process; -1 if unknown
-	Mappings  int64 // of the process; -1 if unknown
-	RSS       int64 // bytes resident; -1 if unknown
+	Locked    int64 // bytes that the system has locked for the process
+	Mappings  int64 // of the process
+	RSS       int64 // bytes resident
 	RSSBefore int64 // the same without the secrets
 }
 
