@@ -14,8 +14,9 @@ import (
 )
 
 var (
-	white = color.White
-	grid  = color.Gray{0xe4}
+	white     = color.White
+	grid      = color.Gray{0xe4}
+	noteColor = color.Gray{0x60}
 )
 
 // A style is how a line is drawn, in all plots the same.
@@ -62,13 +63,12 @@ func styleOf(name string) style {
 // was measured.
 func (f figure) axes(p *plot.Plot, xs []float64) {
 	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	for _, s := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+	for _, s := range []*text.Style{&p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
 		size := s.Font.Size
 		s.Font = sans
 		s.Font.Size = size
 	}
-	p.Title.Text, p.X.Label.Text = f.title, f.x
-	p.Title.TextStyle.Font.Size, p.Title.Padding = 14, vg.Points(10)
+	p.X.Label.Text = f.x
 	p.X.Label.TextStyle.Font.Size = 10
 	p.X.Tick.Label.Font.Size, p.Y.Tick.Label.Font.Size = 10, 10
 	p.X.Label.Padding = vg.Points(4)

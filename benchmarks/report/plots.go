@@ -6,9 +6,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -43,19 +45,21 @@ func Plots(r *Results, folder string) error {
 	size := func(k Key) float64 { return float64(k.Size) }
 	goroutines := func(k Key) float64 { return float64(k.Goroutines) }
 	secrets := func(k Key) float64 { return float64(k.Secrets) }
-	note := fmt.Sprintf("medians of %d repeats; %s, %d cores", r.Environment.Repeats, r.Environment.CPU, r.Environment.Cores)
+	e := r.Environment
+	note := fmt.Sprintf("medians of %d repeats, %s; %s", e.Repeats, e.Date.Format(time.DateOnly), e.Machine())
 	for _, f := range []figure{
-		{file: timeBySizeFile, title: timeBySizeTitle, x: "size of the secret, bytes (" + note + ")",
+		{file: timeBySizeFile, title: timeBySizeTitle, x: "size of the secret, bytes",
 			series: timeSeries(r, Open, size), ticksY: timeTicks},
-		{file: throughputFile, title: throughputTitle, x: "goroutines (" + note + ")",
+		{file: throughputFile, title: throughputTitle, x: "goroutines",
 			series: throughputSeries(r, Parallel, goroutines), ticksY: rateTicks},
-		{file: lockedFile, title: lockedTitle, x: "secrets at rest (× where it failed)",
+		{file: lockedFile, title: lockedTitle, x: "secrets at rest (×: with more, it fails)",
 			series: lockedSeries(r), ticksY: byteTicks},
-		{file: mixFile, title: mixTitle, x: "secrets (" + note + ")",
+		{file: mixFile, title: mixTitle, x: "secrets at rest (×: with more, it fails)",
 			series: throughputSeries(r, Mix, secrets), ticksY: rateTicks},
-		{file: flatFile, title: flatTitle, x: "secrets at rest (" + note + ")",
+		{file: flatFile, title: flatTitle, x: "secrets at rest",
 			series: timeSeries(r, Hot, secrets), ticksY: timeTicks, fromZero: true},
 	} {
+		f.note = note
 		if err := f.draw(folder); err != nil {
 			return fmt.Errorf("%s: %w", f.file, err)
 		}
@@ -113,6 +117,7 @@ func seriesOf(r *Results, workload string, x func(Key) float64, y func(*Cell) fl
 
 type figure struct {
 	file, title, x string
+	note           string // in small letters below
 	series         []series
 	ticksY         func(low, high float64) []plot.Tick
 	fromZero       bool // the y axis is linear, from zero
@@ -160,21 +165,27 @@ func (f figure) draw(folder string) error {
 		}
 	}
 	p.Add(&endLabels{series: f.series, size: p.X.Tick.Label.Font.Size})
-	return save(p, filepath.Join(folder, f.file))
+	return f.save(p, filepath.Join(folder, f.file))
 }
 
 // save writes SVG. The fonts are those that are at hand where it is looked at:
 // Arial and Helvetica are as wide as Liberation Sans.
-func save(p *plot.Plot, path string) error {
+func (f figure) save(p *plot.Plot, path string) error {
 	canvas := vgsvg.New(plotWidth, plotHeight)
 	whole := draw.New(canvas)
 	whole.SetColor(white)
 	whole.Fill(whole.Rectangle.Path())
-	p.Draw(draw.Crop(whole, vg.Points(6), -labelWidth, vg.Points(4), -vg.Points(6)))
+	p.Draw(draw.Crop(whole, vg.Points(6), -labelWidth, vg.Points(24), -vg.Points(34)))
+	sty := p.X.Tick.Label
+	sty.XAlign, sty.YAlign = text.XLeft, text.YTop
+	sty.Font.Size = 14
+	whole.FillText(sty, vg.Point{X: vg.Points(10), Y: whole.Max.Y - vg.Points(8)}, f.title)
+	sty.Font.Size, sty.YAlign, sty.Color = 9, text.YBottom, noteColor
+	whole.FillText(sty, vg.Point{X: vg.Points(10), Y: vg.Points(8)}, f.note)
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {
 		return err
 	}
-	text := bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
-	return os.WriteFile(path, text, 0o644)
+	drawn := bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	return os.WriteFile(path, drawn, 0o644)
 }
