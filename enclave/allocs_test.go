@@ -1,5 +1,3 @@
-//go:build !race
-
 package enclave_test
 
 import (
@@ -9,8 +7,8 @@ import (
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
-// The race detector's sync.Pool drops at random, so it is not asked. Counting
-// allocations takes the process for itself: these tests are not parallel.
+// Counting allocations takes the process for itself: these tests are not
+// parallel. The race detector has allocations of its own.
 
 func TestUseAllocatesNothing(t *testing.T) {
 	e := newForAllocations(t)
@@ -20,13 +18,13 @@ func TestUseAllocatesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got != 0 {
+	if got != 0 && !testenv.Race {
 		t.Errorf("%v allocations", got)
 	}
 }
 
-// mostForOpen is the buffer, and what Open hands to the pool on the way.
-const mostForOpen = 4
+// mostForOpen is the buffer, and what the pool notes of the request.
+const mostForOpen = 2
 
 func TestOpenAllocatesLittle(t *testing.T) {
 	e := newForAllocations(t)
@@ -39,7 +37,7 @@ func TestOpenAllocatesLittle(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got < 1 || got > mostForOpen {
+	if got < 1 || got > mostForOpen && !testenv.Race {
 		t.Errorf("%v allocations, want 1 to %d", got, mostForOpen)
 	}
 }

@@ -1,5 +1,3 @@
-//go:build !race
-
 package syscalls
 
 import (
@@ -18,6 +16,7 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/memguard"
 	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
 )
 
 // operationEnv names the operation that a child repeats.
@@ -42,22 +41,25 @@ type operation struct {
 	name  string
 	most  int // calls of the system for each
 	least int
+	// once is the most where pages are mapped once, not twice: the library's own
+	// writing is then through the caller's view, which has to be opened for it.
+	once  int
 	start func() (func() error, error)
 }
 
 var operations = []operation{
-	{"getppid", 1, 1, func() (func() error, error) {
+	{"getppid", 1, 1, 1, func() (func() error, error) {
 		return func() error { unix.Getppid(); return nil }, nil
 	}},
-	{"Use", 0, 0, func() (func() error, error) {
+	{"Use", 0, 0, 0, func() (func() error, error) {
 		e, err := enclave.NewRandom(32)
 		return func() error { return e.Use(func([]byte) error { return nil }) }, err
 	}},
-	{"Use of 4,000 bytes", 0, 0, func() (func() error, error) {
+	{"Use of 4,000 bytes", 0, 0, 0, func() (func() error, error) {
 		e, err := enclave.NewRandom(4000)
 		return func() error { return e.Use(func([]byte) error { return nil }) }, err
 	}},
-	{"UseAll", 0, 0, func() (func() error, error) {
+	{"UseAll", 0, 0, 0, func() (func() error, error) {
 		a, err := enclave.NewRandom(32)
 		if err != nil {
 			return nil, err
@@ -65,7 +67,7 @@ var operations = []operation{
 		b, err := enclave.NewRandom(64)
 		return func() error { return enclave.UseAll(func([][]byte) error { return nil }, a, b) }, err
 	}},
-	{"Open and Destroy", 2, 1, func() (func() error, error) {
+	{"Open and Destroy", 2, 1, 4, func() (func() error, error) {
 		e, err := enclave.NewRandom(32)
 		return func() error {
 			b, err := e.Open()
@@ -75,7 +77,7 @@ var operations = []operation{
 			return b.Destroy()
 		}, err
 	}},
-	{"the drop-in's Open and Destroy", 2, 1, func() (func() error, error) {
+	{"the drop-in's Open and Destroy", 2, 1, 4, func() (func() error, error) {
 		e := memguard.NewEnclaveRandom(32)
 		return func() error {
 			b, err := e.Open()
@@ -86,7 +88,7 @@ var operations = []operation{
 			return nil
 		}, nil
 	}},
-	{"New", 0, 0, func() (func() error, error) {
+	{"New", 0, 0, 0, func() (func() error, error) {
 		secret := make([]byte, 32)
 		return func() error { _, err := enclave.New(secret); return err }, nil
 	}},
@@ -149,6 +151,9 @@ func TestSystemCallsForEachOperation(t *testing.T) {
 	if out, err := exec.Command(strace, "-f", "true").CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: strace may not trace here: %v: %s", err, out)
 	}
+	if testenv.Race {
+		t.Skip("SKIPPED: the race detector calls the system on its own account")
+	}
 	for _, o := range operations {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
@@ -161,14 +166,30 @@ func TestSystemCallsForEachOperation(t *testing.T) {
 				}
 			}
 			t.Logf("%.4f system calls each; in %d, with those of the runtime's scheduling: %v", float64(total)/rounds, rounds, calls)
-			if total > o.most*rounds+slack {
-				t.Errorf("%d system calls in %d, at most %d each: %v", total, rounds, o.most, calls)
+			most := o.most
+			if mappedOnce(t) {
+				most = o.once
+			}
+			if total > most*rounds+slack {
+				t.Errorf("%d system calls in %d, at most %d each: %v", total, rounds, most, calls)
 			}
 			if total < o.least*rounds {
 				t.Errorf("%d system calls in %d, at least %d each: the count does not count", total, rounds, o.least)
 			}
 		})
 	}
+}
+
+// mappedOnce is whether the children's pages may be mapped once: by the backend
+// of last resort, and under a budget below the usual one, which is better spent
+// on more buffers.
+func mappedOnce(t *testing.T) bool {
+	t.Helper()
+	limits, err := locked.CurrentLimits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limits.Backend == locked.Memcall || !limits.Exempt && limits.Hard < locked.DefaultLockedBytes
 }
 
 // traced runs the operation under strace and returns how often each system
