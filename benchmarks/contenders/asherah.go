@@ -15,7 +15,7 @@ func asherah() []*Contender {
 			About:    about,
 			Module:   "github.com/godaddy/asherah/go/securememory",
 			Ways:     []Way{Use},
-			Promises: Promises{ReadOnly: true, After: map[Way]AfterClose{Use: Faults}},
+			Promises: Promises{ReadOnly: true, Locks: LocksSecrets, After: map[Way]AfterClose{Use: Faults}},
 			Start:    func() (Store, error) { return asherahStore{factory}, nil },
 		}
 	}

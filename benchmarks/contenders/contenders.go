@@ -38,7 +38,20 @@ type Promises struct {
 	Encrypted bool               // at rest; a changed ciphertext does not open
 	ReadOnly  bool               // a write to the open secret faults
 	After     map[Way]AfterClose // what a slice that was kept shows
+	Locks     Locks              // what has locked pages of its own for as long as it lives
 }
+
+// Locks is what a contender locks pages for, besides what it keeps for itself.
+type Locks int
+
+const (
+	// LocksNothing: what is locked does not grow with secrets or workers.
+	LocksNothing Locks = iota
+	// LocksWorkers: each worker has at least a page.
+	LocksWorkers
+	// LocksSecrets: each secret has at least a page.
+	LocksSecrets
+)
 
 // AfterClose is what the caller's slice shows after the secret was closed.
 type AfterClose int

@@ -14,7 +14,7 @@ func lockedBuffer() *Contender {
 		About:    "a locked.Buffer for each secret, frozen and always open: never encrypted, never closed; the pool's budget is whatever the process may lock",
 		Module:   "github.com/memkeep/memkeep",
 		Ways:     []Way{Use},
-		Promises: Promises{ReadOnly: true},
+		Promises: Promises{ReadOnly: true, Locks: LocksSecrets},
 		Start: func() (Store, error) {
 			p, err := locked.NewPool(locked.Config{LockedBytes: lockedBudget})
 			if err != nil {

@@ -45,7 +45,9 @@ func Run(ctx context.Context, p Plan, progress Progress) (*report.Results, error
 		merged:   map[*report.Cell]*hdrhistogram.Histogram{},
 	}
 	groups := p.groups()
-	total := len(contenders.All()) + (len(contenders.Lines())+1)*p.Repeats
+	starts := 1
+	eachContender(func(contenders.Line) { starts++ })
+	total := len(contenders.All()) + starts*p.Repeats*firsts
 	for _, g := range groups {
 		total += len(g.cells)*p.Repeats + len(g.populations())
 	}
@@ -112,6 +114,10 @@ func (r *runner) check(ctx context.Context) error {
 	return nil
 }
 
+// firsts is how often more than others this is repeated: it takes milliseconds,
+// and much of that is the system's starting of a process, which varies.
+const firsts = 5
+
 // first measures the time from the start of a process until it has opened its
 // first secret. It is the parent that looks at the clock.
 func (r *runner) first(ctx context.Context) error {
@@ -120,7 +126,7 @@ func (r *runner) first(ctx context.Context) error {
 		cells = append(cells, &cell{Cell: &report.Cell{Key: report.Key{Workload: report.First, Line: l.Name, Size: smallest}}, contender: l.Contender})
 	})
 	r.add(cells)
-	for repeat := range r.Repeats {
+	for repeat := range r.Repeats * firsts {
 		for _, i := range r.order.Perm(len(cells)) {
 			c := cells[i]
 			r.progress.Begin("time to the first secret")

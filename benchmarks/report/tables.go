@@ -81,7 +81,7 @@ func (e Environment) Load() string { return e.LoadBefore }
 
 func (p printer) contenders() {
 	t := p.table("Who took part", "contender", "version", "what it is")
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: 100}})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: 100, WidthMaxEnforcer: text.WrapSoft}})
 	for _, c := range p.Results.Contenders {
 		about := c.About
 		if c.Skipped != "" {
@@ -179,7 +179,7 @@ func (p printer) parallel() {
 	counts := p.Values(Parallel, func(k Key) int { return k.Goroutines })
 	header := []any{"", "contender"}
 	for _, n := range counts {
-		header = append(header, fmt.Sprintf("%d goroutines", n))
+		header = append(header, goroutines(Key{Goroutines: n}))
 	}
 	t := p.table("Opening, reading and closing 32 bytes from several goroutines: throughput, and in brackets the multiple of one goroutine's", header...)
 	for _, line := range p.Lines(Parallel) {

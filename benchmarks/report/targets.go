@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Names of lines that the targets speak of.
 const (
@@ -88,13 +91,14 @@ func (b bound) judge() Target {
 	return t
 }
 
-// heapPerSecret is that of the largest population.
+// heapPerSecret is that of the largest population, to a tenth of a byte: what
+// else was allocated meanwhile is some kilobytes.
 func heapPerSecret(r *Results) Spread {
 	best := Spread{}
 	for _, n := range r.Values(Populate, func(k Key) int { return k.Secrets }) {
 		f := r.Find(Key{Workload: Populate, Line: lineMemkeep, Size: 32, Secrets: n}).footprint()
 		if f != nil && f.Secrets == n {
-			best = SpreadOf([]float64{f.PerSecret()})
+			best = SpreadOf([]float64{math.Round(10*f.PerSecret()) / 10})
 		}
 	}
 	return best

@@ -119,7 +119,7 @@ func (c *child) do(r Request) (Sample, error) {
 	case OpCheck:
 		return c.check(r)
 	case OpOpen:
-		return open(c.store, r)
+		return open(c.contender, c.store, r)
 	case OpSeal:
 		return seal(c.store, r)
 	case OpPopulate:

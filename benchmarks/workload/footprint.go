@@ -1,12 +1,15 @@
 package workload
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/memkeep/memkeep/benchmarks/contenders"
 )
 
 // takeFootprint measures the process as it is: Heap and Objects are all that is
@@ -78,6 +81,18 @@ func readProcess(f *Footprint) {
 		}
 	}
 	f.Locked = max(flagged, f.Locked)
+}
+
+// checkLocked fails where less is locked than the contender promises for so many
+// secrets and workers: some go on without the lock when the system refuses it.
+func checkLocked(c *contenders.Contender, secrets, workers int) error {
+	owners := map[contenders.Locks]int{contenders.LocksSecrets: secrets, contenders.LocksWorkers: workers}[c.Promises.Locks]
+	f := &Footprint{Locked: -1}
+	readProcess(f)
+	if want := int64(owners) * int64(os.Getpagesize()); f.Locked >= 0 && f.Locked < want {
+		return fmt.Errorf("goes on unlocked: %d bytes are locked, where %d in pages of their own take %d", f.Locked, owners, want)
+	}
+	return nil
 }
 
 // memoryAvailable returns what the machine has left and has, in bytes; 0 where

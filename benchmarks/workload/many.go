@@ -19,6 +19,7 @@ type population struct {
 	secrets []contenders.Secret
 	size    int
 	plans   map[Op][][]step // made when first needed
+	purged  bool
 }
 
 func randomBytes(size int) []byte {
@@ -55,8 +56,8 @@ func populate(c *contenders.Contender, store contenders.Store, r Request, tell f
 		p.secrets = p.secrets[:n]
 	}
 	s.Footprint = takeFootprint().minus(before, len(p.secrets))
-	if errOpen := p.openAtOnce(c.Ways); errOpen != nil && s.Error == "" {
-		s.Error = errOpen.Error()
+	if err := errors.Join(p.openAtOnce(c.Ways), checkLocked(c, len(p.secrets), 0)); err != nil && s.Error == "" {
+		s.Error = err.Error()
 	}
 	readProcess(s.Footprint)
 	runtime.KeepAlive(p)
@@ -235,6 +236,14 @@ func (p *population) purge(c *contenders.Contender) (Sample, error) {
 	if !ok {
 		return Sample{}, errNoPurge
 	}
+	// What was encrypted is there as before, and the next purge does the same
+	// again. What was not is gone.
+	if p.purged && !c.Promises.Encrypted {
+		if err := p.reseal(); err != nil {
+			return Sample{}, err
+		}
+	}
+	p.purged = true
 	runtime.GC()
 	began := time.Now()
 	if err := purger.Purge(); err != nil {
@@ -247,6 +256,20 @@ func (p *population) purge(c *contenders.Contender) (Sample, error) {
 		}
 	}
 	return s, nil
+}
+
+// reseal replaces every secret.
+func (p *population) reseal() error {
+	for i, old := range p.secrets {
+		if err := p.worker.Free(old); err != nil {
+			return err
+		}
+		var err error
+		if p.secrets[i], err = p.worker.Seal(randomBytes(p.size)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoPurge = errors.New("has no purge: its secrets are closed one by one")

@@ -9,7 +9,7 @@ import (
 // open measures opening, touching and closing. Each goroutine has a secret of
 // its own: with a common one, contenders that lock it would wait for each
 // other.
-func open(store contenders.Store, r Request) (s Sample, err error) {
+func open(c *contenders.Contender, store contenders.Store, r Request) (s Sample, err error) {
 	var tasks []task
 	for range max(1, r.Goroutines) {
 		w, errW := store.Worker(r.Size)
@@ -23,6 +23,9 @@ func open(store contenders.Store, r Request) (s Sample, err error) {
 		defer func() { err = errors.Join(err, w.Free(secret), w.Close()) }()
 		use, t := opener(w, r.Way), new(touch)
 		tasks = append(tasks, task{op: func(int) error { return use(secret, t.read) }})
+	}
+	if err := checkLocked(c, len(tasks), len(tasks)); err != nil {
+		return Sample{}, err
 	}
 	return measure(r.For, r.Latency, tasks)
 }

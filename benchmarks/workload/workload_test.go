@@ -84,8 +84,8 @@ func TestAnErrorEndsAMeasurement(t *testing.T) {
 }
 
 func TestLatenciesAreThoseOfEveryCall(t *testing.T) {
-	_, store := bareStore(t)
-	s, err := open(store, Request{Op: OpOpen, Way: contenders.Use, Size: 32, Goroutines: 2, Latency: true, For: 5 * time.Millisecond})
+	c, store := bareStore(t)
+	s, err := open(c, store, Request{Op: OpOpen, Way: contenders.Use, Size: 32, Goroutines: 2, Latency: true, For: 5 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,6 +181,59 @@ func TestAPurgeThatLeavesASecretIsAnError(t *testing.T) {
 	p.store = store
 	if _, err := p.purge(c); !errors.Is(err, errNoPurge) {
 		t.Errorf("found %v", err)
+	}
+}
+
+func TestAPurgeIsTimedOnSecretsThatAreThere(t *testing.T) {
+	c, err := contenders.Find("locked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := c.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, s := populate(c, store, Request{Size: 32, Secrets: 4, For: time.Hour}, silently)
+	if s.Error != "" {
+		t.Fatal(s.Error)
+	}
+	w, err := store.Worker(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := p.purge(c); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Use(p.secrets[0], func([]byte) error { return nil }); err == nil {
+			t.Error("opens after a purge")
+		}
+	}
+	if err := p.reseal(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Use(p.secrets[0], func([]byte) error { return nil }); err != nil {
+		t.Errorf("sealed anew: %v", err)
+	}
+	if err := errors.Join(p.close(), store.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The bare cipher locks nothing, whatever it says here.
+func TestAContenderThatGoesOnUnlockedIsFound(t *testing.T) {
+	c, store := bareStore(t)
+	if f := takeFootprint(); f.Locked < 0 {
+		t.Skip("SKIPPED: this system does not say what is locked")
+	}
+	c.Promises.Locks = contenders.LocksSecrets
+	if _, s := populate(c, store, Request{Size: 32, Secrets: 100_000, For: time.Hour}, silently); !strings.Contains(s.Error, "goes on unlocked") {
+		t.Errorf("100,000 secrets: %q", s.Error)
+	}
+	c.Promises.Locks = contenders.LocksWorkers
+	_, err := open(c, store, Request{Op: OpOpen, Size: 32, Goroutines: 1000, For: time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "goes on unlocked") {
+		t.Errorf("1,000 workers: %v", err)
 	}
 }
 
