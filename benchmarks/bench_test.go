@@ -1,104 +1,89 @@
-// Package benchmarks compares memkeep with its peers in one run, on the same
-// secrets. Absolute times mean little on a shared machine: compare the lines of
-// one run with each other, or two runs with benchstat.
-//
-//	go test -bench . -count 10 ./benchmarks | tee new.txt && benchstat new.txt
-package benchmarks
+package main
 
 import (
-	"bytes"
-	"crypto/rand"
 	"fmt"
+	"strings"
 	"testing"
 
-	"github.com/awnumar/memguard"
-	"golang.org/x/crypto/chacha20poly1305"
-
-	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/benchmarks/contenders"
 )
+
+// The contenders of the program, one measurement at a time, for benchstat:
+//
+//	go test -bench Open/32B -count 10 ./benchmarks | tee new.txt && benchstat -col /impl new.txt
+//
+// All run in one process here, so they share its heap and its limit on locked
+// memory: what is published comes from the program.
 
 // sizes of secrets, in bytes.
 var sizes = []int{32, 256, 4096, 65536}
 
-func secretOf(size int) []byte {
-	secret := make([]byte, size)
-	rand.Read(secret)
-	return secret
-}
-
-// A contender opens one secret once, hands it to check, and closes it again.
-type contender struct {
-	name  string
-	setup func(b *testing.B, secret []byte) (open func(check func([]byte) error) error)
-}
-
-var contenders = []contender{
-	{"memkeep.Use", func(b *testing.B, secret []byte) func(func([]byte) error) error {
-		e := newEnclave(b, secret)
-		return func(check func([]byte) error) error { return e.Use(check) }
-	}},
-	{"memkeep.Open", func(b *testing.B, secret []byte) func(func([]byte) error) error {
-		e := newEnclave(b, secret)
-		return func(check func([]byte) error) error {
-			buffer, err := e.Open()
-			if err != nil {
-				return err
-			}
-			if err := check(buffer.Bytes()); err != nil {
-				return err
-			}
-			return buffer.Destroy()
-		}
-	}},
-	{"memguard.Open", func(b *testing.B, secret []byte) func(func([]byte) error) error {
-		e := memguard.NewEnclave(bytes.Clone(secret))
-		return func(check func([]byte) error) error {
-			buffer, err := e.Open()
-			if err != nil {
-				return err
-			}
-			defer buffer.Destroy()
-			return check(buffer.Bytes())
-		}
-	}},
-	// The floor: the cipher alone, its key and plaintext in ordinary memory.
-	{"bare", func(b *testing.B, secret []byte) func(func([]byte) error) error {
-		aead, err := chacha20poly1305.NewX(secretOf(chacha20poly1305.KeySize))
-		if err != nil {
-			b.Fatal(err)
-		}
-		nonce := secretOf(chacha20poly1305.NonceSizeX)
-		sealed := aead.Seal(nil, nonce, secret, nil)
-		plaintext := make([]byte, 0, len(secret))
-		return func(check func([]byte) error) error {
-			opened, err := aead.Open(plaintext, nonce, sealed, nil)
-			if err != nil {
-				return err
-			}
-			return check(opened)
-		}
-	}},
-}
-
-func newEnclave(b *testing.B, secret []byte) *enclave.Enclave {
+// stored starts the contender and returns one of its workers.
+func stored(b *testing.B, c *contenders.Contender, size int) (contenders.Store, contenders.Worker) {
 	b.Helper()
-	e, err := enclave.New(bytes.Clone(secret))
+	if c.Skipped != "" {
+		b.Skip("SKIPPED: " + c.Skipped)
+	}
+	store, err := c.Start()
 	if err != nil {
 		b.Fatal(err)
 	}
-	return e
+	b.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	if err := contenders.Check(c, store, size); err != nil {
+		b.Fatal(err)
+	}
+	return store, worker(b, store, size)
 }
+
+func worker(b *testing.B, store contenders.Store, size int) contenders.Worker {
+	b.Helper()
+	w, err := store.Worker(size)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return w
+}
+
+// sealed returns a secret that is freed when the benchmark ends.
+func sealed(b *testing.B, w contenders.Worker, size int) contenders.Secret {
+	b.Helper()
+	s, err := w.Seal(make([]byte, size))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := w.Free(s); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+// name is a line's label without blanks, for benchstat.
+func name(l contenders.Line) string { return strings.ReplaceAll(l.Label(), " ", ".") }
+
+func nothing([]byte) error { return nil }
 
 // BenchmarkOpen is one secret opened, looked at and closed.
 func BenchmarkOpen(b *testing.B) {
 	for _, size := range sizes {
-		for _, c := range contenders {
-			b.Run(fmt.Sprintf("size=%d/impl=%s", size, c.name), func(b *testing.B) {
-				open := start(b, c, size)
+		for _, l := range contenders.Lines() {
+			b.Run(fmt.Sprintf("%dB/impl=%s", size, name(l)), func(b *testing.B) {
+				_, w := stored(b, l.Contender, size)
+				s := sealed(b, w, size)
 				b.ReportAllocs()
 				b.SetBytes(int64(size))
 				for b.Loop() {
-					if err := open(nothing); err != nil {
+					if err := contenders.Do(w, l.Way, s, nothing); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -107,18 +92,18 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenParallel is the same from every processor at once.
+// BenchmarkOpenParallel is the same from every processor at once, each with a
+// secret of its own.
 func BenchmarkOpenParallel(b *testing.B) {
-	for _, c := range contenders {
-		// The bare cipher's plaintext belongs to one goroutine.
-		if c.name == "bare" {
-			continue
-		}
-		b.Run("size=32/impl="+c.name, func(b *testing.B) {
-			open := start(b, c, 32)
+	for _, l := range contenders.Lines() {
+		b.Run("32B/impl="+name(l), func(b *testing.B) {
+			store, first := stored(b, l.Contender, 32)
+			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
+				w := worker(b, store, 32)
+				s := sealed(b, first, 32)
 				for pb.Next() {
-					if err := open(nothing); err != nil {
+					if err := contenders.Do(w, l.Way, s, nothing); err != nil {
 						b.Error(err)
 						return
 					}
@@ -128,56 +113,26 @@ func BenchmarkOpenParallel(b *testing.B) {
 	}
 }
 
-// start sets a contender up and checks that it gives the right secret: a fast
-// wrong answer wins nothing.
-func start(b *testing.B, c contender, size int) func(func([]byte) error) error {
-	b.Helper()
-	secret := secretOf(size)
-	open := c.setup(b, secret)
-	err := open(func(got []byte) error {
-		if !bytes.Equal(got, secret) {
-			return fmt.Errorf("%s opened another secret", c.name)
-		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return open
-}
-
-func nothing([]byte) error { return nil }
-
-// BenchmarkSeal is one secret sealed, its source wiped, the enclave dropped.
+// BenchmarkSeal is one secret sealed, its source wiped where the contender
+// wipes it, and freed where it has to be.
 func BenchmarkSeal(b *testing.B) {
 	for _, size := range sizes {
-		source := secretOf(size)
-		b.Run(fmt.Sprintf("size=%d/impl=memkeep", size), func(b *testing.B) {
-			secret := make([]byte, size)
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(secret, source)
-				if _, err := enclave.New(secret); err != nil {
-					b.Fatal(err)
+		for _, c := range contenders.All() {
+			b.Run(fmt.Sprintf("%dB/impl=%s", size, c.Name), func(b *testing.B) {
+				_, w := stored(b, c, size)
+				secret := make([]byte, size)
+				b.ReportAllocs()
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					s, err := w.Seal(secret)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if err := w.Free(s); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
-		b.Run(fmt.Sprintf("size=%d/impl=memguard", size), func(b *testing.B) {
-			secret := make([]byte, size)
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(secret, source)
-				memguard.NewEnclave(secret)
-			}
-		})
-	}
-}
-
-// Every contender passes start, whether or not the benchmarks are run.
-func TestContendersOpenTheSecretTheyWereGiven(t *testing.T) {
-	for _, c := range contenders {
-		if r := testing.Benchmark(func(b *testing.B) { start(b, c, 64) }); r.N == 0 {
-			t.Errorf("%s failed", c.name)
+			})
 		}
 	}
 }

@@ -1,0 +1,62 @@
+package enclave_test
+
+import (
+	"testing"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+// Counting allocations takes the process for itself: these tests are not
+// parallel. The race detector has allocations of its own.
+
+func TestUseAllocatesNothing(t *testing.T) {
+	e := newForAllocations(t)
+	sum := 0
+	got := testing.AllocsPerRun(1000, func() {
+		if err := e.Use(func(secret []byte) error { sum += int(secret[0]); return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	if got != 0 && !testenv.Race {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+// mostForOpen is the buffer, and what the pool notes of the request.
+const mostForOpen = 2
+
+func TestOpenAllocatesLittle(t *testing.T) {
+	e := newForAllocations(t)
+	got := testing.AllocsPerRun(1000, func() {
+		b, err := e.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Destroy(); err != nil {
+			t.Error(err)
+		}
+	})
+	if got < 1 || got > mostForOpen && !testenv.Race {
+		t.Errorf("%v allocations, want 1 to %d", got, mostForOpen)
+	}
+}
+
+func newForAllocations(t *testing.T) *enclave.Enclave {
+	t.Helper()
+	testenv.Lockable(t, 64<<10)
+	s, err := enclave.NewSession(enclave.Config{LockedBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	e, err := s.NewRandom(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
