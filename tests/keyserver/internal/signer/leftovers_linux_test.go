@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +168,7 @@ func words64(b []byte) []byte {
 // signed.
 func childMemory(t *testing.T, way string, secrets []byte) []byte {
 	t.Helper()
-	child := exec.Command("/proc/self/exe")
+	child := testenv.Reexec()
 	child.Env = append(os.Environ(), leftoversEnv+"="+way)
 	child.Stderr = os.Stderr
 	in, err := child.StdinPipe()
