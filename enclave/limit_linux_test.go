@@ -15,7 +15,7 @@ import (
 )
 
 func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
-	const limit = 64 << 10
+	limit := testenv.SmallLimit()
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}

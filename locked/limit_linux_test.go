@@ -12,7 +12,7 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-const limit = 64 << 10
+var limit = testenv.SmallLimit()
 
 func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
@@ -27,7 +27,7 @@ func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Stats().Budget; got != limit/os.Getpagesize()*os.Getpagesize() {
+		if got := p.Stats().Budget; got != limit {
 			t.Errorf("%s: a budget of %d", backend, got)
 		}
 		open := fill(t, p, 32)
@@ -67,7 +67,7 @@ func TestRefusalByTheSystemIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatalf("got %v", err)
 	}
-	if refused.Requested < page || refused.Locked != p.Stats().LockedBytes || refused.Soft != limit || refused.Hard != limit || refused.Err == nil {
+	if refused.Requested < page || refused.Locked != p.Stats().LockedBytes || refused.Soft != uint64(limit) || refused.Hard != uint64(limit) || refused.Err == nil {
 		t.Errorf("figures: %+v", refused)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
@@ -116,22 +116,22 @@ func TestSoftLimitIsRaisedToTheHardOneWhenThatHelps(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	low := unix.Rlimit{Cur: 0, Max: limit}
+	low := unix.Rlimit{Cur: 0, Max: uint64(limit)}
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &low); err != nil {
 		t.Fatal(err)
 	}
 	before, err := locked.CurrentLimits()
-	if err != nil || before.Soft != 0 || before.Hard != limit || before.Exempt || before.PageSize != os.Getpagesize() || before.Backend == "" {
+	if err != nil || before.Soft != 0 || before.Hard != uint64(limit) || before.Exempt || before.PageSize != os.Getpagesize() || before.Backend == "" {
 		t.Errorf("%+v, %v", before, err)
 	}
-	const budget = limit / 2
+	budget := limit / 2
 	p := openPool(t, locked.Config{LockedBytes: budget})
 	if got := p.Stats().Budget; got != budget {
 		t.Errorf("a budget of %d, asked for %d", got, budget)
 	}
 	destroy(t, newBuffer(t, p, 32))
 	// No more than the budget needs.
-	if after, err := locked.CurrentLimits(); err != nil || after.Soft != budget {
+	if after, err := locked.CurrentLimits(); err != nil || after.Soft != uint64(budget) {
 		t.Errorf("%+v, %v", after, err)
 	}
 }

@@ -39,7 +39,7 @@ func MustFault(t *testing.T, what string, f func()) {
 		fmt.Println("survived " + what)
 		os.Exit(0)
 	case "":
-		cmd := Reexec("-test.run=^"+t.Name()+"$", "-test.count=1")
+		cmd := again(t)
 		cmd.Env = append(os.Environ(), faultEnv+"="+id)
 		out, err := cmd.CombinedOutput()
 		if err == nil || !bytes.Contains(out, []byte("SIGSEGV")) && !bytes.Contains(out, []byte("SIGBUS")) &&

@@ -56,6 +56,11 @@ func Lockable(t testing.TB, n int) {
 	})
 }
 
+// SmallLimit is what docker and older systems let a process lock, 64 KiB in
+// their pages of 4 KiB, in bytes. What the library locks is counted in pages: of
+// larger ones it is as many.
+func SmallLimit() int { return 16 * page.Size() }
+
 // execEnv names the emulator that runs this binary, with its flags, where the
 // system itself can't.
 const execEnv = "MEMKEEP_EXEC"
@@ -63,6 +68,15 @@ const execEnv = "MEMKEEP_EXEC"
 // Emulator returns the command that runs binaries like this one, in words, or
 // none where the system itself does.
 func Emulator() []string { return strings.Fields(os.Getenv(execEnv)) }
+
+// again returns a command that runs the test once more.
+func again(t *testing.T, args ...string) *exec.Cmd {
+	args = append(args, "-test.run=^"+t.Name()+"$", "-test.count=1")
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	return Reexec(args...)
+}
 
 // Reexec returns a command that runs this test binary again, behind the emulator
 // if there is one. The child may be another user's.

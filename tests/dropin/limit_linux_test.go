@@ -60,7 +60,7 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 	e := memguard.NewEnclave(secret(32))
 	all := exhaust(t)
 	if len(all) < 6 {
-		t.Errorf("only %d buffers in 64 KiB", len(all))
+		t.Errorf("only %d buffers in %d bytes", len(all), share)
 	}
 	src := secret(32)
 	for what, err := range map[string]error{
@@ -71,7 +71,7 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 		"core.NewBuffer":            second(core.NewBuffer(1)),
 		"core.Open":                 second(core.Open(e.Enclave)),
 	} {
-		if limit := limitOf(t, err); limit.Requested == 0 || limit.Soft != share {
+		if limit := limitOf(t, err); limit.Requested == 0 || limit.Soft != uint64(share) {
 			t.Errorf("%s: %+v", what, limit)
 		}
 	}

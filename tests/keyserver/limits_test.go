@@ -4,18 +4,22 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
-// At 64 KiB, which is what many systems give a process that nobody configured,
+// At what many systems let a process lock that nobody configured (64 KiB),
 // 200 clients at once create keys, sign, verify and delete without one failure.
 func TestManyClientsUnderASmallLimit(t *testing.T) {
 	t.Parallel()
 	server := start(t, spec{
 		args:    []string{"-keys", "2000", "-request-timeout", "60s", "-read-timeout", "60s"},
-		memlock: "65536",
+		memlock: strconv.Itoa(testenv.SmallLimit()),
 	})
 	c := server.client()
 	const clients, rounds = 200, 5
@@ -34,7 +38,7 @@ func TestManyClientsUnderASmallLimit(t *testing.T) {
 	metrics := c.call(http.StatusOK, "GET", "/metrics", "").raw
 	for _, want := range []string{
 		fmt.Sprintf(`keyserver_requests_total{code="200",method="POST",route="/v1/keys/{name}/sign"} %d`, 2*clients*rounds),
-		`memkeep_locked_bytes_allowed 65536`,
+		fmt.Sprintf(`memkeep_locked_bytes_allowed %d`, testenv.SmallLimit()),
 		`memkeep_failures_total 0`,
 		`memkeep_waiters 0`,
 	} {
@@ -101,7 +105,7 @@ func TestNothingMayBeLocked(t *testing.T) {
 func TestBudgetTooSmall(t *testing.T) {
 	t.Parallel()
 	needLocked(t)
-	c := launch(t, spec{args: []string{"-locked-bytes", "12288"}})
+	c := launch(t, spec{args: []string{"-locked-bytes", strconv.Itoa(3 * os.Getpagesize())}})
 	c.wait(exitFailed)
 	if !strings.Contains(c.errors(), "-locked-bytes") {
 		t.Errorf("the error:\n%s", c.errors())
