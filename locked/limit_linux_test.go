@@ -1,8 +1,10 @@
 package locked_test
 
 import (
+	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -141,6 +143,54 @@ func TestLimitOfZero(t *testing.T) {
 		return
 	}
 	TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t)
+}
+
+// With pages of 64 KiB that is what docker lets a process lock.
+func TestLimitOfExactlyOnePageIsAnErrorAndNoHang(t *testing.T) {
+	one := os.Getpagesize()
+	if !testenv.UnderLimit(t, one) {
+		return
+	}
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+		_, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
+		if errors.Is(err, locked.ErrUnsupported) {
+			t.Logf("SKIPPED: %v", err)
+			continue
+		}
+		var refused *locked.LimitError
+		if !errors.As(err, &refused) || refused.Requested != 2*one || refused.Budget != one || refused.Soft != uint64(one) {
+			t.Errorf("%s: a pool for Use and buffers: %v", backend, err)
+		} else if !strings.Contains(err.Error(), "ulimit -l") {
+			t.Errorf("%s: %q names no remedy", backend, err)
+		}
+
+		p := openPool(t, locked.Config{Backend: backend})
+		b := newBuffer(t, p, 32)
+		if _, err := p.New(32); !errors.Is(err, locked.ErrExhausted) {
+			t.Errorf("%s: a second buffer: %v", backend, err)
+		}
+		if _, err := p.New(one); !errors.As(err, &refused) || refused.Requested != 2*one {
+			t.Errorf("%s: a buffer of two pages: %v", backend, err)
+		}
+		if now := testenv.LockedBytes(t); now != one {
+			t.Errorf("%s: %d bytes locked", backend, now)
+		}
+		waited, stop := context.WithCancel(ctx)
+		done := make(chan error)
+		go func() { done <- p.Use(waited, 32, nop, nop) }()
+		for p.Stats().Waiters == 0 {
+			runtime.Gosched()
+		}
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: Use while the only page is taken: %v", backend, err)
+		}
+		destroy(t, b)
+		if err := p.Use(ctx, 32, nop, nop); err != nil {
+			t.Errorf("%s: Use of the page that came back: %v", backend, err)
+		}
+		closePool(t, p)
+	}
 }
 
 func TestPoolGetsWhatAnotherInTheSameProcessGivesUp(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -157,10 +158,18 @@ func (c *counter) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestProcessThatMayLockNothingIsTold(t *testing.T) {
-	if !testenv.UnderLimit(t, 0) {
-		return
+func TestProcessThatMayLockNothingOrOnePageIsTold(t *testing.T) {
+	for _, limit := range []int{0, os.Getpagesize()} {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) {
+			if testenv.UnderLimit(t, limit) {
+				isTold(t)
+			}
+		})
 	}
+}
+
+func isTold(t *testing.T) {
+	t.Helper()
 	src := secret(8)
 	limitOf(t, panics(func() { memguard.NewBuffer(1) }))
 	limitOf(t, panics(func() { memguard.NewBufferFromBytes(src) }))

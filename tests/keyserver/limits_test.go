@@ -38,7 +38,7 @@ func TestManyClientsUnderASmallLimit(t *testing.T) {
 	metrics := c.call(http.StatusOK, "GET", "/metrics", "").raw
 	for _, want := range []string{
 		fmt.Sprintf(`keyserver_requests_total{code="200",method="POST",route="/v1/keys/{name}/sign"} %d`, 2*clients*rounds),
-		fmt.Sprintf(`memkeep_locked_bytes_allowed %d`, testenv.SmallLimit()),
+		`memkeep_locked_bytes_allowed ` + strconv.FormatFloat(float64(testenv.SmallLimit()), 'g', -1, 64),
 		`memkeep_failures_total 0`,
 		`memkeep_waiters 0`,
 	} {
@@ -85,6 +85,22 @@ func (c *client) expect(status int, method, path, body string) (answer, error) {
 		err = fmt.Errorf("%s %s: status %d, want %d: %s", method, path, a.status, status, a.raw)
 	}
 	return a, err
+}
+
+// One page is not enough, and with pages of 64 KiB it is all that many systems give.
+func TestOnePageMayBeLocked(t *testing.T) {
+	t.Parallel()
+	one := strconv.Itoa(os.Getpagesize())
+	c := launch(t, spec{memlock: one})
+	c.wait(exitFailed)
+	for _, want := range []string{"too small", "limit is " + one + " bytes", "ulimit -l", "LimitMEMLOCK"} {
+		if !strings.Contains(c.errors(), want) {
+			t.Errorf("the error lacks %q:\n%s", want, c.errors())
+		}
+	}
+	if c.output() != "" {
+		t.Errorf("there is output:\n%s", c.output())
+	}
 }
 
 // Where nothing may be locked the server says so, says what helps, and exits.
