@@ -89,10 +89,11 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if locked > limit || stats.LockedBytesPeak > limit || stats.LockedBytes != locked {
 		t.Errorf("%d bytes locked, limit %d, %+v", locked, limit, stats)
 	}
-	// The race detector allocates as well; the session itself takes a few KiB.
-	if most := 65*uint64(secrets) + 64<<10; liveAfter-live > most && !testenv.Race {
+	// The session itself takes a few KiB.
+	if most := 65*uint64(secrets) + 64<<10; liveAfter-live > most {
 		t.Errorf("%.1f bytes of heap for a secret of %d bytes, %d in all, at most %d", perSecret, size, liveAfter-live, most)
 	}
+	// The race detector allocates as well.
 	if perSeal > 1.01 && !testenv.Race {
 		t.Errorf("%.2f allocations for a seal, at most 1", perSeal)
 	}
