@@ -16,6 +16,9 @@ import (
 
 func TestPagesAreLockedAndKeptFromDumpsAndChildren(t *testing.T) {
 	t.Parallel()
+	if math.MaxInt == math.MaxInt32 && len(testenv.Emulator()) > 0 {
+		t.Skip("SKIPPED: the emulator puts 32 bits of address space elsewhere in its own, and shows that; what is locked is seen by its amount")
+	}
 	conformance(t, func(t *testing.T, b page.Backend, dual bool) {
 		r := mapRun(t, b, 2, dual)
 		for name, pages := range map[string][]byte{"window": r.Window, "view": r.View} {

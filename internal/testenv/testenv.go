@@ -69,15 +69,6 @@ const execEnv = "MEMKEEP_EXEC"
 // none where the system itself does.
 func Emulator() []string { return strings.Fields(os.Getenv(execEnv)) }
 
-// again returns a command that runs the test once more.
-func again(t *testing.T, args ...string) *exec.Cmd {
-	args = append(args, "-test.run=^"+t.Name()+"$", "-test.count=1")
-	if testing.Short() {
-		args = append(args, "-test.short")
-	}
-	return Reexec(args...)
-}
-
 // Reexec returns a command that runs this test binary again, behind the emulator
 // if there is one. The child may be another user's.
 func Reexec(args ...string) *exec.Cmd {
