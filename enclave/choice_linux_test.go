@@ -11,11 +11,11 @@ import (
 )
 
 func TestStatsShowABudgetThatTheLimitCut(t *testing.T) {
-	const limit = 64 << 10
+	limit := testenv.SmallLimit()
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	if got := statsAsAPool(t, 1<<20); !got.LockedBytesCut || got.LockedBytesAllowed != limit {
+	if got := statsAsAPool(t, 16*limit); !got.LockedBytesCut || got.LockedBytesAllowed != limit {
 		t.Errorf("%+v", got)
 	}
 }
@@ -24,8 +24,8 @@ func TestStatsShowWhyNoBetterBackendIsInUse(t *testing.T) {
 	if !testenv.UnderSeccomp(t, testenv.MemfdSecret, unix.ENOSYS) {
 		return
 	}
-	testenv.Lockable(t, 256<<10)
-	got := statsAsAPool(t, 256<<10)
+	testenv.Lockable(t, 4*testenv.SmallLimit())
+	got := statsAsAPool(t, 4*testenv.SmallLimit())
 	if got.Backend != locked.Memfd || !strings.Contains(got.BackendReason, "memfd_secret: "+unix.ENOSYS.Error()) {
 		t.Errorf("%s, because %q", got.Backend, got.BackendReason)
 	}

@@ -2,6 +2,7 @@ package enclave_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
-	const limit = 64 << 10
+	limit := testenv.SmallLimit()
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
@@ -72,20 +73,34 @@ func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
 	}
 }
 
-func TestLimitOfZeroIsALimitErrorFromTheFirstCallOn(t *testing.T) {
-	if !testenv.UnderLimit(t, 0) {
-		return
+// A limit that holds nothing, or one page: docker's 64 KiB where pages have that
+// size; or a page less than a session needs.
+func TestLimitBelowTheSmallestIsALimitErrorFromTheFirstCallOn(t *testing.T) {
+	for pages := range smallest() / os.Getpagesize() {
+		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
+			limit := pages * os.Getpagesize()
+			if testenv.UnderLimit(t, limit) {
+				refusesEverything(t, limit)
+			}
+		})
 	}
+}
+
+func refusesEverything(t *testing.T, limit int) {
+	t.Helper()
 	secret := secretOf(32)
 	_, newErr := enclave.New(secret)
 	_, randomErr := enclave.NewRandom(32)
 	_, bufferErr := enclave.Default().NewBuffer(32)
 	_, sessionErr := enclave.NewSession(enclave.Config{})
 	for name, err := range map[string]error{"New": newErr, "NewRandom": randomErr, "NewBuffer": bufferErr, "NewSession": sessionErr} {
-		var limit *locked.LimitError
-		if !errors.As(err, &limit) {
+		var refused *locked.LimitError
+		if !errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if refused.Soft != uint64(limit) || refused.Budget != limit || refused.Requested == 0 {
+			t.Errorf("%s: figures: %+v", name, refused)
 		}
 		for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock"} {
 			if !strings.Contains(err.Error(), remedy) {
@@ -95,6 +110,9 @@ func TestLimitOfZeroIsALimitErrorFromTheFirstCallOn(t *testing.T) {
 	}
 	if string(secret) != string(secretOf(32)) {
 		t.Error("the secret that could not be sealed is lost")
+	}
+	if n := testenv.LockedBytes(t); n != 0 {
+		t.Errorf("%d bytes locked by what failed", n)
 	}
 }
 

@@ -388,7 +388,7 @@ func TestLockAllUnderALimitIsRefusedBeforeItHarms(t *testing.T) {
 	if taken.LockAll || !errors.As(err, &failed) || failed.Measure != "LockAll" {
 		t.Errorf("%+v, %v", taken, err)
 	}
-	for _, part := range []string{"65536 bytes", "Go runtime", "ulimit -l", "CAP_IPC_LOCK"} {
+	for _, part := range []string{fmt.Sprintf("%d bytes", limit), "Go runtime", "ulimit -l", "CAP_IPC_LOCK"} {
 		if err != nil && !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not say %q", err, part)
 		}

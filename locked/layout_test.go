@@ -9,7 +9,7 @@ import (
 
 func TestDataEndsAtThePagesEndWithTheCanaryBeforeIt(t *testing.T) {
 	t.Parallel()
-	for _, pageSize := range []int{4 << 10, 16 << 10, 64 << 10} {
+	for _, pageSize := range pageSizes {
 		for _, size := range []int{1, 15, 16, 32, pageSize - 17, pageSize - 16, pageSize - 15, pageSize, pageSize + 1, 1 << 20} {
 			checkLayout(t, size, pageSize)
 		}
@@ -56,6 +56,10 @@ func TestBudgetIsWithinTheLimitAndInWholePages(t *testing.T) {
 		{"exempt from a limit", 8 << 20, page.Limits{Soft: 64 << 10, Hard: 64 << 10, Exempt: true}, 4096, 8 << 20},
 		{"docker's 64 KiB", 8 << 20, page.Limits{Soft: 64 << 10, Hard: 64 << 10}, 4096, 64 << 10},
 		{"64 KiB in pages of 64 KiB", 8 << 20, page.Limits{Soft: 64 << 10, Hard: 64 << 10}, 64 << 10, 64 << 10},
+		{"64 KiB in pages of 16 KiB", 8 << 20, page.Limits{Soft: 64 << 10, Hard: 64 << 10}, 16 << 10, 64 << 10},
+		{"less than a page of 64 KiB", 8 << 20, page.Limits{Soft: 64<<10 - 1, Hard: 64<<10 - 1}, 64 << 10, 0},
+		{"systemd's 8 MiB in pages of 64 KiB", 16 << 20, page.Limits{Soft: 8 << 20, Hard: 8 << 20}, 64 << 10, 8 << 20},
+		{"no whole number of pages of 64 KiB", 8 << 20, page.Limits{Soft: 100_000, Hard: 100_000}, 64 << 10, 64 << 10},
 		{"less than a page", 8 << 20, page.Limits{Soft: 4095, Hard: 4095}, 4096, 0},
 		{"nothing", 8 << 20, page.Limits{}, 4096, 0},
 		{"no whole number of pages", 10000, page.Limits{Soft: unlimited, Hard: unlimited}, 4096, 8192},
@@ -83,18 +87,19 @@ func (f fakeBackend) Charge(size int, dual bool) int {
 func TestPlanLeavesBuffersTheLargerPartOfEveryBudget(t *testing.T) {
 	t.Parallel()
 	for _, double := range []bool{true, false} {
-		for pages := 1; pages < 4096; pages++ {
-			p := &Pool{backend: fakeBackend{double: double}, budget: pages * 4096, pageSize: 4096}
+		for i := range 3 * 4096 {
+			pages, pageSize := i/len(pageSizes)+1, pageSizes[i%len(pageSizes)]
+			p := &Pool{backend: fakeBackend{double: double}, budget: pages * pageSize, pageSize: pageSize}
 			p.plan(9)
 			kept := p.keptAtMost(request{slotKind: slotKind{pages: 1}})
 			if p.reserve < 1 {
-				t.Fatalf("%d pages: nothing is kept for Use", pages)
+				t.Fatalf("%d pages of %d bytes: nothing is kept for Use", pages, pageSize)
 			}
 			if pages > 2 && kept > p.budget/2 {
-				t.Fatalf("%d pages, charged twice: %v: %d of %d bytes are kept for Use", pages, double, kept, p.budget)
+				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d of %d bytes are kept for Use", pages, pageSize, double, kept, p.budget)
 			}
 			if want := p.minimum(); pages > 2 && want > p.budget {
-				t.Fatalf("%d pages, charged twice: %v: %d bytes are needed", pages, double, want)
+				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d bytes are needed", pages, pageSize, double, want)
 			}
 		}
 	}

@@ -1,8 +1,10 @@
 package locked_test
 
 import (
+	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-const limit = 64 << 10
+var limit = testenv.SmallLimit()
 
 func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
@@ -27,7 +29,7 @@ func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Stats().Budget; got != limit/os.Getpagesize()*os.Getpagesize() {
+		if got := p.Stats().Budget; got != limit {
 			t.Errorf("%s: a budget of %d", backend, got)
 		}
 		open := fill(t, p, 32)
@@ -67,7 +69,7 @@ func TestRefusalByTheSystemIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatalf("got %v", err)
 	}
-	if refused.Requested < page || refused.Locked != p.Stats().LockedBytes || refused.Soft != limit || refused.Hard != limit || refused.Err == nil {
+	if refused.Requested < page || refused.Locked != p.Stats().LockedBytes || refused.Soft != uint64(limit) || refused.Hard != uint64(limit) || refused.Err == nil {
 		t.Errorf("figures: %+v", refused)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
@@ -116,22 +118,22 @@ func TestSoftLimitIsRaisedToTheHardOneWhenThatHelps(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	low := unix.Rlimit{Cur: 0, Max: limit}
+	low := unix.Rlimit{Cur: 0, Max: uint64(limit)}
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &low); err != nil {
 		t.Fatal(err)
 	}
 	before, err := locked.CurrentLimits()
-	if err != nil || before.Soft != 0 || before.Hard != limit || before.Exempt || before.PageSize != os.Getpagesize() || before.Backend == "" {
+	if err != nil || before.Soft != 0 || before.Hard != uint64(limit) || before.Exempt || before.PageSize != os.Getpagesize() || before.Backend == "" {
 		t.Errorf("%+v, %v", before, err)
 	}
-	const budget = limit / 2
+	budget := limit / 2
 	p := openPool(t, locked.Config{LockedBytes: budget})
 	if got := p.Stats().Budget; got != budget {
 		t.Errorf("a budget of %d, asked for %d", got, budget)
 	}
 	destroy(t, newBuffer(t, p, 32))
 	// No more than the budget needs.
-	if after, err := locked.CurrentLimits(); err != nil || after.Soft != budget {
+	if after, err := locked.CurrentLimits(); err != nil || after.Soft != uint64(budget) {
 		t.Errorf("%+v, %v", after, err)
 	}
 }
@@ -141,6 +143,54 @@ func TestLimitOfZero(t *testing.T) {
 		return
 	}
 	TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t)
+}
+
+// With pages of 64 KiB that is what docker lets a process lock.
+func TestLimitOfExactlyOnePageIsAnErrorAndNoHang(t *testing.T) {
+	one := os.Getpagesize()
+	if !testenv.UnderLimit(t, one) {
+		return
+	}
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+		_, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
+		if errors.Is(err, locked.ErrUnsupported) {
+			t.Logf("SKIPPED: %v", err)
+			continue
+		}
+		var refused *locked.LimitError
+		if !errors.As(err, &refused) || refused.Requested != 2*one || refused.Budget != one || refused.Soft != uint64(one) {
+			t.Errorf("%s: a pool for Use and buffers: %v", backend, err)
+		} else if !strings.Contains(err.Error(), "ulimit -l") {
+			t.Errorf("%s: %q names no remedy", backend, err)
+		}
+
+		p := openPool(t, locked.Config{Backend: backend})
+		b := newBuffer(t, p, 32)
+		if _, err := p.New(32); !errors.Is(err, locked.ErrExhausted) {
+			t.Errorf("%s: a second buffer: %v", backend, err)
+		}
+		if _, err := p.New(one); !errors.As(err, &refused) || refused.Requested != 2*one {
+			t.Errorf("%s: a buffer of two pages: %v", backend, err)
+		}
+		if now := testenv.LockedBytes(t); now != one {
+			t.Errorf("%s: %d bytes locked", backend, now)
+		}
+		waited, stop := context.WithCancel(ctx)
+		done := make(chan error)
+		go func() { done <- p.Use(waited, 32, nop, nop) }()
+		for p.Stats().Waiters == 0 {
+			runtime.Gosched()
+		}
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: Use while the only page is taken: %v", backend, err)
+		}
+		destroy(t, b)
+		if err := p.Use(ctx, 32, nop, nop); err != nil {
+			t.Errorf("%s: Use of the page that came back: %v", backend, err)
+		}
+		closePool(t, p)
+	}
 }
 
 func TestPoolGetsWhatAnotherInTheSameProcessGivesUp(t *testing.T) {

@@ -102,7 +102,7 @@ func TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t *testing.T) 
 		t.Fatal(err)
 	}
 	if limits.Exempt || limits.Soft > 0 || limits.Hard > 0 {
-		t.Skipf("this process may lock %d bytes; the run with a limit of 0 has this test", limits.Soft)
+		t.Skipf("SKIPPED: this process may lock %d bytes; the run with a limit of 0 has this test", limits.Soft)
 	}
 	_, err = locked.NewPool(locked.Config{})
 	var limit *locked.LimitError

@@ -20,7 +20,7 @@ const nobody = 65534
 // test goes on; here it returns false, after the child's verdict became this
 // test's.
 //
-//	if !testenv.UnderLimit(t, 64<<10) {
+//	if !testenv.UnderLimit(t, testenv.SmallLimit()) {
 //		return
 //	}
 func UnderLimit(t *testing.T, limit int) bool {
@@ -43,7 +43,11 @@ func UnderLimit(t *testing.T, limit int) bool {
 	if have.Max < uint64(limit) {
 		t.Skipf("SKIPPED: a limit of %d bytes can't be had under one of %d", limit, have.Max)
 	}
-	cmd := Reexec("-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.count=1", "-test.v"}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	cmd := Reexec(args...)
 	cmd.Env = append(os.Environ(), limitEnv+"="+strconv.Itoa(limit))
 	// Root has CAP_IPC_LOCK, which no limit holds.
 	if os.Getuid() == 0 {

@@ -25,7 +25,7 @@ func Mappings(t testing.TB) []Mapping {
 // MappingOf returns the mapping that b lies in, and whether there is one.
 func MappingOf(t testing.TB, b []byte) (Mapping, bool) {
 	t.Helper()
-	return within(Mappings(t), uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+	return within(Mappings(t), uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))))
 }
 
 // LockedBytes returns how many bytes the kernel has locked for this process:
@@ -46,7 +46,7 @@ func LockedBytes(t testing.TB) int {
 func Locked(t testing.TB, b []byte) bool {
 	t.Helper()
 	m, ok := MappingOf(t, b)
-	return ok && m.Flags["lo"] && m.End >= uintptr(unsafe.Pointer(unsafe.SliceData(b)))+uintptr(len(b))
+	return ok && m.Flags["lo"] && m.End >= uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))+uint64(len(b))
 }
 
 func vmLck(t testing.TB) int {

@@ -41,8 +41,8 @@ func Locked(t testing.TB, b []byte) bool {
 	t.Helper()
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	if isWine() {
-		m, ok := within(wineMappings(t), start)
-		return ok && m.Flags["lo"] && m.End >= start+uintptr(len(b))
+		m, ok := within(wineMappings(t), uint64(start))
+		return ok && m.Flags["lo"] && m.End >= uint64(start)+uint64(len(b))
 	}
 	return lockedPages(t, start, uintptr(len(b)))*os.Getpagesize() == len(b)
 }

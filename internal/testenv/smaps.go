@@ -11,7 +11,7 @@ import (
 
 // A Mapping is one entry of Linux's /proc/PID/smaps.
 type Mapping struct {
-	Start, End uintptr
+	Start, End uint64 // behind an emulator the end of 32 bits of address space is 1 << 32
 	Perms      string
 	Path       string
 	Flags      map[string]bool // VmFlags of proc_pid_smaps(5)
@@ -42,7 +42,7 @@ func parseMappings(smaps []byte) ([]Mapping, error) {
 }
 
 // within returns the mapping that an address lies in, and whether there is one.
-func within(maps []Mapping, at uintptr) (Mapping, bool) {
+func within(maps []Mapping, at uint64) (Mapping, bool) {
 	for _, m := range maps {
 		if m.Start <= at && at < m.End {
 			return m, true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -55,19 +56,32 @@ func Lockable(t testing.TB, n int) {
 	})
 }
 
-// Reexec returns a command that runs this test binary again, with what an
-// emulator needs before it: MEMKEEP_EXEC names the emulator.
+// SmallLimit is what docker and older systems let a process lock, 64 KiB in
+// their pages of 4 KiB, in bytes. What the library locks is counted in pages: of
+// larger ones it is as many.
+func SmallLimit() int { return 16 * page.Size() }
+
+// execEnv names the emulator that runs this binary, with its flags, where the
+// system itself can't.
+const execEnv = "MEMKEEP_EXEC"
+
+// Emulator returns the command that runs binaries like this one, in words, or
+// none where the system itself does.
+func Emulator() []string { return strings.Fields(os.Getenv(execEnv)) }
+
+// Reexec returns a command that runs this test binary again, behind the emulator
+// if there is one. The child may be another user's.
 func Reexec(args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		self = os.Args[0]
 	}
-	// The folder that the binary lies in may be closed to whoever runs it.
-	if runtime.GOOS == "linux" && os.Getenv("MEMKEEP_EXEC") == "" {
-		self = "/proc/self/exe"
+	if words := append(Emulator(), self); len(words) > 1 {
+		return exec.Command(words[0], append(words[1:], args...)...)
 	}
-	if emulator := os.Getenv("MEMKEEP_EXEC"); emulator != "" {
-		return exec.Command(emulator, append([]string{self}, args...)...)
+	// The folder that the binary lies in may be closed to whoever runs it.
+	if runtime.GOOS == "linux" {
+		self = "/proc/self/exe"
 	}
 	return exec.Command(self, args...)
 }

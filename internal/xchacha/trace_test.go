@@ -29,7 +29,7 @@ var patterns = []byte{0xa7, 0x38}
 func TestNoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		if k == portable {
-			t.Skip("the portable kernel can't promise it")
+			t.Skip("SKIPPED: the portable kernel can't promise it")
 		}
 		random := newSource(10)
 		nonce := random.nonce()
@@ -89,7 +89,7 @@ func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key *Sh
 func TestHChaCha20NoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		if k == portable {
-			t.Skip("the portable kernel can't promise it")
+			t.Skip("SKIPPED: the portable kernel can't promise it")
 		}
 		random := newSource(11)
 		mem := random.bytes(KeySize + 16)
@@ -107,7 +107,7 @@ func TestHChaCha20NoTrace(t *testing.T) {
 func TestXORNoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		if k == portable {
-			t.Skip("the portable kernel can't promise it")
+			t.Skip("SKIPPED: the portable kernel can't promise it")
 		}
 		mem := newSource(12).bytes(2 * KeySize)
 		var pin runtime.Pinner

@@ -40,13 +40,23 @@ func examine() state {
 	return s
 }
 
-// lockOne makes one buffer as a server does, uses it and gives it back.
+// lockOne makes one buffer as a server does, uses it and gives it back. Beside it
+// lies what the smallest session needs: a region for each share of its key, and a
+// slot that is kept for Use. With large pages a limit may hold a page and not that.
 func lockOne() (p probe) {
-	pool, err := locked.NewPool(locked.Config{})
+	pool, err := locked.NewPool(locked.Config{UseSlots: 1})
 	if err != nil {
 		return probe{Err: err}
 	}
 	defer func() { p.Err = errors.Join(p.Err, pool.Close()) }()
+	for range 2 {
+		share, err := pool.NewRegion(1)
+		if err != nil {
+			return probe{Err: err}
+		}
+		defer func() { p.Err = errors.Join(p.Err, share.Free()) }()
+	}
+	before := pool.Stats().LockedBytes
 	b, err := pool.New(32)
 	if err != nil {
 		return probe{Err: err}
@@ -58,7 +68,7 @@ func lockOne() (p probe) {
 	if err := b.Freeze(); err != nil {
 		return probe{Err: err}
 	}
-	p.Locked = pool.Stats().LockedBytes
+	p.Locked = pool.Stats().LockedBytes - before
 	p.Outside, _ = platform.Outside(b.Bytes())
 	return p
 }

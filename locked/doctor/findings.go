@@ -56,8 +56,12 @@ func (s state) lock() finding {
 	}
 	var refused *locked.LimitError
 	if errors.As(s.Probe.Err, &refused) {
-		f.Text = fmt.Sprintf("no page could be locked: the limit is %s (hard limit %s), a page has %s",
-			limit(refused.Soft), limit(refused.Hard), size(s.Limits.PageSize))
+		what := "no page"
+		if s.Limits.Budget > 0 {
+			what = "not even the four pages that a session needs"
+		}
+		f.Text = fmt.Sprintf("%s could be locked: the limit is %s (hard limit %s), a page has %s",
+			what, limit(refused.Soft), limit(refused.Hard), size(s.Limits.PageSize))
 	}
 	if s.Limits.Budget > 0 { // else the finding of the limit says it
 		f.Mend = s.raiseLimit()
@@ -75,6 +79,8 @@ func (s state) limit() finding {
 	switch {
 	case l.Budget == 0:
 		f.Status, f.Mend = bad, s.raiseLimit()
+	case s.Probe.Err != nil: // the finding of the lock says what mends it
+		f.Status = bad
 	case l.Budget < locked.DefaultLockedBytes/l.PageSize*l.PageSize:
 		f.Text += "; any number of secrets still works, few can be open at once"
 		f.Status, f.Mend = weak, s.raiseLimit()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -74,13 +75,40 @@ func TestUnderALimitOfNothingTheProgramFailsAndSaysWhatMendsIt(t *testing.T) {
 	}
 }
 
+// Docker's 64 KiB are one page where pages have that size.
+func TestUnderALimitBelowASessionTheProgramFails(t *testing.T) {
+	for pages := 1; pages < 4; pages++ {
+		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
+			if !testenv.UnderLimit(t, pages*os.Getpagesize()) {
+				return
+			}
+			r := asJSON(t, unprotected)
+			if f := r.finding(t, "lock"); f.Status != bad || !strings.Contains(strings.Join(f.Mend, "\n"), "LimitMEMLOCK") {
+				t.Errorf("%+v", f)
+			}
+			if f := r.finding(t, "limit"); f.Status != bad || strings.Contains(f.Text, "works") {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
+func TestUnderTheSmallestLimitThatServesTheProgramIsNotAlarmed(t *testing.T) {
+	if !testenv.UnderLimit(t, 4*os.Getpagesize()) {
+		return
+	}
+	if r := asJSON(t, protected); r.finding(t, "limit").Status != weak || r.finding(t, "lock").Status != good {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 func TestUnderDockersLimitTheProgramSeesItCut(t *testing.T) {
-	const limit = 64 << 10
+	limit := testenv.SmallLimit()
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
 	r := asJSON(t, protected)
-	if l := r.Limits; l.Soft == nil || *l.Soft != limit || l.Exempt || l.Budget != limit {
+	if l := r.Limits; l.Soft == nil || *l.Soft != uint64(limit) || l.Exempt || l.Budget != limit {
 		t.Errorf("%+v", l)
 	}
 	if f := r.finding(t, "limit"); f.Status != weak || len(f.Mend) == 0 {

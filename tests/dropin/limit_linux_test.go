@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,7 +61,7 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 	e := memguard.NewEnclave(secret(32))
 	all := exhaust(t)
 	if len(all) < 6 {
-		t.Errorf("only %d buffers in 64 KiB", len(all))
+		t.Errorf("only %d buffers in %d bytes", len(all), share)
 	}
 	src := secret(32)
 	for what, err := range map[string]error{
@@ -71,7 +72,7 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 		"core.NewBuffer":            second(core.NewBuffer(1)),
 		"core.Open":                 second(core.Open(e.Enclave)),
 	} {
-		if limit := limitOf(t, err); limit.Requested == 0 || limit.Soft != share {
+		if limit := limitOf(t, err); limit.Requested == 0 || limit.Soft != uint64(share) {
 			t.Errorf("%s: %+v", what, limit)
 		}
 	}
@@ -157,10 +158,18 @@ func (c *counter) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestProcessThatMayLockNothingIsTold(t *testing.T) {
-	if !testenv.UnderLimit(t, 0) {
-		return
+func TestProcessThatMayLockNothingOrOnePageIsTold(t *testing.T) {
+	for _, limit := range []int{0, os.Getpagesize()} {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) {
+			if testenv.UnderLimit(t, limit) {
+				isTold(t)
+			}
+		})
 	}
+}
+
+func isTold(t *testing.T) {
+	t.Helper()
 	src := secret(8)
 	limitOf(t, panics(func() { memguard.NewBuffer(1) }))
 	limitOf(t, panics(func() { memguard.NewBufferFromBytes(src) }))

@@ -23,7 +23,7 @@ var soak = flag.Duration("soak", 2*time.Second, "how long to try to deadlock")
 
 // share is what a test takes of the process's lockable memory: the least limit
 // that there is, since the session serves all tests.
-const share = 64 << 10
+var share = testenv.SmallLimit()
 
 // purging is held by a test that purges the process's only session, and for
 // reading by those that mind.

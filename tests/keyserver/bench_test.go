@@ -2,12 +2,15 @@ package main
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // BenchmarkHTTP signs over HTTP: client and server share the machine.
 func BenchmarkHTTP(b *testing.B) {
-	server := start(b, spec{args: []string{"-keys", "1000"}, memlock: "65536"})
+	server := start(b, spec{args: []string{"-keys", "1000"}, memlock: strconv.Itoa(testenv.SmallLimit())})
 	c := server.client()
 	for name, path := range map[string]string{
 		"ed25519":     "/v1/keys/key-000000/sign",

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // nobody is the user and group without rights, by convention.
@@ -17,8 +19,7 @@ const nobody = 65534
 // command is the test binary as a server. An unprivileged one has no
 // CAP_IPC_LOCK, which would lift the limit on locked memory.
 func command(_ testing.TB, unprivileged bool) *exec.Cmd {
-	// Not the binary's path: its directory may be closed to that user.
-	cmd := exec.Command("/proc/self/exe")
+	cmd := testenv.Reexec()
 	if unprivileged && os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: nobody, Gid: nobody},

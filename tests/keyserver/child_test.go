@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -22,7 +23,7 @@ const memlockEnv = "KEYSERVER_TEST_MEMLOCK"
 const patience = 2 * time.Minute
 
 // smallestLimit is what the server needs to start, with some room.
-const smallestLimit = 32 << 10
+var smallestLimit = uint64(testenv.SmallLimit() / 2)
 
 // A spec says how to start a server.
 type spec struct {

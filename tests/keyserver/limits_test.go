@@ -4,18 +4,22 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
-// At 64 KiB, which is what many systems give a process that nobody configured,
+// At what many systems let a process lock that nobody configured (64 KiB),
 // 200 clients at once create keys, sign, verify and delete without one failure.
 func TestManyClientsUnderASmallLimit(t *testing.T) {
 	t.Parallel()
 	server := start(t, spec{
 		args:    []string{"-keys", "2000", "-request-timeout", "60s", "-read-timeout", "60s"},
-		memlock: "65536",
+		memlock: strconv.Itoa(testenv.SmallLimit()),
 	})
 	c := server.client()
 	const clients, rounds = 200, 5
@@ -34,7 +38,7 @@ func TestManyClientsUnderASmallLimit(t *testing.T) {
 	metrics := c.call(http.StatusOK, "GET", "/metrics", "").raw
 	for _, want := range []string{
 		fmt.Sprintf(`keyserver_requests_total{code="200",method="POST",route="/v1/keys/{name}/sign"} %d`, 2*clients*rounds),
-		`memkeep_locked_bytes_allowed 65536`,
+		`memkeep_locked_bytes_allowed ` + strconv.FormatFloat(float64(testenv.SmallLimit()), 'g', -1, 64),
 		`memkeep_failures_total 0`,
 		`memkeep_waiters 0`,
 	} {
@@ -83,6 +87,22 @@ func (c *client) expect(status int, method, path, body string) (answer, error) {
 	return a, err
 }
 
+// One page is not enough, and with pages of 64 KiB it is all that many systems give.
+func TestOnePageMayBeLocked(t *testing.T) {
+	t.Parallel()
+	one := strconv.Itoa(os.Getpagesize())
+	c := launch(t, spec{memlock: one})
+	c.wait(exitFailed)
+	for _, want := range []string{"too small", "limit is " + one + " bytes", "ulimit -l", "LimitMEMLOCK"} {
+		if !strings.Contains(c.errors(), want) {
+			t.Errorf("the error lacks %q:\n%s", want, c.errors())
+		}
+	}
+	if c.output() != "" {
+		t.Errorf("there is output:\n%s", c.output())
+	}
+}
+
 // Where nothing may be locked the server says so, says what helps, and exits.
 func TestNothingMayBeLocked(t *testing.T) {
 	t.Parallel()
@@ -101,7 +121,7 @@ func TestNothingMayBeLocked(t *testing.T) {
 func TestBudgetTooSmall(t *testing.T) {
 	t.Parallel()
 	needLocked(t)
-	c := launch(t, spec{args: []string{"-locked-bytes", "12288"}})
+	c := launch(t, spec{args: []string{"-locked-bytes", strconv.Itoa(3 * os.Getpagesize())}})
 	c.wait(exitFailed)
 	if !strings.Contains(c.errors(), "-locked-bytes") {
 		t.Errorf("the error:\n%s", c.errors())

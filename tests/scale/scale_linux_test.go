@@ -19,15 +19,16 @@ import (
 )
 
 // limit is what docker and older systems let a process lock.
-const limit = 64 << 10
+var limit = testenv.SmallLimit()
 
-// skipShort leaves these tests out of runs under the race detector, which counts
-// and slows down what they measure.
-func skipShort(t *testing.T) {
-	t.Helper()
+// scaled is n, or of it the part that is enough where everything takes many times
+// as long: under the race detector and on emulated processors, which run with
+// -short.
+func scaled[T int | time.Duration](n, part T) T {
 	if testing.Short() {
-		t.Skip("SKIPPED: -short")
+		return n / part
 	}
+	return n
 }
 
 // heapInUse returns the bytes of live heap objects and the objects ever made.
@@ -39,11 +40,11 @@ func heapInUse() (live, mallocs uint64) {
 }
 
 func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
-	skipShort(t)
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	const secrets, size = 1_000_000, 32
+	const size = 32
+	secrets := scaled(1_000_000, 50)
 	enclaves := make([]*enclave.Enclave, secrets)
 	secret := make([]byte, size)
 	fill := func(i int) {
@@ -66,8 +67,8 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 		enclaves[i] = e
 	}
 	liveAfter, mallocsAfter := heapInUse()
-	perSecret := float64(liveAfter-live) / secrets
-	perSeal := float64(mallocsAfter-mallocs) / secrets
+	perSecret := float64(liveAfter-live) / float64(secrets)
+	perSeal := float64(mallocsAfter-mallocs) / float64(secrets)
 	for i, e := range enclaves {
 		var err error
 		if i%2 == 0 {
@@ -88,25 +89,26 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if locked > limit || stats.LockedBytesPeak > limit || stats.LockedBytes != locked {
 		t.Errorf("%d bytes locked, limit %d, %+v", locked, limit, stats)
 	}
-	if perSecret > 65 {
-		t.Errorf("%.1f bytes of heap for a secret of %d bytes, at most 65", perSecret, size)
+	// The session itself takes a few KiB.
+	if most := 65*uint64(secrets) + 64<<10; liveAfter-live > most {
+		t.Errorf("%.1f bytes of heap for a secret of %d bytes, %d in all, at most %d", perSecret, size, liveAfter-live, most)
 	}
 	// The race detector allocates as well.
 	if perSeal > 1.01 && !testenv.Race {
 		t.Errorf("%.2f allocations for a seal, at most 1", perSeal)
 	}
-	if stats.Seals != secrets || stats.Opens != secrets/2 || stats.Uses != secrets/2 || stats.Failures != 0 || stats.OpenBuffers != 0 {
+	if stats.Seals != uint64(secrets) || stats.Opens != uint64(secrets/2) || stats.Uses != uint64(secrets/2) || stats.Failures != 0 || stats.OpenBuffers != 0 {
 		t.Errorf("%+v", stats)
 	}
 	runtime.KeepAlive(enclaves)
 }
 
 func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
-	skipShort(t)
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	const goroutines, duration = 1000, 30 * time.Second
+	const goroutines = 1000
+	duration := scaled(30*time.Second, 10)
 	secret := []byte("one of a few shared signing keys")
 	e, err := enclave.New(slices.Clone(secret))
 	if err != nil {
@@ -155,7 +157,8 @@ func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
 	stats := enclave.Default().Stats()
 	t.Logf("%d calls in %v, at least %d for each goroutine; median %v, slowest %v (%.1f×); at most %d bytes locked",
 		len(all), duration, fewest, median, slowest, float64(slowest)/float64(median), stats.LockedBytesPeak)
-	if slowest > 100*median {
+	// A processor that others use as well decides who waits in a short run.
+	if slowest > 100*median && !testing.Short() {
 		t.Errorf("the slowest call took %v, the median %v", slowest, median)
 	}
 	if locked := testenv.LockedBytes(t); locked > limit || stats.LockedBytesPeak > limit {

@@ -1,10 +1,12 @@
 package differential
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"testing"
 
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/tests/dropin/differential/ours"
 )
 
@@ -23,7 +25,8 @@ func TestRandomScriptsComeAcrossEveryKindOfResult(t *testing.T) {
 	needMemory(t)
 	seen := map[string]bool{}
 	random := rand.New(rand.NewPCG(1, 1))
-	for range 1500 {
+	const most, batch = 1500, 100
+	for n := 0; n < most && (n%batch != 0 || len(unseen(seen)) > 0); n++ {
 		script := make([]byte, 8+random.IntN(120))
 		for i := range script {
 			script[i] = byte(random.Uint32())
@@ -34,24 +37,36 @@ func TestRandomScriptsComeAcrossEveryKindOfResult(t *testing.T) {
 		}
 		session.Unlock()
 	}
+	for _, what := range unseen(seen) {
+		t.Errorf("in %d scripts never seen: %s", most, what)
+	}
+}
+
+// unseen returns what of mustBeSeen, and of the kinds of steps, is not among the
+// lines.
+func unseen(lines map[string]bool) (missing []string) {
 	for _, pattern := range mustBeSeen {
+		if pattern == `^fault$` && !testenv.FaultsHaveAddresses() {
+			continue // it looks like a runtime error
+		}
 		re := regexp.MustCompile(pattern)
 		found := false
-		for line := range seen {
+		for line := range lines {
 			found = found || re.MatchString(line)
 		}
 		if !found {
-			t.Errorf("never seen: %s", pattern)
+			missing = append(missing, pattern)
 		}
 	}
 	names := map[string]bool{}
 	step := regexp.MustCompile(`^\d+ (\D.*)$`)
-	for line := range seen {
+	for line := range lines {
 		if m := step.FindStringSubmatch(line); m != nil {
 			names[m[1]] = true
 		}
 	}
 	if len(names) < ours.Kinds() {
-		t.Errorf("%d of %d kinds of steps were played", len(names), ours.Kinds())
+		missing = append(missing, fmt.Sprintf("%d of %d kinds of steps", ours.Kinds()-len(names), ours.Kinds()))
 	}
+	return missing
 }

@@ -74,7 +74,7 @@ func TestEveryScriptOfCallsShowsTheSameInBoth(t *testing.T) {
 	needMemory(t)
 	n := *scripts
 	if testing.Short() {
-		n = min(n, 300)
+		n = min(n, 100)
 	}
 	random := rand.New(rand.NewPCG(*seed, 0))
 	for range n {

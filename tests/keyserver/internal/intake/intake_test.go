@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -265,7 +266,7 @@ func TestReadText(t *testing.T) {
 
 func TestDesk(t *testing.T) {
 	t.Parallel()
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: 64 << 10})
+	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)

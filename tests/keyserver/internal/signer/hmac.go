@@ -41,6 +41,7 @@ func (w *worker) padKey(dst, key []byte, pad byte) {
 	w.sha256.h.Reset()
 	w.sha256.h.Write(block)
 	copy(dst, w.sha256.save(&w.ws))
+	w.sha256.forget()
 }
 
 // mac returns the message's HMAC, in the workspace.

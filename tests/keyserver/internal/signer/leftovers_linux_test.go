@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +168,7 @@ func words64(b []byte) []byte {
 // signed.
 func childMemory(t *testing.T, way string, secrets []byte) []byte {
 	t.Helper()
-	child := exec.Command("/proc/self/exe")
+	child := testenv.Reexec()
 	child.Env = append(os.Environ(), leftoversEnv+"="+way)
 	child.Stderr = os.Stderr
 	in, err := child.StdinPipe()
@@ -206,7 +205,10 @@ func childMemory(t *testing.T, way string, secrets []byte) []byte {
 	return memory
 }
 
-// readMemory returns the process's writable memory, but what can't be read.
+var zeros [4096]byte
+
+// readMemory returns the process's writable memory, but what can't be read and
+// what is zero.
 func readMemory(pid int) ([]byte, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -233,7 +235,12 @@ func readMemory(pid int) ([]byte, error) {
 		if err != nil && err != io.EOF && n == 0 {
 			continue
 		}
-		memory = append(memory, part[:n]...)
+		// Most of it was never touched.
+		for piece := range slices.Chunk(part[:n], len(zeros)) {
+			if !bytes.Equal(piece, zeros[:len(piece)]) {
+				memory = append(memory, piece...)
+			}
+		}
 	}
 	return memory, nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 // nothing, the test is skipped: that the server says so is a test of its own.
 func newPool(t testing.TB) *Pool {
 	t.Helper()
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: 64 << 10})
+	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)

@@ -136,7 +136,24 @@ func (b *blockHash) finish(ws *workspace, prior int, head, message []byte) []byt
 	}
 	binary.BigEndian.PutUint64(block[end-8:], uint64(length)<<3)
 	b.h.Write(block[:end])
-	return b.save(ws)
+	chain := b.save(ws)
+	b.forget()
+	return chain
+}
+
+// public is what takes the place of secrets in registers.
+var public [sha512.BlockSize]byte
+
+// forget leaves nothing of what was hashed in the hash and in registers: a block
+// of zeros takes the same way through the same registers and the same frames as
+// the secret blocks before it. It must not wait for the job's end: wherever the
+// runtime preempts the goroutine until then, it saves all registers to memory
+// that nobody wipes, and some processors' hash functions (arm64) leave their
+// state in vector registers, which nothing else uses.
+func (b *blockHash) forget() {
+	b.h.Reset()
+	b.h.Write(public[:b.h.BlockSize()])
+	b.h.Reset()
 }
 
 // A worker is what one goroutine of the pool works with.
@@ -161,9 +178,6 @@ func newWorker(memory []byte) *worker {
 	}
 }
 
-// public is what takes the place of secrets in registers.
-var public [sha512.BlockSize]byte
-
 // clean wipes all that a job left in the worker.
 func (w *worker) clean() {
 	for _, area := range [][]byte{w.ws.block, w.ws.state, w.ws.digest, w.ws.sealed, w.ws.raw} {
@@ -173,13 +187,8 @@ func (w *worker) clean() {
 	// The coordinates of a point that was just computed tell more of the scalar
 	// than its encoding does.
 	w.point.Set(edwards25519.NewIdentityPoint())
-	// A block of zeros takes the same way through the same registers and the
-	// same frames as the secret blocks before it.
-	for _, h := range []hash.Hash{w.sha256.h, w.sha512.h} {
-		h.Reset()
-		h.Write(public[:h.BlockSize()])
-		h.Reset()
-	}
+	w.sha256.forget()
+	w.sha512.forget()
 }
 
 // draw returns a random key.
