@@ -144,11 +144,12 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 
 // Each of the two regions starts with its share, and goes on with the states of
 // every second lane.
-const shareArea = 64 * 2
+const shareArea = percpu.CacheLine
 
 // layOut puts shares and lanes in two regions.
 func (c *Coffer) layOut(pool *locked.Pool) error {
-	// As many as the pool has places, so that no two of those share one.
+	// As many as the pool has places, so that no two of those share one, where
+	// the budget and the counter's bits are enough for that.
 	lanes := percpu.Places(2*runtime.GOMAXPROCS(0), 1<<laneBits)
 	pageSize := os.Getpagesize()
 	size := shareArea + (lanes+1)/2*laneSize
@@ -178,8 +179,8 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 	return nil
 }
 
-// laneSize is a state, the nonce, and room up to the next cache line.
-const laneSize = xchacha.StateSize + 64
+// laneSize is a state, the nonce, and room up to the next pair of cache lines.
+const laneSize = xchacha.StateSize + percpu.CacheLine
 
 // enter returns a lane, locked, and its place: the one asked for, if it is free.
 func (c *Coffer) enter(place int) (*lane, int) {

@@ -114,7 +114,7 @@ func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
 		b := bytes.Clone(r.Bytes())
 		clear(b[:KeySize])
 		for j := range b {
-			inNonce := j >= shareArea && (j-shareArea)%laneSize >= laneSize-64
+			inNonce := j >= shareArea && (j-shareArea)%laneSize >= xchacha.StateSize
 			if b[j] != 0 && !inNonce {
 				t.Fatalf("region %d has %#x at %d", i, b[j], j)
 			}
