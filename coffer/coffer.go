@@ -144,11 +144,12 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 
 // Each of the two regions starts with its share, and goes on with the states of
 // every second lane.
-const shareArea = 64 * 2
+const shareArea = percpu.CacheLine
 
 // layOut puts shares and lanes in two regions.
 func (c *Coffer) layOut(pool *locked.Pool) error {
-	// As many as the pool has places, so that no two of those share one.
+	// As many as the pool has places, so that no two of those share one, where
+	// the budget and the counter's bits are enough for that.
 	lanes := percpu.Places(2*runtime.GOMAXPROCS(0), 1<<laneBits)
 	pageSize := os.Getpagesize()
 	size := shareArea + (lanes+1)/2*laneSize
@@ -178,27 +179,40 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 	return nil
 }
 
-// laneSize is a state, the nonce, and room up to the next cache line.
-const laneSize = xchacha.StateSize + 64
+// laneSize is a state, the nonce, and room up to the next pair of cache lines.
+const laneSize = xchacha.StateSize + percpu.CacheLine
 
-// enter returns a lane, locked: the one at place, if it is free.
-func (c *Coffer) enter(place int) *lane {
+// enter returns a lane, locked, and its place: the one asked for, if it is free.
+func (c *Coffer) enter(place int) (*lane, int) {
 	mask := len(c.lanes) - 1
 	for i := range c.lanes {
-		if l := c.lanes[(place+i)&mask]; l.mu.TryLock() {
-			return l
+		at := (place + i) & mask
+		if l := c.lanes[at]; l.mu.TryLock() {
+			return l, at
 		}
 	}
 	l := c.lanes[place&mask]
 	l.mu.Lock()
+	return l, place & mask
+}
+
+// enterAny is enter for a caller that has no place of its own. A processor that
+// met another in a lane stays where it found a free one.
+func (c *Coffer) enterAny() *lane {
+	h := c.hints.Get()
+	defer c.hints.Put(h)
+	l, at := c.enter(int(h.Index & math.MaxInt32))
+	h.Index = uint32(at)
 	return l
 }
 
-// place returns a place for a caller that has none of its own.
-func (c *Coffer) place() int {
-	h := c.hints.Get()
-	defer c.hints.Put(h)
-	return int(h.Index & math.MaxInt32)
+// wipeUnless clears the state of an operation that met memory which faults, such
+// as a slice of a destroyed buffer, in a program that recovers from that: any
+// other leaves it clear.
+func (l *lane) wipeUnless(done *bool) {
+	if !*done {
+		l.state.Wipe()
+	}
 }
 
 // Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
@@ -207,7 +221,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
 		return fmt.Errorf("coffer: %d bytes for the sealed form of %d: must be %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
-	l := c.enter(c.place())
+	l := c.enterAny()
 	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed
@@ -216,29 +230,53 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	l.counter++
 	l.seals++
 	c.setNonce(l, dst)
+	done := false
+	defer l.wipeUnless(&done)
 	l.state.Seal(dst[counterSize:], plaintext, l.nonce, &c.key)
+	done = true
 	return nil
 }
 
 // Open writes the plaintext of sealed to dst, which must be [Overhead] bytes
 // shorter, and should be locked memory; the caller wipes it. If sealed does not
 // open, the error is [ErrDecrypt] and dst is zero.
-func (c *Coffer) Open(dst, sealed []byte) error { return c.OpenAt(c.place(), dst, sealed) }
+func (c *Coffer) Open(dst, sealed []byte) error {
+	if err := checkOpen(dst, sealed); err != nil {
+		return err
+	}
+	return c.openIn(c.enterAny(), dst, sealed)
+}
 
 // OpenAt is Open for a caller that knows a place of its own: any number that
 // callers on other processors mostly do not share.
 func (c *Coffer) OpenAt(place int, dst, sealed []byte) error {
+	if err := checkOpen(dst, sealed); err != nil {
+		return err
+	}
+	l, _ := c.enter(place)
+	return c.openIn(l, dst, sealed)
+}
+
+func checkOpen(dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
 		return fmt.Errorf("coffer: %d bytes for the plaintext of %d sealed: must be %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
 	}
-	l := c.enter(place)
+	return nil
+}
+
+// openIn opens in a lane that is locked, and unlocks it.
+func (c *Coffer) openIn(l *lane, dst, sealed []byte) error {
 	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed
 	}
 	l.opens++
 	c.setNonce(l, sealed)
-	if !l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key) {
+	done := false
+	defer l.wipeUnless(&done)
+	opened := l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key)
+	done = true
+	if !opened {
 		l.failed++
 		return ErrDecrypt
 	}

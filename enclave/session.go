@@ -102,7 +102,8 @@ func Purge() error { return defaultSession.Purge() }
 // NewSession returns a session with a key of its own. Where the process may not
 // lock the few pages that the smallest session takes, the error is a
 // *[locked.LimitError] that says how to raise the limit; where the platform
-// can't lock memory, [locked.ErrUnsupported].
+// can't lock memory, [locked.ErrUnsupported]. A process has 65,536 open sessions
+// at most; whoever made one closes it.
 func NewSession(cfg Config) (*Session, error) {
 	s := &Session{cfg: cfg}
 	if _, err := s.open(); err != nil {

@@ -24,8 +24,9 @@ type number uint32
 
 const (
 	placeBits = 16
-	// maxSessions are open at once. No Linux process gets there: each session
-	// maps pages, and a process has 65,530 mappings at most.
+	// maxSessions are open at once. A session locks two pages at least, so the
+	// limits on locked memory and on mappings (65,530 by default on Linux) are
+	// met first, unless both were raised far.
 	maxSessions = 1 << placeBits
 )
 

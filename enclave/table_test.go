@@ -68,12 +68,14 @@ func TestTableIsFullWithAnErrorAndGivesNumbersAgainUnderOtherNames(t *testing.T)
 		t.Errorf("number %d after %d: an enclave of the old session would find the new one", last.number, gone)
 	}
 	// The numbers of one place run out, and begin again without 0.
-	last.number |= 0xffff << placeBits
-	tab.remove(last) // not in under that number: does nothing
-	(*tab.places.Load())[last.number%maxSessions].Store(last)
-	tab.remove(last)
-	if err := tab.add(&all[7]); err != nil || all[7].number < maxSessions {
-		t.Errorf("%v, number %d", err, all[7].number)
+	first := all[9].number
+	all[9].number |= 0xffff << placeBits
+	tab.remove(&all[9])
+	if err := tab.add(&all[7]); err != nil || all[7].number != first {
+		t.Errorf("%v, number %d, want %d again", err, all[7].number, first)
+	}
+	if err := tab.add(new(Session)); !errors.Is(err, errSessions) {
+		t.Errorf("a place was given out twice: %v", err)
 	}
 }
 
@@ -186,15 +188,15 @@ func TestEnclaveOfAClosedSessionIsErrClosedOfADestroyedOneErrDestroyed(t *testin
 		enclaves = append(enclaves, e)
 	}
 	check := func(when string, alive error) {
-		for _, e := range enclaves {
-			want := alive
-			if e.Size() == 0 {
-				want = locked.ErrDestroyed
+		for i, e := range enclaves {
+			want, size := alive, i+1
+			if size%2 == 0 {
+				want, size = locked.ErrDestroyed, 0
 			}
 			if err := e.Use(nop); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", when, err, want)
 			}
-			if got, want := fmt.Sprint(e), fmt.Sprintf("[REDACTED %d bytes]", e.Size()); got != want {
+			if got, want := fmt.Sprint(e), fmt.Sprintf("[REDACTED %d bytes]", size); got != want {
 				t.Errorf("%s: prints as %s, not %s", when, got, want)
 			}
 		}
@@ -204,4 +206,7 @@ func TestEnclaveOfAClosedSessionIsErrClosedOfADestroyedOneErrDestroyed(t *testin
 		t.Fatal(err)
 	}
 	check("closed", ErrClosed)
+	if sessions.get(s.number) != nil {
+		t.Error("the table still has the closed session")
+	}
 }

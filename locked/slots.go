@@ -16,7 +16,7 @@ type slot struct {
 	run   *page.Run
 	kind  slotKind
 	spare bool        // kept for nested calls
-	place int         // the stripe where a small use slot was found last
+	place int         // of a use slot: the stripe that it was found in, or would be looked for first
 	armed bool        // the canary is in place
 	shown page.Access // the access of the view
 	stuck bool        // could not be unmapped

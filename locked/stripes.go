@@ -45,6 +45,14 @@ func (s *stripes) take() *slot {
 	return nil
 }
 
+// place returns where the processor looks first: for a slot that was not found
+// here.
+func (s *stripes) place() int {
+	h := s.hints.Get()
+	defer s.hints.Put(h)
+	return int(h.Index & uint32(len(s.at)-1))
+}
+
 // put leaves an idle slot for the next taker, where it was found if it can, and
 // reports whether there was room.
 func (s *stripes) put(idle *slot) bool {

@@ -129,7 +129,11 @@ func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
 			p.returnUse(s)
 		}
 	}
-	return p.acquire(ctx, r, true)
+	s, err := p.acquire(ctx, r, true)
+	if err == nil {
+		s.place = p.stripes.place()
+	}
+	return s, err
 }
 
 // returnUse takes a wiped use slot back.

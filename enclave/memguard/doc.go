@@ -33,8 +33,9 @@
 //	No memory can be locked    NewBuffer panics with, and what has an error returns, a *locked.LimitError
 //	                           with the figures and the remedy. memguard purges everything before it
 //	                           panics, or hangs: a program must be able to go on without one buffer.
-//	The session's key          is assembled in registers. memguard opens a buffer for each
-//	                           use of it, leaves parts of it on the heap, and at a full limit hangs.
+//	The session's key          is assembled in registers (in locked memory where the cipher is no
+//	                           assembly). memguard opens a buffer for each use of it, leaves parts of
+//	                           it on the heap, and at a full limit hangs.
 //	Secrets at rest            XChaCha20-Poly1305 in assembly that leaves nothing behind; memguard's
 //	                           cipher leaves subkeys. Enclaves never leave the process, so none sees it.
 //	Concurrent Purge           is safe, and no call deadlocks with another.

@@ -50,6 +50,11 @@ func TestNoTrace(t *testing.T) {
 		for _, pattern := range patterns {
 			checkNoTrace(t, k, functionSeal, pattern, shares, nonce, part, partSize-blockSize, first, false)
 			checkNoTrace(t, k, functionOpen, pattern, shares, nonce, part, partSize-blockSize, first, false)
+			// The middle of a message, and its end.
+			checkNoTrace(t, k, functionSeal, pattern, shares, nonce, part, partSize, 0, false)
+			checkNoTrace(t, k, functionOpen, pattern, shares, nonce, part, partSize, 0, false)
+			checkNoTrace(t, k, functionSeal, pattern, shares, nonce, part, 1000, last, false)
+			checkNoTrace(t, k, functionOpen, pattern, shares, nonce, part, 1000, last, false)
 		}
 	})
 }
@@ -59,6 +64,9 @@ func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key *Sh
 ) {
 	t.Helper()
 	s := newState()
+	if p&first == 0 {
+		s.used, s.position[0] = streamSize, 1000 // all keystream so far is used up
+	}
 	dst := make([]byte, n+TagSize)
 	var pin runtime.Pinner
 	defer pin.Unpin()

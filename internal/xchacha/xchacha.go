@@ -55,7 +55,7 @@ const (
 // locked memory and serves one operation at a time. Seal and Open leave it all
 // zero.
 //
-//	  0  Key         for the caller's use
+//	  0  Key         for the caller's use between operations
 //	 32  subkey      what HChaCha20 makes of the key and 16 bytes of nonce
 //	 64  position    the last row of ChaCha20's input: counter, 0, nonce
 //	 80  r           Poly1305's clamped r,
@@ -71,7 +71,8 @@ const (
 //
 // Words are in the processor's byte order.
 type State struct {
-	// Key is room for a key that the caller works on.
+	// Key is room for a key that the caller works on. Seal and Open clear it,
+	// and the portable kernel puts the shares together here.
 	Key [KeySize]byte
 
 	subkey   [8]uint32

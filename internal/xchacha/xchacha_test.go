@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/crypto/chacha20"
 )
@@ -104,6 +105,43 @@ func TestEveryAlignment(t *testing.T) {
 				plaintext := aligned(lengths[(src+dst)%len(lengths)], src)
 				random.Read(plaintext)
 				roundTrip(t, k, key, nonce, plaintext, dst)
+			}
+		}
+	})
+}
+
+// Between the parts of a message the State holds its subkey, which opens that
+// message alone. The key, which opens all, must not be there even then.
+func TestNoKeyInTheStateBetweenParts(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(9)
+		key, nonce, src := random.bytes(KeySize), random.nonce(), random.bytes(partSize)
+		shares, dst := split(t, key), make([]byte, partSize)
+		mask, err := chacha20.HChaCha20(shares.Right[:], shares.Domain[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		subkey, err := chacha20.HChaCha20(key, nonce[:16])
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = partSize - blockSize
+		for name, part := range map[string]func(s *State){
+			"seal": func(s *State) { k.seal(s, dst, src[:n], nonce, shares, first) },
+			"open": func(s *State) { k.open(s, dst[:n], src, nonce, shares, first) },
+		} {
+			s := newState()
+			part(s)
+			mem := unsafe.Slice((*byte)(unsafe.Pointer(s)), StateSize)
+			for what, secret := range map[string][]byte{"key": key, "left share": shares.Left[:], "right share's hash": mask} {
+				for i := 0; i < KeySize; i += 8 {
+					if bytes.Contains(mem, secret[i:i+8]) {
+						t.Errorf("%s: byte %d of the %s is in the State", name, i, what)
+					}
+				}
+			}
+			if !bytes.Contains(mem, subkey) {
+				t.Errorf("%s: the subkey is not where it is kept", name)
 			}
 		}
 	})
