@@ -79,7 +79,15 @@ func (c *Coffer) Close() error {
 
 	return c.exclusively(func() error {
 		c.closed = true
-		return c.free()
+		if err := c.free(); err != nil {
+			return err
+		}
+		// What the system maps there next is nothing of ours.
+		c.key, c.spare = xchacha.Shares{}, nil
+		for _, l := range c.lanes {
+			l.state, l.nonce = nil, nil
+		}
+		return nil
 	})
 }
 

@@ -22,7 +22,7 @@ import (
 // An enclave is one allocation, 32 bytes larger than the secret. It holds no
 // locked memory, and the garbage collector takes it when nothing refers to it:
 // Destroy is for a secret that must not open from now on. An Enclave must not be
-// copied: the copy never opens.
+// copied: the copy does not open.
 type Enclave struct {
 	// session is the session's number, or 0 once the enclave is destroyed,
 	// masked: see mask.

@@ -28,6 +28,9 @@ const (
 	// limits on locked memory and on mappings (65,530 by default on Linux) are
 	// met first, unless both were raised far.
 	maxSessions = 1 << placeBits
+	// resting places are left alone before one is given out again: so the table
+	// stays small, and no number comes back before 67 million sessions were made.
+	resting = 1 << 10
 )
 
 // errSessions says that the table is full.
@@ -39,10 +42,10 @@ func (t *table) add(s *Session) error {
 	defer t.mu.Unlock()
 	n := t.next + maxSessions
 	switch {
+	case len(t.free) > resting || t.next == maxSessions && len(t.free) > 0:
+		n, t.free = t.free[0], t.free[1:]
 	case t.next < maxSessions:
 		t.next++
-	case len(t.free) > 0:
-		n, t.free = t.free[0], t.free[1:]
 	default:
 		return errSessions
 	}
@@ -71,8 +74,8 @@ func (t *table) remove(s *Session) {
 		return
 	}
 	(*t.places.Load())[s.number%maxSessions].Store(nil)
-	// After 65,535 rounds a number comes back. An enclave of so long ago then
-	// gets ErrDecrypt where it got ErrClosed.
+	// When all numbers of the place were given out they begin again. An enclave
+	// of so long ago then gets ErrDecrypt where it got ErrClosed.
 	if again := s.number + maxSessions; again >= maxSessions {
 		t.free = append(t.free, again)
 	} else {

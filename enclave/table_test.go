@@ -79,6 +79,26 @@ func TestTableIsFullWithAnErrorAndGivesNumbersAgainUnderOtherNames(t *testing.T)
 	}
 }
 
+func TestTableStaysSmallAndNoNumberComesBackSoon(t *testing.T) {
+	t.Parallel()
+	var tab table
+	seen := map[number]bool{}
+	for range 100_000 {
+		s := new(Session)
+		if err := tab.add(s); err != nil {
+			t.Fatal(err)
+		}
+		if seen[s.number] {
+			t.Fatalf("number %d was given out twice", s.number)
+		}
+		seen[s.number] = true
+		tab.remove(s)
+	}
+	if n := len(*tab.places.Load()); n > 4*resting {
+		t.Errorf("one session at a time takes %d places", n)
+	}
+}
+
 func TestTableIsReadWhileItGrows(t *testing.T) {
 	t.Parallel()
 	var tab table

@@ -88,7 +88,7 @@ type Pool struct {
 	closed  atomic.Bool  // written under mu
 	largest atomic.Int64 // bytes that one slot can ever hold; written under mu
 
-	_ [percpu.CacheLine]byte // what follows changes more often than Use looks at what is above
+	_ [percpu.CacheLine]byte // Use reads what is above; what is below changes with every buffer
 
 	mu            sync.Mutex // protects all that follows
 	total         int        // bytes charged by everything mapped

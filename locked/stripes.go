@@ -17,7 +17,7 @@ type stripes struct {
 
 type stripe struct {
 	slot atomic.Pointer[slot]
-	_    [percpu.CacheLine - 8]byte
+	_    [percpu.CacheLine]byte
 }
 
 // maxStripes bounds the memory of stripes on very large machines.
