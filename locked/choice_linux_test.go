@@ -102,6 +102,42 @@ func TestBackendAndBudgetAreWhatKernelAndLimitAllow(t *testing.T) {
 	}
 }
 
+// A budget is cut by a limit. That it is rounded to whole pages is nobody's
+// limit, and raising one would not help.
+func TestBudgetOfOddBytesIsNotCut(t *testing.T) {
+	t.Parallel()
+	backend, err := page.Open(page.Memcall, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := os.Getpagesize()
+	for _, c := range []struct {
+		asked, soft int
+		cut         bool
+	}{
+		{4*size + 1, 1 << 20, false},
+		{size - 1, 1 << 20, false},
+		{4*size + 1, 4*size + 1, false},
+		{4*size + 1, 4 * size, true},
+	} {
+		p, err := locked.NewPoolUnder(backend, locked.Config{LockedBytes: c.asked}, page.Limits{Soft: uint64(c.soft), Hard: uint64(c.soft)})
+		var refused *locked.LimitError
+		if errors.As(err, &refused) {
+			if blamed := strings.Contains(err.Error(), "ulimit"); blamed != c.cut {
+				t.Errorf("%+v: %v", c, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := p.Stats(); s.BudgetCut != c.cut || s.Budget != 4*size {
+			t.Errorf("%+v: a budget of %d, cut %v", c, s.Budget, s.BudgetCut)
+		}
+		closePool(t, p)
+	}
+}
+
 // The real thing: a filter as containers have it answers the system call.
 func TestSeccompFilterLeavesTheNextBackend(t *testing.T) {
 	if strings.HasPrefix(runtime.GOARCH, "mips") {

@@ -146,7 +146,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	p := &Pool{
 		backend:  b,
 		budget:   budget,
-		cut:      budget < want,
+		cut:      uint64(want) > limits.InReach(),
 		pageSize: page.Size(),
 		quiet:    cfg.QuietPeriod,
 		idle:     make(map[slotKind][]*slot),
@@ -270,7 +270,7 @@ type Stats struct {
 	LockedBytesPeak int         // the most there were
 	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
 	Budget          int         // the most there may be
-	BudgetCut       bool        // the process's limit allows less than was asked for
+	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
 	Backend         Backend     // the mechanism in use
 	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
 	OpenBuffers     int         // buffers not yet destroyed: one that grows for ever is a leak
