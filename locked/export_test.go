@@ -23,9 +23,9 @@ func HardenWith(h Hardening, noCoreDumps, notDumpable, lockAll func() error) (Ha
 	return hardenWith(h, measures{noCoreDumps, notDumpable, lockAll})
 }
 
-// LockAllUnder is the measure LockAll in a process with the given limits, and
-// returns the soft limit after it.
-func LockAllUnder(l page.Limits, lock func() error) (soft uint64, err error) {
-	err = lockAll(limitsOf(&l), lock)
+// LiftUnder is what LockAll does before it locks, in a process with the given
+// limits, and returns the soft limit after it.
+func LiftUnder(l page.Limits) (soft uint64, err error) {
+	err = limitsOf(&l).lift()
 	return l.Soft, err
 }

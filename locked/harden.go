@@ -76,7 +76,7 @@ func (e *HardenError) Unwrap() error { return e.Err }
 // any secret. Nothing in this module calls it: importing a package, or making a
 // pool, changes nothing for the rest of the process.
 func Harden(h Hardening) (taken Hardening, err error) {
-	return hardenWith(h, measures{harden.NoCoreDumps, harden.NotDumpable, func() error { return lockAll(ofProcess(), harden.LockAll) }})
+	return hardenWith(h, measures{harden.NoCoreDumps, harden.NotDumpable, func() error { return harden.LockAll(ofProcess().lift) }})
 }
 
 // measures is how each is taken: the seam where tests put failures.
@@ -91,7 +91,6 @@ func hardenWith(h Hardening, m measures) (taken Hardening, err error) {
 		taken  *bool
 	}{
 		{"NoCoreDumps", h.NoCoreDumps, m.noCoreDumps, &taken.NoCoreDumps},
-		// After the first, which reads a file of /proc.
 		{"NotDumpable", h.NotDumpable, m.notDumpable, &taken.NotDumpable},
 		{"LockAll", h.LockAll, m.lockAll, &taken.LockAll},
 	} {
@@ -107,20 +106,21 @@ func hardenWith(h Hardening, m measures) (taken Hardening, err error) {
 	return taken, errors.Join(errs...)
 }
 
-// lockAll locks everything, if no limit will ever stand against it.
-func lockAll(r rlimits, lock func() error) error {
+// lift makes sure that no limit will ever stand against what the process locks:
+// it raises the soft limit where that is all it takes.
+func (r rlimits) lift() error {
 	limits, err := r.read()
 	if err != nil {
 		return err
 	}
-	if limits.InReach() != page.Unlimited {
-		if limits.Hard == page.Unlimited {
-			err = r.raise(page.Unlimited)
-		}
-		if err != nil || limits.Hard != page.Unlimited {
-			return errors.Join(fmt.Errorf("the process's limit is %s (hard limit %s): under a limit the Go runtime ends the program when its memory grows past it. %s",
-				limitText(limits.Soft), limitText(limits.Hard), remedy), err)
+	if limits.InReach() == page.Unlimited {
+		return nil
+	}
+	if limits.Hard == page.Unlimited {
+		if err = r.raise(page.Unlimited); err == nil {
+			return nil
 		}
 	}
-	return lock()
+	return errors.Join(fmt.Errorf("the process's limit is %s (hard limit %s): under a limit the Go runtime ends the program when its memory grows past it. %s",
+		limitText(limits.Soft), limitText(limits.Hard), remedy), err)
 }

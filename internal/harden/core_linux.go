@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,22 +24,35 @@ const refused = 1
 // already zero, or the pattern names a socket, a dump may go where limits do not
 // reach: then the limit is set as far as it can be, and the error says so.
 func NoCoreDumps() error {
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_CORE, &r); err != nil {
-		return fmt.Errorf("getrlimit of RLIMIT_CORE: %w", err)
-	}
-	limit := min(refused, r.Max)
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
-		return fmt.Errorf("setting RLIMIT_CORE to %d bytes: %w", limit, err)
+	limit, err := setCoreLimit()
+	if err != nil {
+		return err
 	}
 	pattern, err := os.ReadFile(corePattern)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // no kernel that dumps
+	if errors.Is(err, os.ErrNotExist) && exists(filepath.Dir(corePattern)) {
+		return nil // a kernel that does not dump
 	}
 	if err != nil {
-		return fmt.Errorf("the core limit is set, but whether the pattern heeds it can't be read: %w", err)
+		return fmt.Errorf("the core limit is set, but whether what becomes of a dump heeds it can't be read: %w", err)
 	}
 	return outOfReach(string(pattern), limit)
+}
+
+// setCoreLimit returns the limit that it set: the refused one, or zero where
+// the hard limit is zero and the process lacks the right to raise it.
+func setCoreLimit() (limit uint64, err error) {
+	for _, limit = range []uint64{refused, 0} {
+		err = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: limit, Max: limit})
+		if err == nil {
+			return limit, nil
+		}
+	}
+	return 0, fmt.Errorf("setting RLIMIT_CORE to 0: %w", err)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // outOfReach says why a limit does not keep a dump from what the pattern names.
@@ -47,7 +61,7 @@ func outOfReach(pattern string, limit uint64) error {
 	case pattern != "" && pattern[0] == '@':
 		return fmt.Errorf("the core limit is set, but %s is %q: a socket gets the dump whatever the limit; NotDumpable stops it", corePattern, pattern)
 	case pattern != "" && pattern[0] == '|' && limit != refused:
-		return fmt.Errorf("the core limit was 0 already and can't become 1, but %s is %q: "+
+		return fmt.Errorf("the core limit was 0 already and this process may not make it 1, but %s is %q: "+
 			"a program gets the dump at a limit of 0; NotDumpable stops it", corePattern, pattern)
 	}
 	return nil

@@ -12,9 +12,12 @@ import (
 //
 // From then on every mapping counts whole towards the limit on locked memory,
 // touched or not; under a limit the Go runtime, which reserves much, ends the
-// program as soon as it can't map more. The caller makes sure that there is
-// none.
-func LockAll() error {
+// program as soon as it can't map more. unlimited makes sure that there is none,
+// or says why there is: then nothing is locked.
+func LockAll(unlimited func() error) error {
+	if err := unlimited(); err != nil {
+		return err
+	}
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		return fmt.Errorf("mlockall: %w", err)
 	}
