@@ -4,6 +4,12 @@ package page
 
 import "github.com/awnumar/memcall"
 
+// lockCall names the system call behind memcall.Lock.
+const lockCall = "mlock"
+
+// relockAfterNone: mlock(2) holds whatever the access becomes.
+const relockAfterNone = false
+
 // system: memcall is all that these need.
 type system struct{}
 
