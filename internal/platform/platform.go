@@ -88,6 +88,9 @@ type Core struct {
 	// Off says whether the system writes none at all, whatever the process
 	// asks for.
 	Off Answer
+	// ForRoot says that a dump is written though the process is not dumpable,
+	// readable by root alone.
+	ForRoot bool
 }
 
 // Hibernation is whether the system can write all of memory to disk.

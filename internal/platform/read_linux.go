@@ -15,9 +15,11 @@ func Read() Facts {
 	f := FromLinux(os.DirFS("/"))
 	f.Core.Limit, f.Core.Limited = coreLimit()
 	// prctl(2): PR_GET_DUMPABLE returns the current state of the calling
-	// process's dumpable attribute. 2 is readable by root only.
+	// process's dumpable attribute. proc_sys_fs(5), suid_dumpable: with 2 "any
+	// binary which normally would not be dumped … is dumped readable by root
+	// only".
 	if state, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err == nil {
-		f.Tracing.Dumpable = answer(state == 1)
+		f.Tracing.Dumpable, f.Core.ForRoot = answer(state == 1), state == 2
 	}
 	return f
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func strong() state {
 			Soft: 8 << 20, Hard: locked.Unlimited, PageSize: 4096, Budget: 8 << 20, Backend: locked.MemfdSecret,
 			DumpExclusion: "MADV_DONTDUMP", ForkExclusion: "MADV_DONTFORK",
 		},
-		Probe: probe{Locked: 8192, Outside: platform.No},
+		Probe: probe{Locked: 24576, Outside: platform.No},
 		Facts: platform.Facts{
 			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/dev/dm-1", Encrypted: platform.Yes}, {Name: "/dev/zram0", Memory: true}}},
 			Core:        platform.Core{Limited: true, Pattern: "core", Off: platform.No},
@@ -58,7 +57,7 @@ func poor() state {
 			Backend: locked.Memfd, BackendReason: "not available: memfd_secret: operation not permitted",
 			DumpExclusion: "MADV_DONTDUMP", ForkExclusion: "MADV_DONTFORK",
 		},
-		Probe: probe{Locked: 4096, Outside: platform.Yes},
+		Probe: probe{Locked: 16384, Outside: platform.Yes},
 		Facts: platform.Facts{
 			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/dev/sda2", Encrypted: platform.No}}},
 			Core:        platform.Core{Pattern: "|/usr/share/apport/apport %p", Piped: true, Limited: true, Off: platform.No},
@@ -82,10 +81,13 @@ func unsupported() state {
 	return state{OS: "plan9", Arch: "amd64", LimitsErr: locked.ErrUnsupported, Probe: probe{Err: locked.ErrUnsupported}}
 }
 
-// others are systems with one mechanism.
+// onSystem is a server on a system with one mechanism.
 func onSystem(os string, l locked.Limits, f platform.Facts) state {
-	l.Soft, l.Hard, l.PageSize, l.Budget, l.Backend = locked.Unlimited, locked.Unlimited, 4096, 8<<20, locked.Memcall
-	return state{OS: os, Arch: "amd64", Limits: l, Probe: probe{Locked: 4096}, Facts: f}
+	if l.Soft == 0 {
+		l.Soft = locked.Unlimited
+	}
+	l.Hard, l.PageSize, l.Budget, l.Backend = locked.Unlimited, 4096, 8<<20, locked.Memcall
+	return state{OS: os, Arch: "amd64", Limits: l, Probe: probe{Locked: 16384}, Facts: f}
 }
 
 func golden() map[string]state {
@@ -101,7 +103,7 @@ func golden() map[string]state {
 			Core:    platform.Core{Pattern: "%N.core", Limited: true, Limit: locked.Unlimited, Off: platform.No},
 			Tracing: platform.Tracing{SameUser: platform.Yes, Why: "security.bsd.unprivileged_proc_debug"},
 		}),
-		"windows": onSystem("windows", locked.Limits{}, platform.Facts{
+		"windows": onSystem("windows", locked.Limits{Soft: 50 * 4096, DumpExclusion: "WerRegisterExcludedMemoryBlock"}, platform.Facts{
 			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: `?:\pagefile.sys`, Encrypted: platform.No}}},
 			Core:        platform.Core{Off: platform.Yes},
 			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "HibernateEnabled in the registry"},
@@ -143,7 +145,7 @@ func TestWrongUsageIsStatusTwo(t *testing.T) {
 	never := func() state { t.Error("it examined the process"); return state{} }
 	for _, args := range [][]string{{"-yaml"}, {"now"}, {"-json", "x"}} {
 		var out, errs bytes.Buffer
-		if got := run(args, never, &out, &errs); got != wrongUsage || out.Len() > 0 || !strings.Contains(errs.String(), "usage: doctor") {
+		if got := run(args, never, &out, &errs); got != noReport || out.Len() > 0 || !strings.Contains(errs.String(), "usage: doctor") {
 			t.Errorf("%q: status %d, output %q, errors %q", args, got, out.String(), errs.String())
 		}
 	}
@@ -156,7 +158,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 func TestReportThatCanNotBeWrittenIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
-	if got := run(nil, strong, fullDisk{}, &errs); got == protected || !strings.Contains(errs.String(), "no space left") {
+	if got := run(nil, strong, fullDisk{}, &errs); got != noReport || !strings.Contains(errs.String(), "no space left") {
 		t.Errorf("status %d, errors %q", got, errs.String())
 	}
 }
@@ -171,7 +173,9 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 	}{
 		{"exempt", "limit", good, func(s *state) { s.Limits.Exempt, s.Limits.Soft, s.Limits.Hard = true, 0, 0 }},
 		{"cut", "limit", weak, func(s *state) { s.Limits.Budget = 1 << 20 }},
-		{"a whole number of odd pages", "limit", good, func(s *state) { s.Limits.PageSize, s.Limits.Budget = 3<<20, 6<<20 }},
+		{"less than a session takes", "limit", bad, func(s *state) { s.Limits.Budget = 3 * 4096 }},
+		{"what a session takes", "limit", weak, func(s *state) { s.Limits.Budget = 4 * 4096 }},
+		{"a whole number of odd pages", "limit", good, func(s *state) { s.Limits.PageSize, s.Limits.Budget = 768<<10, 10*768<<10 }},
 		{"ENOSYS", "backend", weak, func(s *state) {
 			s.Limits.BackendReason = "not available: memfd_secret: function not implemented"
 		}},
@@ -189,13 +193,15 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 		{"core limit of 1 and a socket", "core", weak, func(s *state) {
 			s.Facts.Tracing.Dumpable, s.Facts.Core.Piped, s.Facts.Core.Limit, s.Facts.Core.Pattern = platform.Yes, true, 1, "@/run/core"
 		}},
+		{"core limit of 0 and no pattern to read", "core", unknown, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core = platform.Yes, platform.Core{Limited: true} }},
+		{"dumped for root", "core", weak, func(s *state) { s.Facts.Core.Limit, s.Facts.Core.ForRoot = locked.Unlimited, true }},
 		{"core not known", "core", unknown, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core = platform.Yes, platform.Core{} }},
 		{"hibernation without memfd_secret", "hibernation", weak, func(s *state) { s.Limits.Backend = locked.Memfd }},
 		{"no hibernation", "hibernation", good, func(s *state) { s.Limits.Backend, s.Facts.Hibernation.Possible = locked.Memfd, platform.No }},
 		{"hibernation not known", "hibernation", unknown, func(s *state) { s.Facts.Hibernation.Possible = platform.Unknown }},
 		{"dumpable behind Yama", "tracing", good, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
 		{"dumpable", "tracing", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Tracing.SameUser = platform.Yes, platform.Yes }},
-		{"dumpable", "dumpable", weak, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
+		{"dumpable", "dumpable", note, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
 		{"not tried", "outside", unknown, func(s *state) { s.Probe.Outside = platform.Unknown }},
 		{"readable", "outside", weak, func(s *state) {
 			s.Probe.Outside, s.Limits.BackendReason = platform.Yes, "not available: memfd_secret: function not implemented"
@@ -253,7 +259,5 @@ func TestThisProcessIsToldTheTruth(t *testing.T) {
 			t.Errorf("limits %+v, a pool says %+v", r.Limits, s)
 		}
 	}
-	if testing.Verbose() {
-		fmt.Println(out.String())
-	}
+	t.Log(out.String())
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"runtime"
 
@@ -20,14 +21,19 @@ type state struct {
 	Facts     platform.Facts
 }
 
-// probe is what came of locking a page.
+// probe is what came of locking what a session takes.
 type probe struct {
 	Err    error
-	Locked int // bytes locked for one small buffer, as the limit counts them
-	// Outside says whether the open page could be read from outside of the
-	// process.
-	Outside platform.Answer
+	Locked int // bytes locked for it, as the limit counts them
+	// Outside says whether an open page could be read from outside of the
+	// process, and OutsideErr why that is not known.
+	Outside    platform.Answer
+	OutsideErr error
 }
+
+// sessionPages is how many pages the smallest session of package enclave locks:
+// one for each share of its key, one for Use, one for an open buffer.
+const sessionPages = 4
 
 func (s state) protected() bool { return s.Probe.Err == nil }
 
@@ -36,14 +42,13 @@ func (s state) protected() bool { return s.Probe.Err == nil }
 func examine() state {
 	s := state{OS: runtime.GOOS, Arch: runtime.GOARCH, Facts: platform.Read()}
 	s.Limits, s.LimitsErr = locked.CurrentLimits()
-	s.Probe = lockOne()
+	s.Probe = lockSession()
 	return s
 }
 
-// lockOne makes one buffer as a server does, uses it and gives it back. Beside it
-// lies what the smallest session needs: a region for each share of its key, and a
-// slot that is kept for Use. With large pages a limit may hold a page and not that.
-func lockOne() (p probe) {
+// lockSession takes what the smallest session takes, uses it as a server does,
+// and gives it back.
+func lockSession() (p probe) {
 	pool, err := locked.NewPool(locked.Config{UseSlots: 1})
 	if err != nil {
 		return probe{Err: err}
@@ -56,19 +61,19 @@ func lockOne() (p probe) {
 		}
 		defer func() { p.Err = errors.Join(p.Err, share.Free()) }()
 	}
-	before := pool.Stats().LockedBytes
+	nothing := func([]byte) error { return nil }
+	if err := pool.Use(context.Background(), 32, nothing, nothing); err != nil {
+		return probe{Err: err}
+	}
 	b, err := pool.New(32)
 	if err != nil {
 		return probe{Err: err}
 	}
 	defer func() { p.Err = errors.Join(p.Err, b.Destroy()) }()
-	if err := b.Scramble(); err != nil {
+	if err := errors.Join(b.Scramble(), b.Freeze()); err != nil {
 		return probe{Err: err}
 	}
-	if err := b.Freeze(); err != nil {
-		return probe{Err: err}
-	}
-	p.Locked = pool.Stats().LockedBytes - before
-	p.Outside, _ = platform.Outside(b.Bytes())
+	p.Locked = pool.Stats().LockedBytes
+	p.Outside, p.OutsideErr = platform.Outside(b.Bytes())
 	return p
 }

@@ -38,49 +38,55 @@ func diagnose(s state) []finding {
 	findings = append(findings, s.swap(), s.core(), s.hibernation(), s.tracing(), s.dumpable())
 	if c := s.Facts.Container; c != "" {
 		findings = append(findings, finding{"container", note, "this process runs inside of " + c +
-			": limits, swap and core dumps are the host's", nil})
+			": its engine sets the limits, and the host decides on swap, core_pattern and every other sysctl", nil})
 	}
 	return findings
 }
 
-// lock is what came of really locking a page.
+// lock is what came of really locking something.
 func (s state) lock() finding {
 	if s.Probe.Err == nil {
-		return finding{"lock", good, fmt.Sprintf("a page was mapped, locked, written, made read-only, and given back; %s were locked for it",
+		return finding{"lock", good, fmt.Sprintf("what a session takes, %s, was locked, written, made read-only, and given back",
 			size(s.Probe.Locked)), nil}
 	}
-	f := finding{"lock", bad, fmt.Sprintf("no page could be locked: %v", s.Probe.Err), nil}
+	f := finding{"lock", bad, fmt.Sprintf("what a session takes could not be locked: %v", s.Probe.Err), nil}
 	if errors.Is(s.Probe.Err, locked.ErrUnsupported) {
 		f.Text = fmt.Sprintf("%s offers no memory that this library can lock, and every call says so: %v", s.OS, s.Probe.Err)
 		return f
 	}
 	var refused *locked.LimitError
 	if errors.As(s.Probe.Err, &refused) {
-		what := "no page"
-		if s.Limits.Budget > 0 {
-			what = "not even the four pages that a session needs"
-		}
-		f.Text = fmt.Sprintf("%s could be locked: the limit is %s (hard limit %s), a page has %s",
-			what, limit(refused.Soft), limit(refused.Hard), size(s.Limits.PageSize))
+		f.Text = fmt.Sprintf("the least that a session takes, %s, could not be locked: %s",
+			size(sessionPages*s.Limits.PageSize), s.bounds(refused.Soft, refused.Hard))
 	}
-	if s.Limits.Budget > 0 { // else the finding of the limit says it
+	if s.Limits.Budget >= sessionPages*s.Limits.PageSize { // else the finding of the limit says it
 		f.Mend = s.raiseLimit()
 	}
 	return f
 }
 
+// bounds says what limits locking, in the system's terms.
+func (s state) bounds(soft, hard uint64) string {
+	switch {
+	case s.OS != "windows":
+		return fmt.Sprintf("soft limit %s, hard limit %s", limit(soft), limit(hard))
+	case hard == locked.Unlimited:
+		return fmt.Sprintf("minimum working set %s, which a pool raises as it locks", limit(soft))
+	}
+	return fmt.Sprintf("minimum working set %s, which a pool may raise to %s", limit(soft), limit(hard))
+}
+
 func (s state) limit() finding {
 	l := s.Limits
 	if l.Exempt {
-		return finding{"limit", good, fmt.Sprintf("exempt from the limit of %s (CAP_IPC_LOCK): a pool gets its %s", limit(l.Soft), size(l.Budget)), nil}
+		return finding{"limit", good, fmt.Sprintf("%s, and exempt from both (CAP_IPC_LOCK): a pool gets its %s", s.bounds(l.Soft, l.Hard), size(l.Budget)), nil}
 	}
-	f := finding{"limit", good, fmt.Sprintf("soft limit %s, hard limit %s: a pool gets %s of the %s it asks for by default",
-		limit(l.Soft), limit(l.Hard), size(l.Budget), size(locked.DefaultLockedBytes)), nil}
+	f := finding{"limit", good, fmt.Sprintf("%s: a pool gets %s of the %s it asks for by default",
+		s.bounds(l.Soft, l.Hard), size(l.Budget), size(locked.DefaultLockedBytes)), nil}
 	switch {
-	case l.Budget == 0:
+	case l.Budget < sessionPages*l.PageSize:
+		f.Text += fmt.Sprintf("; a session takes at least %s", size(sessionPages*l.PageSize))
 		f.Status, f.Mend = bad, s.raiseLimit()
-	case s.Probe.Err != nil: // the finding of the lock says what mends it
-		f.Status = bad
 	case l.Budget < locked.DefaultLockedBytes/l.PageSize*l.PageSize:
 		f.Text += "; any number of secrets still works, few can be open at once"
 		f.Status, f.Mend = weak, s.raiseLimit()
@@ -98,33 +104,34 @@ func (s state) raiseLimit() []string {
 		}
 	case "linux", "android":
 		return []string{
-			"ulimit -l unlimited     (the shell that starts the process; bash counts in KiB)",
+			"ulimit -l unlimited     (as root, the shell that starts the process; a figure would be in KiB)",
 			"LimitMEMLOCK=infinity     (its systemd unit, under [Service])",
 			"docker run --ulimit memlock=-1:-1 ...     (its container; compose: ulimits: memlock: -1)",
 			"LimitMEMLOCK=infinity     (kubernetes has no field for it: the container runtime's systemd unit on the node)",
 			"@users hard memlock unlimited     (/etc/security/limits.conf, for logins)",
 			"setcap cap_ipc_lock+ep /path/to/program     (or the capability IPC_LOCK for its container)",
 		}
-	case "freebsd", "netbsd", "openbsd", "dragonfly":
+	case "freebsd", "netbsd", "openbsd":
 		return []string{
-			"ulimit -l unlimited     (the shell that starts the process; it counts in KiB)",
+			"ulimit -l unlimited     (as root, the shell that starts the process; a figure would be in KiB)",
 			":memorylocked=unlimited:     (its class in /etc/login.conf)",
 		}
 	}
-	return []string{"ulimit -l unlimited     (the shell that starts the process)"}
+	return []string{"ulimit -l unlimited     (as root, the shell that starts the process)"}
 }
 
 func (s state) backend() finding {
 	l := s.Limits
 	switch {
-	case s.OS != "linux" && s.OS != "android":
+	case !s.linux():
 		return finding{"backend", good, fmt.Sprintf("%s: the only mechanism of %s", l.Backend, s.OS), nil}
 	case l.BackendReason == "":
 		return finding{"backend", good, string(l.Backend) + ", the best one", nil}
 	}
-	f := finding{"backend", weak, fmt.Sprintf("%s; for a better one the system answers: %s", l.Backend, l.BackendReason), s.allowSecretMemory()}
-	return f
+	return finding{"backend", weak, fmt.Sprintf("%s; for a better one the system answers: %s", l.Backend, l.BackendReason), s.allowSecretMemory()}
 }
+
+func (s state) linux() bool { return s.OS == "linux" || s.OS == "android" }
 
 // allowSecretMemory is how memfd_secret is to be had, by what the system
 // answers without.
@@ -134,7 +141,7 @@ func (s state) allowSecretMemory() []string {
 	case strings.Contains(reason, "not permitted"), strings.Contains(reason, "denied"):
 		return []string{
 			"docker run --security-opt seccomp=profile.json ...     (a profile that allows memfd_secret and memfd_create)",
-			"SystemCallFilter=memfd_secret memfd_create     (its systemd unit, if that filters)",
+			"SystemCallFilter=memfd_secret memfd_create     (its systemd unit, below the SystemCallFilter= that is there: alone it would forbid everything else)",
 		}
 	case strings.Contains(reason, "not implemented"):
 		return []string{"secretmem.enable=1     (the kernel's command line, Linux 5.14 to 6.4; later kernels have it unless it is 0)"}
@@ -148,10 +155,14 @@ func (s state) outside() finding {
 		return finding{"outside", good, "the kernel refuses to read an open page for anybody: /proc/self/mem was tried", nil}
 	case s.Probe.Outside == platform.Yes:
 		return finding{"outside", weak, "who may trace this process, root always, can read an open page: /proc/self/mem was tried", s.allowSecretMemory()}
-	case s.OS == "linux" || s.OS == "android":
-		return finding{"outside", unknown, "whether another process can read an open page could not be tried", nil}
+	case s.linux():
+		why := ""
+		if s.Probe.OutsideErr != nil {
+			why = ": " + s.Probe.OutsideErr.Error()
+		}
+		return finding{"outside", unknown, "whether another process can read an open page could not be tried" + why, nil}
 	}
-	return finding{"outside", weak, s.OS + " has no memory that its administrator can't read from another process", []string{ownUser}}
+	return finding{"outside", note, s.OS + " has no memory that its administrator can't read from another process", nil}
 }
 
 func (s state) pageDumps() finding {

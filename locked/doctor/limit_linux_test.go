@@ -26,7 +26,7 @@ func program(t *testing.T, args ...string) (out []byte, status int) {
 	return out, cmd.ProcessState.ExitCode()
 }
 
-// as returns what the program says under the calling test's limits.
+// asJSON returns what the program says under the calling test's limits.
 func asJSON(t *testing.T, wantStatus int) report {
 	t.Helper()
 	out, status := program(t, "-json")
@@ -77,16 +77,16 @@ func TestUnderALimitOfNothingTheProgramFailsAndSaysWhatMendsIt(t *testing.T) {
 
 // Docker's 64 KiB are one page where pages have that size.
 func TestUnderALimitBelowASessionTheProgramFails(t *testing.T) {
-	for pages := 1; pages < 4; pages++ {
+	for pages := 1; pages < sessionPages; pages++ {
 		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
 			if !testenv.UnderLimit(t, pages*os.Getpagesize()) {
 				return
 			}
 			r := asJSON(t, unprotected)
-			if f := r.finding(t, "lock"); f.Status != bad || !strings.Contains(strings.Join(f.Mend, "\n"), "LimitMEMLOCK") {
+			if f := r.finding(t, "lock"); f.Status != bad {
 				t.Errorf("%+v", f)
 			}
-			if f := r.finding(t, "limit"); f.Status != bad || strings.Contains(f.Text, "works") {
+			if f := r.finding(t, "limit"); f.Status != bad || strings.Contains(f.Text, "works") || !strings.Contains(strings.Join(f.Mend, "\n"), "LimitMEMLOCK") {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -94,7 +94,7 @@ func TestUnderALimitBelowASessionTheProgramFails(t *testing.T) {
 }
 
 func TestUnderTheSmallestLimitThatServesTheProgramIsNotAlarmed(t *testing.T) {
-	if !testenv.UnderLimit(t, 4*os.Getpagesize()) {
+	if !testenv.UnderLimit(t, sessionPages*os.Getpagesize()) {
 		return
 	}
 	if r := asJSON(t, protected); r.finding(t, "limit").Status != weak || r.finding(t, "lock").Status != good {
@@ -137,7 +137,7 @@ func TestRootIsExemptAndWrongUsageIsStatusTwo(t *testing.T) {
 			t.Errorf("%+v", r.finding(t, "limit"))
 		}
 	}
-	if out, status := program(t, "-nonsense"); status != wrongUsage || len(out) > 0 {
+	if out, status := program(t, "-nonsense"); status != noReport || len(out) > 0 {
 		t.Errorf("exit status %d, output %q", status, out)
 	}
 }

@@ -5,16 +5,20 @@
 //
 //	go run github.com/memkeep/memkeep/locked/doctor [-json]
 //
-// It reads the limits and what the system does with memory, and it maps, locks
-// and writes a page to know for certain. It changes nothing: what it raises or
-// locks ends with it. Run it where the server runs: as its user, under its
-// service manager, in its container.
+// It reads the limits and what the system does with memory, and it locks and
+// writes what the smallest session of package enclave takes, to know for
+// certain. It changes nothing: what it raises or locks ends with it. Run it where
+// the server runs: as its user, under its service manager, in its container. It
+// looks at itself: what a server takes with locked.Harden does not show.
 //
 // # Exit status
 //
 //	0  secrets can be protected here, weak points or not
-//	1  they can't: not one page can be locked
-//	2  wrong usage
+//	1  they can't: what the smallest session takes can't be locked
+//	2  nothing is known: wrong usage, or the report could not be written
+//
+// go run ends with 1 for any status but 0; a program that was built tells them
+// apart.
 //
 // # The JSON form
 //
@@ -24,7 +28,7 @@
 //
 //	version    1
 //	os, arch   as Go names them
-//	protected  whether a page could be locked: the exit status
+//	protected  whether the smallest session could be locked: the exit status
 //	limits     object; absent where the platform can't lock memory
 //	  soft_bytes, hard_bytes   null for unlimited
 //	  exempt                   no limit holds this process
@@ -57,7 +61,7 @@ func main() { os.Exit(run(os.Args[1:], examine, os.Stdout, os.Stderr)) }
 const (
 	protected   = 0
 	unprotected = 1
-	wrongUsage  = 2
+	noReport    = 2
 )
 
 func run(args []string, examine func() state, out, errs io.Writer) (status int) {
@@ -69,12 +73,12 @@ func run(args []string, examine func() state, out, errs io.Writer) (status int) 
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
-		return wrongUsage
+		return noReport
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(errs, "doctor: it takes no arguments, got %q\n", flags.Args())
 		flags.Usage()
-		return wrongUsage
+		return noReport
 	}
 	s := examine()
 	write := writeText
@@ -83,7 +87,7 @@ func run(args []string, examine func() state, out, errs io.Writer) (status int) 
 	}
 	if err := write(out, s, diagnose(s)); err != nil {
 		fmt.Fprintln(errs, "doctor:", err)
-		return unprotected
+		return noReport
 	}
 	if s.protected() {
 		return protected

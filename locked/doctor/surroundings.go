@@ -76,18 +76,28 @@ func (s state) noSwap() []string {
 func (s state) core() finding {
 	c := s.Facts.Core
 	where := ""
-	if c.Pattern != "" {
+	switch {
+	case c.Pattern == "":
+	case s.OS == "windows":
 		where = fmt.Sprintf(" (%s)", c.Pattern)
+	default:
+		where = fmt.Sprintf(" (core pattern: %s)", c.Pattern)
 	}
 	switch {
-	case s.Facts.Tracing.Dumpable == platform.No:
+	case s.Facts.Tracing.Dumpable == platform.No && !c.ForRoot:
 		return finding{"core", good, "this process is not dumpable: it leaves no core", nil}
+	case c.Off == platform.Yes && s.OS == "windows":
+		return finding{"core", good, "Windows Error Reporting keeps no dumps here (no LocalDumps), and a Go program's crash reaches it only under GOTRACEBACK=wer", nil}
 	case c.Off == platform.Yes:
 		return finding{"core", good, "the system writes no core dumps", nil}
-	case c.Piped && (c.Limit != pipeRefused || strings.HasPrefix(c.Pattern, "@")):
+	case strings.HasPrefix(c.Pattern, "@"):
+		return finding{"core", weak, "a crash hands the memory to a program behind a socket, whatever the core limit" + where, []string{notDumpable, corePattern}}
+	case c.Piped && c.Limit != pipeRefused:
 		return finding{"core", weak, "a crash hands the memory to a program, even at a core limit of 0" + where, append([]string{notDumpable}, s.noDumps()...)}
+	case c.Limited && c.Limit <= pipeRefused && s.linux() && c.Off == platform.Unknown:
+		return finding{"core", unknown, fmt.Sprintf("the core limit is %s, but whether core_pattern heeds it can't be read here", limit(c.Limit)), []string{notDumpable}}
 	case c.Limited && c.Limit <= pipeRefused:
-		return finding{"core", good, "the core limit is 0: a crash leaves no core", nil}
+		return finding{"core", good, fmt.Sprintf("the core limit is %s: a crash leaves no core%s", limit(c.Limit), where), nil}
 	case c.Limited:
 		return finding{"core", weak, fmt.Sprintf("the core limit is %s: a crash leaves the memory on disk%s", limit(c.Limit), where), s.noDumps()}
 	case c.Off == platform.No:
@@ -106,14 +116,11 @@ func (s state) noDumps() []string {
 	case "linux", "android":
 		return []string{
 			harden,
-			"ulimit -c 0     (the shell that starts the process; a program that core_pattern names gets the dump all the same)",
-			"LimitCORE=0     (its systemd unit, under [Service])",
-			"docker run --ulimit core=0 ...     (its container)",
-			"sysctl -w kernel.core_pattern=core     (files instead of a program; with the limit above, none)",
+			"prlimit --core=1:1 PROGRAM     (how it is started; one byte, since a program that core_pattern names gets a dump at 0)",
+			"LimitCORE=1     (its systemd unit, under [Service])",
+			"docker run --ulimit core=1:1 ...     (its container)",
 		}
-	case "darwin", "ios":
-		return []string{harden, "ulimit -c 0     (the shell that starts the process)", "sysctl kern.coredump=0     (as root)"}
-	case "freebsd":
+	case "darwin", "freebsd":
 		return []string{harden, "ulimit -c 0     (the shell that starts the process)", "sysctl kern.coredump=0     (as root)"}
 	case "windows":
 		return []string{harden, `reg delete "HKLM\SOFTWARE\Microsoft\Windows\Windows Error Reporting\LocalDumps"     (as administrator)`}
@@ -184,6 +191,8 @@ func (s state) tracing() finding {
 
 const ownUser = "a user of its own     (for the server alone, that no other process runs as)"
 
+const corePattern = "sysctl -w kernel.core_pattern=core     (and in /etc/sysctl.d: files, which heed the core limit, for the whole system)"
+
 const notDumpable = "locked.Harden(locked.Hardening{NotDumpable: true})     (in the program, at its start; no debugger or profiler attaches then)"
 
 func (s state) dumpable() finding {
@@ -191,7 +200,9 @@ func (s state) dumpable() finding {
 	case platform.No:
 		return finding{"dumpable", good, "this process lets nobody but root dump or trace it", nil}
 	case platform.Yes:
-		return finding{"dumpable", weak, "this process lets itself be dumped and traced, as every process that has not asked for less", []string{notDumpable}}
+		// Whoever may use that shows in the findings core and tracing. What
+		// is asked for ends with the program that did: it never shows here.
+		return finding{"dumpable", note, "every program starts dumpable, this one too; a server takes that back by itself", []string{notDumpable}}
 	}
 	return finding{"dumpable", unknown, s.OS + " does not tell", nil}
 }
