@@ -29,8 +29,8 @@
 //
 // [CurrentLimits] tells what this process may lock and by what mechanism; the
 // program locked/doctor prints that, and what the system does with the rest of
-// the process's memory. [Harden] has the measures that a program may take
-// against it.
+// the process's memory. [Harden] has the measures by which a program may keep
+// that to itself.
 //
 // # The budget
 //

@@ -20,8 +20,9 @@ type Hardening struct {
 	//
 	// Linux, macOS and the BSDs set RLIMIT_CORE; on Linux to one byte rather
 	// than zero, since a program that core_pattern names gets a dump at a
-	// limit of zero, but not of one. Windows: SetErrorMode, without which
-	// a crash goes to Windows Error Reporting.
+	// limit of zero, but not of one. Windows: SetErrorMode, so that a crash
+	// does not go to Windows Error Reporting; the Go runtime does the same
+	// at its start, but under GOTRACEBACK=wer.
 	NoCoreDumps bool
 
 	// NotDumpable lets no other process of the same user trace this one or

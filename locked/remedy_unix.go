@@ -6,6 +6,6 @@ package locked
 const limitName = "limit"
 
 // remedy is the end of a LimitError's text.
-const remedy = "Raise the limit on locked memory: `ulimit -l unlimited` in the shell that starts the process " +
-	"(bash counts in KiB), LimitMEMLOCK=infinity in its systemd unit, " +
+const remedy = "Raise the limit on locked memory: `ulimit -l unlimited`, as root, in the shell that starts the process, " +
+	"LimitMEMLOCK=infinity in its systemd unit, " +
 	"`docker run --ulimit memlock=-1:-1`, or grant CAP_IPC_LOCK"

@@ -177,8 +177,8 @@ func TestContainerIsSeenByWhatItsEngineLeaves(t *testing.T) {
 	}
 }
 
-// What no file system is asked for is no fact: a tree of nothing but noise has
-// none, and reading it does not fail.
+// Whatever the files say, reading them does not fail, and nothing counts as
+// encrypted where no device says that it is.
 func FuzzFromLinux(f *testing.F) {
 	f.Add(heading+"/dev/dm-1 partition 1 0 0", "22 1 8:1 / / rw", "0::/a/b")
 	f.Add("x\n\n \n/a", "", "0::/../..")
