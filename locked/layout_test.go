@@ -65,7 +65,7 @@ func TestBudgetIsWithinTheLimitAndInWholePages(t *testing.T) {
 		{"no whole number of pages", 10000, page.Limits{Soft: unlimited, Hard: unlimited}, 4096, 8192},
 		{"less than the limit", 16 << 10, page.Limits{Soft: 64 << 10, Hard: 64 << 10}, 4096, 16 << 10},
 	} {
-		if got := budgetWithin(c.want, c.limits, c.pageSize); got != c.budget {
+		if got := budgetWithin(c.want, c.limits.InReach(), c.pageSize); got != c.budget {
 			t.Errorf("%s: a budget of %d, want %d", c.name, got, c.budget)
 		}
 	}

@@ -51,8 +51,7 @@ func CurrentLimits() (Limits, error) {
 		return limits, fmt.Errorf("locked: %w", err)
 	}
 	limits.Backend, limits.BackendReason = Backend(b.Name()), reasonOf(b)
-	l.Soft = max(l.Soft, min(l.Hard, DefaultLockedBytes))
-	limits.Budget = budgetWithin(DefaultLockedBytes, l, page.Size())
+	limits.Budget = budgetWithin(DefaultLockedBytes, l.Lockable(), page.Size())
 	advised := page.Advised()
 	limits.DumpExclusion, limits.ForkExclusion, limits.ExitWipe = advised.Dump, advised.Fork, advised.Exit
 	return limits, nil
@@ -82,11 +81,11 @@ func (r rlimits) allowance(want int) (budget int, limits page.Limits, err error)
 			return 0, limits, err
 		}
 	}
-	return budgetWithin(want, limits, page.Size()), limits, nil
+	return budgetWithin(want, limits.InReach(), page.Size()), limits, nil
 }
 
 // budgetWithin is the largest multiple of the page size that is at most want
-// and within reach.
-func budgetWithin(want int, l page.Limits, pageSize int) int {
-	return int(min(uint64(want), l.InReach())) / pageSize * pageSize
+// and at most what can be locked.
+func budgetWithin(want int, lockable uint64, pageSize int) int {
+	return int(min(uint64(want), lockable)) / pageSize * pageSize
 }

@@ -33,7 +33,7 @@ func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *P
 	t.Helper()
 	p = &Pool{
 		backend:  heapPages{fakeBackend{double: double}},
-		budget:   budgetWithin(DefaultLockedBytes, page.Limits{Soft: uint64(limit), Hard: uint64(limit)}, pageSize),
+		budget:   budgetWithin(DefaultLockedBytes, uint64(limit), pageSize),
 		cut:      true,
 		pageSize: pageSize,
 		quiet:    DefaultQuietPeriod,
