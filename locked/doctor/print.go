@@ -82,10 +82,12 @@ func writeText(w io.Writer, s state, findings []finding) error {
 		b.WriteString("Secrets can't be protected here.\n")
 	case weaknesses == 0:
 		b.WriteString("Secrets are protected here, and no weak point was seen.\n")
-	case weaknesses == 1:
-		b.WriteString("Secrets are protected here. 1 weak point: the lines after > mend it, each in its own way.\n")
 	default:
-		fmt.Fprintf(&b, "Secrets are protected here. %d weak points: the lines after > mend them, each in its own way.\n", weaknesses)
+		points := "1 weak point"
+		if weaknesses > 1 {
+			points = fmt.Sprintf("%d weak points", weaknesses)
+		}
+		fmt.Fprintf(&b, "Secrets are protected here. %s: each line after > is one way to mend the finding above it.\n", points)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
