@@ -44,8 +44,8 @@ func TestOpenAllocatesLittle(t *testing.T) {
 
 func newForAllocations(t *testing.T) *enclave.Enclave {
 	t.Helper()
-	testenv.Lockable(t, 64<<10)
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: 64 << 10})
+	testenv.Lockable(t, testenv.SmallLimit())
+	s, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
 	if err != nil {
 		t.Fatal(err)
 	}
