@@ -28,7 +28,7 @@ var (
 	ErrCorrupted = errors.New("locked: memory before the buffer was overwritten")
 
 	// ErrUnsupported says that this platform, or the backend that was asked
-	// for, can't lock memory.
+	// for, can't lock memory. It is an [errors.ErrUnsupported] as well.
 	ErrUnsupported = page.ErrUnsupported
 )
 

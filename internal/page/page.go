@@ -117,7 +117,7 @@ type Backend interface {
 
 // ErrUnsupported says that this platform, or the mechanism that was asked for,
 // offers no locked memory.
-var ErrUnsupported = errors.New("memory can't be locked here")
+var ErrUnsupported = fmt.Errorf("memory can't be locked here: %w", errors.ErrUnsupported)
 
 // LockError says that the system refused to lock Size more bytes, which on
 // every platform almost always means its limit on locked memory.

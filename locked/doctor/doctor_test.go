@@ -219,8 +219,8 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 		if f.Status != c.status || f.Text == "" {
 			t.Errorf("%s: %+v, want %s", c.name, f, c.status)
 		}
-		if f.Status == weak && len(f.Mend) == 0 || f.Status == good && len(f.Mend) > 0 {
-			t.Errorf("%s: %s is mended by %q", c.name, f.Status, f.Mend)
+		if f.Status == weak && len(f.Remedies) == 0 || f.Status == good && len(f.Remedies) > 0 {
+			t.Errorf("%s: %s is mended by %q", c.name, f.Status, f.Remedies)
 		}
 	}
 	for _, f := range diagnose(strong()) {

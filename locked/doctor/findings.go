@@ -13,10 +13,10 @@ import (
 
 // finding is one thing that bears on secrets in memory.
 type finding struct {
-	Name   string   `json:"name"`
-	Status string   `json:"status"`
-	Text   string   `json:"text"`
-	Mend   []string `json:"mend,omitempty"`
+	Name     string   `json:"name"`
+	Status   string   `json:"status"`
+	Text     string   `json:"text"`
+	Remedies []string `json:"remedies,omitempty"`
 }
 
 // The values of a finding's status.
@@ -60,7 +60,7 @@ func (s state) lock() finding {
 			size(sessionPages*s.Limits.PageSize), s.bounds(refused.Soft, refused.Hard))
 	}
 	if s.Limits.Budget >= sessionPages*s.Limits.PageSize { // else the finding of the limit says it
-		f.Mend = s.raiseLimit()
+		f.Remedies = s.raiseLimit()
 	}
 	return f
 }
@@ -86,10 +86,10 @@ func (s state) limit() finding {
 	switch {
 	case l.Budget < sessionPages*l.PageSize:
 		f.Text += fmt.Sprintf("; a session takes at least %s", size(sessionPages*l.PageSize))
-		f.Status, f.Mend = bad, s.raiseLimit()
+		f.Status, f.Remedies = bad, s.raiseLimit()
 	case l.Budget < locked.DefaultLockedBytes/l.PageSize*l.PageSize:
 		f.Text += "; any number of secrets still works, few can be open at once"
-		f.Status, f.Mend = weak, s.raiseLimit()
+		f.Status, f.Remedies = weak, s.raiseLimit()
 	}
 	return f
 }

@@ -64,10 +64,10 @@ func TestUnderALimitOfNothingTheProgramFailsAndSaysWhatMendsIt(t *testing.T) {
 			t.Errorf("%+v, want %s", f, bad)
 		}
 	}
-	mend := strings.Join(r.finding(t, "limit").Mend, "\n")
+	remedies := strings.Join(r.finding(t, "limit").Remedies, "\n")
 	for _, line := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "kubernetes", "cap_ipc_lock"} {
-		if !strings.Contains(mend, line) {
-			t.Errorf("%q does not name %s", mend, line)
+		if !strings.Contains(remedies, line) {
+			t.Errorf("%q does not name %s", remedies, line)
 		}
 	}
 	if out, _ := program(t); !strings.Contains(string(out), "Secrets can't be protected here.") {
@@ -86,7 +86,7 @@ func TestUnderALimitBelowASessionTheProgramFails(t *testing.T) {
 			if f := r.finding(t, "lock"); f.Status != bad {
 				t.Errorf("%+v", f)
 			}
-			if f := r.finding(t, "limit"); f.Status != bad || strings.Contains(f.Text, "works") || !strings.Contains(strings.Join(f.Mend, "\n"), "LimitMEMLOCK") {
+			if f := r.finding(t, "limit"); f.Status != bad || strings.Contains(f.Text, "works") || !strings.Contains(strings.Join(f.Remedies, "\n"), "LimitMEMLOCK") {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -111,7 +111,7 @@ func TestUnderDockersLimitTheProgramSeesItCut(t *testing.T) {
 	if l := r.Limits; l.Soft == nil || *l.Soft != uint64(limit) || l.Exempt || l.Budget != limit {
 		t.Errorf("%+v", l)
 	}
-	if f := r.finding(t, "limit"); f.Status != weak || len(f.Mend) == 0 {
+	if f := r.finding(t, "limit"); f.Status != weak || len(f.Remedies) == 0 {
 		t.Errorf("%+v", f)
 	}
 }

@@ -17,6 +17,8 @@
 //	1  they can't: what the smallest session takes can't be locked
 //	2  nothing is known: wrong usage, or the report could not be written
 //
+// Asked for -help it says how it is used, and ends with 0.
+//
 // go run ends with 1 for any status but 0; a program that was built tells them
 // apart.
 //
@@ -44,11 +46,12 @@
 //	           bad: secrets can't be protected; unknown: could not be read
 //	           here; note: neither good nor weak
 //	  text     what was found
-//	  mend     list of lines that mend it, each a command or a setting and
+//	  remedies list of lines that mend it, each a command or a setting and
 //	           where it belongs; absent where nothing is to be mended
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -72,7 +75,9 @@ func run(args []string, examine func() state, out, errs io.Writer) (status int) 
 		fmt.Fprintln(errs, "usage: doctor [-json]")
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return protected
+	} else if err != nil {
 		return noReport
 	}
 	if flags.NArg() > 0 {

@@ -72,7 +72,7 @@ func writeText(w io.Writer, s state, findings []finding) error {
 			weaknesses++
 		}
 		fmt.Fprintf(&b, "%-8s%-14s%s\n", f.Status, f.Name, f.Text)
-		for _, line := range f.Mend {
+		for _, line := range f.Remedies {
 			fmt.Fprintf(&b, "%-22s> %s\n", "", line)
 		}
 	}

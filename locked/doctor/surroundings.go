@@ -45,7 +45,7 @@ func (s state) swap() finding {
 	f.Text = strings.Join(areas, "; ")
 	if f.Status != good {
 		f.Text += "; locked pages stay out of it, what else this process holds does not"
-		f.Mend = s.noSwap()
+		f.Remedies = s.noSwap()
 	}
 	return f
 }
@@ -147,14 +147,14 @@ func (s state) hibernation() finding {
 	f := finding{"hibernation", weak, "the system can write all of memory to disk, locked pages too" + why, nil}
 	switch s.OS {
 	case "linux", "android":
-		f.Mend = []string{
+		f.Remedies = []string{
 			"systemctl mask hibernate.target hybrid-sleep.target suspend-then-hibernate.target",
 			"nohibernate     (the kernel's command line)",
 		}
 	case "darwin":
-		f.Mend = []string{"pmset -a hibernatemode 0     (as root)"}
+		f.Remedies = []string{"pmset -a hibernatemode 0     (as root)"}
 	case "windows":
-		f.Mend = []string{"powercfg /hibernate off     (as administrator)"}
+		f.Remedies = []string{"powercfg /hibernate off     (as administrator)"}
 	}
 	return f
 }
@@ -178,13 +178,13 @@ func (s state) tracing() finding {
 	f := finding{"tracing", weak, "any process of the same user can attach to this one and read it" + why, nil}
 	switch s.OS {
 	case "linux", "android":
-		f.Mend = []string{notDumpable, "sysctl -w kernel.yama.ptrace_scope=1     (and in /etc/sysctl.d; needs a kernel with Yama)"}
+		f.Remedies = []string{notDumpable, "sysctl -w kernel.yama.ptrace_scope=1     (and in /etc/sysctl.d; needs a kernel with Yama)"}
 	case "freebsd":
-		f.Mend = []string{notDumpable, "sysctl security.bsd.unprivileged_proc_debug=0     (as root)"}
+		f.Remedies = []string{notDumpable, "sysctl security.bsd.unprivileged_proc_debug=0     (as root)"}
 	case "openbsd":
-		f.Mend = []string{"sysctl kern.global_ptrace=0     (as root)"}
+		f.Remedies = []string{"sysctl kern.global_ptrace=0     (as root)"}
 	default:
-		f.Mend = []string{ownUser}
+		f.Remedies = []string{ownUser}
 	}
 	return f
 }
