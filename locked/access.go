@@ -19,7 +19,7 @@ func (p *Pool) arm(s *slot, l layout) error {
 		wipe.Bytes(s.run.Window)
 	}
 	l.put(s.run.Window, &p.canary)
-	s.armed = true
+	s.armed, s.written = true, !s.run.Dual
 	return nil
 }
 
@@ -47,11 +47,12 @@ func (p *Pool) closeSlot(s *slot, l layout) (corrupted, err error) {
 }
 
 // wipeWindow wipes the data and its canary, and everything if they were
-// overrun, which it reports. A buffer, which its caller may write to, had better
-// left its padding alone too; for Use, the canary is enough.
+// overrun, which it reports. Of a buffer that its caller could write to, the
+// padding had better been left alone too.
 func (p *Pool) wipeWindow(s *slot, l layout) error {
 	window := s.run.Window
-	if s.armed && !(l.intact(window, &p.canary) && (s.kind.use || allZero(window[:l.canary]))) {
+	padding := !s.kind.use && (s.written || s.exposed)
+	if s.armed && !(l.intact(window, &p.canary) && (!padding || allZero(window[:l.canary]))) {
 		s.armed = false
 		wipe.Bytes(window)
 		return ErrCorrupted
@@ -70,6 +71,7 @@ func (p *Pool) show(s *slot, a page.Access) error {
 	err := p.backend.Protect(s.run, a)
 	if err == nil {
 		s.shown = a
+		s.written = s.written || a == page.ReadWrite
 		return nil
 	}
 	var refused *page.LockError

@@ -75,33 +75,52 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 		return nil, context.Cause(ctx)
 	}
 	at := layoutOf(size, p.pageSize)
-	s, err := p.acquire(ctx, request{slotKind: slotKind{pages: at.pages}}, wait)
-	if err != nil {
-		return nil, err
-	}
 	// It is its own user until it is whole, so that a purge which finds it
 	// before leaves it to us.
-	b := &Buffer{pool: p, at: at, slot: s, size: size, mutable: fill == nil, users: 1}
-	if err := p.register(b); err != nil {
+	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}
+	if err := p.takeFor(ctx, b, wait); err != nil {
 		return nil, err
 	}
 	filled := false
 	defer func() {
 		if !filled { // fill panicked
-			_ = b.release(true)
+			_, _ = b.release(true)
 		}
 	}()
-	err = b.start(fill)
+	err := b.start(fill)
 	filled = true
-	if endErr := b.release(err != nil); err == nil && (endErr != nil || !b.Alive()) {
-		err = errors.Join(ErrDestroyed, endErr)
-	} else {
-		err = errors.Join(err, endErr)
+	alive, endErr := b.release(err != nil)
+	if err == nil && !alive {
+		err = ErrDestroyed
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || endErr != nil {
+		return nil, join(err, endErr)
 	}
 	return b, nil
+}
+
+// takeFor gives b its slot and enters it among the open buffers.
+func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) (err error) {
+	r := request{slotKind: slotKind{pages: b.at.pages}}
+	p.mu.Lock()
+	if b.slot, err = p.take(r); err == nil {
+		p.register(b)
+	}
+	p.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	if b.slot, err = p.acquireLater(ctx, r, wait, err); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed.Load() {
+		p.putBack(b.slot) // still untouched
+		return ErrClosed
+	}
+	p.register(b)
+	return nil
 }
 
 // start puts canary and content in place and opens the view.
@@ -118,15 +137,8 @@ func (b *Buffer) start(fill func([]byte) error) error {
 	return b.pool.show(b.slot, page.Read)
 }
 
-// register enters b among the open buffers. If the pool was closed meanwhile
-// the slot, still untouched, goes back.
-func (p *Pool) register(b *Buffer) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed.Load() {
-		p.putBack(b.slot)
-		return ErrClosed
-	}
+// register enters b among the open buffers. The caller holds p.mu.
+func (p *Pool) register(b *Buffer) {
 	if p.open != nil {
 		p.open.prev = b
 	}
@@ -135,7 +147,6 @@ func (p *Pool) register(b *Buffer) error {
 	p.openCount++
 	// A slot that was neither waited for nor open is now the latter.
 	p.breakDeadlock()
-	return nil
 }
 
 // unregister takes b out of the open buffers. The caller holds p.mu.
@@ -183,21 +194,24 @@ func (b *Buffer) Use(fn func(b []byte) error) (err error) {
 	}
 	b.users++
 	b.mu.Unlock()
-	defer func() { err = join(err, b.release(false)) }()
+	defer func() {
+		_, endErr := b.release(false)
+		err = join(err, endErr)
+	}()
 	return fn(b.view())
 }
 
-// release ends one use of b. The last one destroys it if that was asked for
-// meanwhile, or is now.
-func (b *Buffer) release(doom bool) error {
+// release ends one use of b, and reports whether b lives on. The last one
+// destroys it if that was asked for meanwhile, or is now.
+func (b *Buffer) release(doom bool) (alive bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.users--
 	b.doomed = b.doomed || doom
 	if b.users == 0 && b.doomed {
-		return b.destroy()
+		err = b.destroy()
 	}
-	return nil
+	return b.alive(), err
 }
 
 // join is errors.Join that leaves a single error as it is.
@@ -225,7 +239,8 @@ func (b *Buffer) Consume(fn func(b []byte) error) (err error) {
 		b.mu.Lock()
 		b.consumed = false
 		b.mu.Unlock()
-		err = join(err, b.release(!failed))
+		_, endErr := b.release(!failed)
+		err = join(err, endErr)
 	}()
 	err = fn(b.view())
 	failed = err != nil

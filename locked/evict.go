@@ -49,19 +49,18 @@ func (p *Pool) evict(r request) error {
 // evictable takes one idle slot that may make room for r, or returns nil. The
 // caller holds mu.
 func (p *Pool) evictable(r request) *slot {
-	for kind, idle := range p.idle {
-		if len(idle) == 0 || kind.small() {
+	for idle := range p.idle.others {
+		if idle.n == 0 {
 			continue
 		}
 		// A nested call would wait for its own goroutine, and without any
 		// small slot nothing would come back.
-		if r.small() && r.depth == 0 && p.small > 0 && time.Since(idle[0].back) < settled &&
+		if r.small() && r.depth == 0 && p.small > 0 && time.Since(p.born)-idle.first.back < settled &&
 			!(p.queues[1].Len() > 0 && p.claims(0)) {
 			p.again = true
 			continue
 		}
-		p.idle[kind] = idle[1:]
-		return idle[0]
+		return idle.pop()
 	}
 	if r.small() || p.small <= p.reserve || p.queues[0].Len() > 0 && !p.claims(1) {
 		return nil
@@ -69,12 +68,7 @@ func (p *Pool) evictable(r request) *slot {
 	if s := p.stripes.steal(); s != nil {
 		return s
 	}
-	idle := p.idle[smallUse]
-	if len(idle) == 0 {
-		return nil
-	}
-	p.idle[smallUse] = idle[1:]
-	return idle[0]
+	return p.idle.small.pop()
 }
 
 // unmapSlot gives the slot's pages back to the system. If that fails the slot
@@ -112,10 +106,7 @@ func (p *Pool) unmapIdle() error {
 		all = append(all, p.spare)
 		p.spare = nil
 	}
-	for kind, idle := range p.idle {
-		all = append(all, idle...)
-		delete(p.idle, kind)
-	}
+	all = append(all, p.idle.drop(func(*slot) bool { return true })...)
 	var errs []error
 	for _, s := range all {
 		errs = append(errs, p.unmapSlot(s))
@@ -146,21 +137,13 @@ func (p *Pool) sweep() {
 		return
 	}
 	for s := p.stripes.steal(); s != nil; s = p.stripes.steal() {
-		p.idle[smallUse] = append(p.idle[smallUse], s)
+		p.idle.small.push(s)
 	}
-	var unused []*slot
-	for kind, idle := range p.idle {
-		var kept []*slot
-		for _, s := range idle {
-			if s.used {
-				s.used = false
-				kept = append(kept, s)
-			} else {
-				unused = append(unused, s)
-			}
-		}
-		p.idle[kind] = kept
-	}
+	unused := p.idle.drop(func(s *slot) bool {
+		used := s.used
+		s.used = false
+		return !used
+	})
 	if s := p.spare; s != nil {
 		if !s.used {
 			unused = append(unused, s)

@@ -37,7 +37,6 @@ func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *P
 		cut:      true,
 		pageSize: pageSize,
 		quiet:    DefaultQuietPeriod,
-		idle:     make(map[slotKind][]*slot),
 		lane:     newLane(),
 	}
 	p.plan(useSlots)

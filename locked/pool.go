@@ -75,6 +75,7 @@ type Pool struct {
 	pageSize int
 	canary   [CanarySize]byte
 	quiet    time.Duration
+	born     time.Time
 	lane     lane // names this pool's frames on a stack
 	cut      bool // the process may lock less than was asked for
 	reserve  int  // small use slots kept for Use, without the spare
@@ -94,17 +95,17 @@ type Pool struct {
 	total         int        // bytes charged by everything mapped
 	regions       int        // of these, by regions
 	peak          int
-	dumpable      int                  // bytes mapped that a core dump may hold
-	mapped        int                  // slots mapped, in hand or idle
-	small         int                  // of these, small use slots without the spare
-	spare         *slot                // the idle spare
-	spareMade     bool                 // the spare is mapped, idle or in hand
-	idle          map[slotKind][]*slot // oldest first
-	stuck         []*slot              // could not be unmapped; Close tries again
-	queues        [2]queue             // of waiters: small use slots, everything else
-	heldByWaiters int                  // use slots that the waiters hold already
-	progress      uint64               // counts slots that came back while callers waited
-	open          *Buffer              // the registry of open buffers
+	dumpable      int   // bytes mapped that a core dump may hold
+	mapped        int   // slots mapped, in hand or idle
+	small         int   // of these, small use slots without the spare
+	spare         *slot // the idle spare
+	spareMade     bool  // the spare is mapped, idle or in hand
+	idle          idleSlots
+	stuck         []*slot  // could not be unmapped; Close tries again
+	queues        [2]queue // of waiters: small use slots, everything else
+	heldByWaiters int      // use slots that the waiters hold already
+	progress      uint64   // counts slots that came back while callers waited
+	open          *Buffer  // the registry of open buffers
 	openCount     int
 	lastLimit     *LimitError
 	sweeper       *time.Timer
@@ -149,7 +150,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 		cut:      uint64(want) > limits.InReach(),
 		pageSize: page.Size(),
 		quiet:    cfg.QuietPeriod,
-		idle:     make(map[slotKind][]*slot),
+		born:     time.Now(),
 	}
 	if p.quiet == 0 {
 		p.quiet = DefaultQuietPeriod

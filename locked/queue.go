@@ -50,10 +50,18 @@ func (p *Pool) acquire(ctx context.Context, r request, wait bool) (*slot, error)
 	p.mu.Lock()
 	s, err := p.take(r)
 	p.mu.Unlock()
+	if err == nil {
+		return s, nil
+	}
+	return p.acquireLater(ctx, r, wait, err)
+}
+
+// acquireLater is acquire after take failed with err.
+func (p *Pool) acquireLater(ctx context.Context, r request, wait bool, err error) (*slot, error) {
 	var refused *LimitError
 	switch {
-	case err == nil || errors.Is(err, ErrClosed):
-		return s, err
+	case errors.Is(err, ErrClosed):
+		return nil, err
 	case !errors.Is(err, errFull) && !wait:
 		return nil, err
 	case !wait:

@@ -20,12 +20,15 @@ type slot struct {
 	armed bool        // the canary is in place
 	shown page.Access // the access of the view
 	stuck bool        // could not be unmapped
+	// written says that the view was writable since the canary was put.
+	written bool
 	// exposed says that the view's access may be another: whoever has the whole
 	// pages may have changed it.
 	exposed bool
 
-	used bool      // since the sweeper last looked
-	back time.Time // when it came back to the pool
+	used bool          // since the sweeper last looked
+	back time.Duration // from the making of the pool until it came back
+	next *slot         // in a freeList
 
 	_ [percpu.CacheLine]byte // each use writes to its slot
 }
@@ -124,20 +127,21 @@ func (p *Pool) takeNow(r request) (*slot, error) {
 			return s, nil
 		}
 	}
-	idle := p.idle[r.slotKind]
+	idle := p.idle.of(r.slotKind)
+	if idle.n >= rotation {
+		return idle.pop(), nil
+	}
 	dual, charge := p.dual(r.slotKind), p.charge(r.slotKind)
 	if dual && !r.use && !p.freeDual() && p.total+charge > p.budget/4 {
 		// Many buffers are open: mapped once, more of them fit.
 		dual, charge = false, p.backend.Charge(r.pages*p.pageSize, false)
 	}
-	if !r.use && len(idle) > 0 && len(idle) < rotation && p.total+charge+p.kept(r) <= p.budget {
+	if !r.use && idle.n > 0 && p.total+charge+p.kept(r) <= p.budget {
 		if s, err := p.mapSlot(r, dual, charge); err == nil {
 			return s, nil
 		}
 	}
-	if len(idle) > 0 {
-		s := idle[0]
-		p.idle[r.slotKind] = idle[1:]
+	if s := idle.pop(); s != nil {
 		return s, nil
 	}
 	if err := p.makeRoom(charge, r); err != nil {
@@ -246,25 +250,22 @@ func (p *Pool) inHand() int {
 	if p.spare != nil {
 		n--
 	}
-	for _, idle := range p.idle {
-		n -= len(idle)
-	}
-	return n
+	return n - p.idle.len()
 }
 
 // smallInHand is how many small use slots callers hold, without the spare. The
 // caller holds mu.
 func (p *Pool) smallInHand() int {
-	return p.small - p.stripes.count() - len(p.idle[smallUse])
+	return p.small - p.stripes.count() - p.idle.small.n
 }
 
 // putBack takes an idle slot back and hands it on. The caller holds mu.
 func (p *Pool) putBack(s *slot) {
-	s.used, s.back = true, time.Now()
+	s.used, s.back = true, time.Since(p.born)
 	if s.spare {
 		p.spare = s
 	} else {
-		p.idle[s.kind] = append(p.idle[s.kind], s)
+		p.idle.of(s.kind).push(s)
 	}
 	p.settle()
 }
