@@ -109,6 +109,7 @@ type lane struct {
 	state   *xchacha.State // zero while nobody holds mu
 	counter uint64         // of the next nonce; its first bits name the lane
 	nonce   *[xchacha.NonceSize]byte
+	busy    bool // state is in use
 	seals   uint64
 	opens   uint64
 	failed  uint64
@@ -206,13 +207,15 @@ func (c *Coffer) enterAny() *lane {
 	return l
 }
 
-// wipeUnless clears the state of an operation that met memory which faults, such
-// as a slice of a destroyed buffer, in a program that recovers from that: any
-// other leaves it clear.
-func (l *lane) wipeUnless(done *bool) {
-	if !*done {
+// leave unlocks the lane. A state is busy still if its operation met memory which
+// faults, such as a slice of a destroyed buffer, in a program that recovers from
+// that: any other leaves it clear.
+func (l *lane) leave() {
+	if l.busy {
 		l.state.Wipe()
+		l.busy = false
 	}
+	l.mu.Unlock()
 }
 
 // Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
@@ -222,7 +225,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 		return fmt.Errorf("coffer: %d bytes for the sealed form of %d: must be %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
 	l := c.enterAny()
-	defer l.mu.Unlock()
+	defer l.leave()
 	if c.closed {
 		return ErrClosed
 	}
@@ -230,10 +233,9 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	l.counter++
 	l.seals++
 	c.setNonce(l, dst)
-	done := false
-	defer l.wipeUnless(&done)
+	l.busy = true
 	l.state.Seal(dst[counterSize:], plaintext, l.nonce, &c.key)
-	done = true
+	l.busy = false
 	return nil
 }
 
@@ -266,16 +268,15 @@ func checkOpen(dst, sealed []byte) error {
 
 // openIn opens in a lane that is locked, and unlocks it.
 func (c *Coffer) openIn(l *lane, dst, sealed []byte) error {
-	defer l.mu.Unlock()
+	defer l.leave()
 	if c.closed {
 		return ErrClosed
 	}
 	l.opens++
 	c.setNonce(l, sealed)
-	done := false
-	defer l.wipeUnless(&done)
+	l.busy = true
 	opened := l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key)
-	done = true
+	l.busy = false
 	if !opened {
 		l.failed++
 		return ErrDecrypt
