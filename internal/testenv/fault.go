@@ -19,12 +19,18 @@ func MustFault(t *testing.T, what string, f func()) {
 
 // FaultsHaveAddresses reports whether the runtime learns the address of a fault,
 // so that it can turn it into a panic that tells it from a nil pointer's. Emulators
-// of some processors (arm, ppc64le) say 0; there every fault looks like one.
+// of some processors (arm, ppc64le) say 0, or what lay there before; there a fault
+// looks like one or the other.
 var FaultsHaveAddresses = sync.OnceValue(func() bool {
 	// No system maps the lowest 64 KiB, and the runtime takes the lowest 4 KiB
 	// for a nil pointer's.
-	_, ok := panicOf(func() { Touch(unsafe.Slice((*byte)(unsafe.Add(nil, 32<<10)), 1)) }).(addressed)
-	return ok
+	for _, at := range []uintptr{16 << 10, 32 << 10} {
+		r := panicOf(func() { Touch(unsafe.Slice((*byte)(unsafe.Add(nil, at)), 1)) })
+		if fault, ok := r.(addressed); !ok || fault.Addr() != at {
+			return false
+		}
+	}
+	return true
 })
 
 // addressed is the runtime's panic at a fault whose address it knows.

@@ -34,7 +34,10 @@ const slack = rounds / 100
 // more often, the slower strace makes the calls that count. The library has no
 // part in it, since a lock that nobody else wants calls nobody. And each round
 // of overwritten signal frames, twice a second, is a signal to return from.
-var scheduling = map[string]bool{"futex": true, "sched_yield": true, "nanosleep": true, "rt_sigreturn": true}
+var scheduling = map[string]bool{
+	"futex": true, "sched_yield": true, "nanosleep": true, "rt_sigreturn": true,
+	"futex_time64": true, "clock_nanosleep_time64": true, // 32 bits
+}
 
 // An operation is repeated by the child.
 type operation struct {
