@@ -1,6 +1,7 @@
 package contenders
 
 import (
+	"context"
 	"unsafe"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -9,7 +10,7 @@ import (
 func memkeep() *Contender {
 	return &Contender{
 		Name:     Memkeep,
-		About:    "enclave.New, Enclave.Use, Enclave.Open with Buffer.Destroy, in a session with the default configuration",
+		About:    "enclave.New, Enclave.Use, Enclave.OpenContext (which waits at the budget) with Buffer.Destroy, in a session with the default configuration",
 		Module:   "github.com/memkeep/memkeep",
 		Ways:     []Way{Use, Open},
 		Promises: Promises{Encrypted: true, ReadOnly: true, After: map[Way]AfterClose{Use: Gone, Open: Faults}},
@@ -56,7 +57,7 @@ func (w *memkeepWorker) Use(s Secret, fn func([]byte) error) error {
 }
 
 func (w *memkeepWorker) Open(s Secret, fn func([]byte) error) error {
-	b, err := s.(*enclave.Enclave).Open()
+	b, err := s.(*enclave.Enclave).OpenContext(context.Background())
 	if err != nil {
 		return err
 	}
