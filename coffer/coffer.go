@@ -33,7 +33,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -106,10 +105,9 @@ type Coffer struct {
 // that operations on different processors do not meet.
 type lane struct {
 	mu      sync.Mutex     // protects what follows and, shared with all lanes, the key
-	state   *xchacha.State // zero while nobody holds mu
+	state   *xchacha.State // zero while nobody holds mu; see clearLanes
 	counter uint64         // of the next nonce; its first bits name the lane
 	nonce   *[xchacha.NonceSize]byte
-	busy    bool // state is in use
 	seals   uint64
 	opens   uint64
 	failed  uint64
@@ -183,39 +181,19 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 // laneSize is a state, the nonce, and room up to the next pair of cache lines.
 const laneSize = xchacha.StateSize + percpu.CacheLine
 
-// enter returns a lane, locked, and its place: the one asked for, if it is free.
-func (c *Coffer) enter(place int) (*lane, int) {
-	mask := len(c.lanes) - 1
-	for i := range c.lanes {
-		at := (place + i) & mask
-		if l := c.lanes[at]; l.mu.TryLock() {
-			return l, at
+// enter returns a lane, locked: the one that the hint names, if it is free. A
+// caller that met another there goes on, and the hint with it.
+func (c *Coffer) enter(h *percpu.Hint) *lane {
+	mask := uint32(len(c.lanes) - 1)
+	for i := range uint32(len(c.lanes)) {
+		if l := c.lanes[(h.Index+i)&mask]; l.mu.TryLock() {
+			h.Index += i
+			return l
 		}
 	}
-	l := c.lanes[place&mask]
+	l := c.lanes[h.Index&mask]
 	l.mu.Lock()
-	return l, place & mask
-}
-
-// enterAny is enter for a caller that has no place of its own. A processor that
-// met another in a lane stays where it found a free one.
-func (c *Coffer) enterAny() *lane {
-	h := c.hints.Get()
-	defer c.hints.Put(h)
-	l, at := c.enter(int(h.Index & math.MaxInt32))
-	h.Index = uint32(at)
 	return l
-}
-
-// leave unlocks the lane. A state is busy still if its operation met memory which
-// faults, such as a slice of a destroyed buffer, in a program that recovers from
-// that: any other leaves it clear.
-func (l *lane) leave() {
-	if l.busy {
-		l.state.Wipe()
-		l.busy = false
-	}
-	l.mu.Unlock()
 }
 
 // Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
@@ -224,8 +202,10 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
 		return fmt.Errorf("coffer: %d bytes for the sealed form of %d: must be %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
-	l := c.enterAny()
-	defer l.leave()
+	h := c.hints.Get()
+	defer c.hints.Put(h)
+	l := c.enter(h)
+	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed
 	}
@@ -233,9 +213,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	l.counter++
 	l.seals++
 	c.setNonce(l, dst)
-	l.busy = true
 	l.state.Seal(dst[counterSize:], plaintext, l.nonce, &c.key)
-	l.busy = false
 	return nil
 }
 
@@ -243,41 +221,29 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 // shorter, and should be locked memory; the caller wipes it. If sealed does not
 // open, the error is [ErrDecrypt] and dst is zero.
 func (c *Coffer) Open(dst, sealed []byte) error {
-	if err := checkOpen(dst, sealed); err != nil {
-		return err
-	}
-	return c.openIn(c.enterAny(), dst, sealed)
+	h := c.hints.Get()
+	defer c.hints.Put(h)
+	return c.open(h, dst, sealed)
 }
 
 // OpenAt is Open for a caller that knows a place of its own: any number that
 // callers on other processors mostly do not share.
 func (c *Coffer) OpenAt(place int, dst, sealed []byte) error {
-	if err := checkOpen(dst, sealed); err != nil {
-		return err
-	}
-	l, _ := c.enter(place)
-	return c.openIn(l, dst, sealed)
+	return c.open(&percpu.Hint{Index: uint32(place)}, dst, sealed)
 }
 
-func checkOpen(dst, sealed []byte) error {
+func (c *Coffer) open(h *percpu.Hint, dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
 		return fmt.Errorf("coffer: %d bytes for the plaintext of %d sealed: must be %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
 	}
-	return nil
-}
-
-// openIn opens in a lane that is locked, and unlocks it.
-func (c *Coffer) openIn(l *lane, dst, sealed []byte) error {
-	defer l.leave()
+	l := c.enter(h)
+	defer l.mu.Unlock()
 	if c.closed {
 		return ErrClosed
 	}
 	l.opens++
 	c.setNonce(l, sealed)
-	l.busy = true
-	opened := l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key)
-	l.busy = false
-	if !opened {
+	if !l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key) {
 		l.failed++
 		return ErrDecrypt
 	}

@@ -49,5 +49,17 @@ func (c *Coffer) lockedOut(f func() error) (ran bool, err error) {
 	}
 	ran = operations != c.sweeper.swept
 	c.sweeper.swept = operations
+	if ran && !c.closed {
+		c.clearLanes()
+	}
 	return ran, f()
+}
+
+// clearLanes wipes what is left in a state where an operation met memory that
+// faults, such as a slice of a destroyed buffer, in a program that recovers from
+// that. Any other operation leaves its state clear. The caller holds all locks.
+func (c *Coffer) clearLanes() {
+	for _, l := range c.lanes {
+		l.state.Wipe()
+	}
 }

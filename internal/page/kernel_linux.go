@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -106,8 +107,16 @@ func (k kernel) unmap(b []byte) error {
 	})
 }
 
+// protect is on the way of every buffer. The scheduler is not told of the call:
+// mprotect(2) of a few pages waits for nothing but others that change mappings.
 func (k kernel) protect(b []byte, a Access) error {
-	return k.call("mprotect", func() error { return unix.Mprotect(b, a.prot()) })
+	return k.call("mprotect", func() error {
+		_, _, errno := syscall.RawSyscall(syscall.SYS_MPROTECT, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(a.prot()))
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
 }
 
 func (k kernel) lock(b []byte) error {
