@@ -3,6 +3,7 @@ package page
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,11 @@ type memfd struct {
 	// locked with mlock, which holds the pages themselves in memory at
 	// whatever address, and counts once.
 	lockedBirth bool
+	// changing is held while a view's access changes. The system changes one
+	// mapping of a process at a time in any case: those that wait for it in the
+	// kernel cost four times what they cost here, where their processor may rest,
+	// and need not be told of each change.
+	changing sync.Mutex
 }
 
 // openMemfdSecret returns the backend over memfd_secret(2): pages that are
@@ -155,6 +161,8 @@ func (m *memfd) mapAt(b []byte, fd int, a Access) error {
 }
 
 func (m *memfd) Protect(r *Run, a Access) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	if err := m.kernel.protect(r.View, a); err != nil {
 		return fmt.Errorf("making %d bytes %v: %w", len(r.View), a, err)
 	}
