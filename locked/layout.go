@@ -25,7 +25,10 @@ type layout struct {
 }
 
 func layoutOf(size, pageSize int) layout {
-	pages := (size + CanarySize + pageSize - 1) / pageSize
+	pages := 1
+	if size > pageSize-CanarySize {
+		pages = (size + CanarySize + pageSize - 1) / pageSize
+	}
 	data := pages*pageSize - size
 	return layout{pages: pages, canary: data - CanarySize, data: data}
 }

@@ -28,21 +28,22 @@ func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, max
 // take returns an idle slot, the processor's favourite first, or nil.
 func (s *stripes) take() *slot {
 	h := s.hints.Get()
-	defer s.hints.Put(h)
 	mask := uint32(len(s.at) - 1)
+	var idle *slot
 	for i := range uint32(len(s.at)) {
 		at := &s.at[(h.Index+i)&mask].slot
 		// A look first: a swap would take the cache line from its processor.
 		if at.Load() == nil {
 			continue
 		}
-		if idle := at.Swap(nil); idle != nil {
+		if idle = at.Swap(nil); idle != nil {
 			h.Index += i
 			idle.place = int(h.Index & mask)
-			return idle
+			break
 		}
 	}
-	return nil
+	s.hints.Put(h)
+	return idle
 }
 
 // place returns where the processor looks first: for a slot that was not found

@@ -31,11 +31,12 @@ func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error)
 // that calls at work on different processors mostly do not share. What fill
 // spreads over processors goes by it.
 func (p *Pool) UseAt(ctx context.Context, size int, fill func(b []byte, place int) error, fn func(b []byte) error) error {
-	s, err := p.takeUse(ctx, size)
+	l := layoutOf(size, p.pageSize)
+	s, err := p.takeUse(ctx, size, l.pages)
 	if err != nil {
 		return err
 	}
-	return p.lend(s, layoutOf(size, p.pageSize), fill, fn)
+	return p.lend(s, l, fill, fn)
 }
 
 // UseAll is Use for several secrets at once, one of each of the sizes, in one
@@ -54,11 +55,11 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 			return checkSize(total)
 		}
 	}
-	s, err := p.takeUse(ctx, total)
+	l := layoutOf(total, p.pageSize)
+	s, err := p.takeUse(ctx, total, l.pages)
 	if err != nil {
 		return err
 	}
-	l := layoutOf(total, p.pageSize)
 	window := s.run.Window
 	fillAll := func(b []byte, _ int) error {
 		parts := split(b, sizes)
@@ -111,15 +112,15 @@ func checkSize(size int) error {
 	return nil
 }
 
-// takeUse returns a use slot for size bytes.
-func (p *Pool) takeUse(ctx context.Context, size int) (*slot, error) {
+// takeUse returns a use slot for size bytes, which take that many pages.
+func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
 	}
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	r := request{slotKind: slotKind{pages: layoutOf(size, p.pageSize).pages, use: true}}
+	r := request{slotKind: slotKind{pages: pages, use: true}}
 	// Whoever waits came first.
 	if r.small() && p.waiting.Load() == 0 {
 		if s := p.stripes.take(); s != nil {
