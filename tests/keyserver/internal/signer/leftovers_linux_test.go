@@ -47,8 +47,11 @@ func TestLeftovers(t *testing.T) {
 				for piece := range slices.Chunk(n.bytes, 16) {
 					count = max(count, bytes.Count(memory, piece))
 				}
-				found += count
 				t.Logf("%-36s %d times", n.what, count)
+				if inRegisters(n) && len(testenv.Emulator()) > 0 {
+					continue
+				}
+				found += count
 			}
 			switch {
 			case way == wayWorkers && found > 0:
@@ -59,6 +62,12 @@ func TestLeftovers(t *testing.T) {
 		})
 	}
 }
+
+// inRegisters reports whether the needle is what a processor has in registers
+// while it hashes. An emulator keeps the registers of each thread in its own
+// memory, where the scan reads and a system's kernel would have them; a thread
+// that lost its goroutine in the middle of a hash keeps them until it runs again.
+func inRegisters(n needle) bool { return strings.HasSuffix(n.what, ", hash state") }
 
 type needle struct {
 	what  string
