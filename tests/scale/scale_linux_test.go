@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"sync"
 	"testing"
@@ -40,6 +41,14 @@ func heapInUse() (live, mallocs uint64) {
 	return m.HeapAlloc, m.Mallocs
 }
 
+// scannable returns how many bytes of heap the collector looks for pointers in.
+func scannable() uint64 {
+	runtime.GC()
+	s := []metrics.Sample{{Name: "/gc/scan/heap:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
 func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
@@ -58,6 +67,7 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 		}
 		return nil
 	}
+	scanned := scannable()
 	live, mallocs := heapInUse()
 	for i := range enclaves {
 		fill(i)
@@ -68,6 +78,9 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 		enclaves[i] = e
 	}
 	liveAfter, mallocsAfter := heapInUse()
+	if more := int64(scannable() - scanned); more > int64(secrets) {
+		t.Errorf("the collector scans %d bytes more for %d secrets: there are pointers in them", more, secrets)
+	}
 	perSecret := float64(liveAfter-live) / float64(secrets)
 	perSeal := float64(mallocsAfter-mallocs) / float64(secrets)
 	for i, e := range enclaves {
