@@ -1,6 +1,6 @@
 module github.com/memkeep/memkeep
 
-go 1.25.0
+go 1.26
 
 require (
 	github.com/awnumar/memcall v0.4.0

@@ -1,6 +1,6 @@
 module github.com/memkeep/memkeep/benchmarks
 
-go 1.25.0
+go 1.26
 
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0

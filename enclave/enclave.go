@@ -99,7 +99,20 @@ func (s *Session) New(secret []byte) (*Enclave, error) {
 // NewRandom seals size random bytes that never were in ordinary memory. A size
 // below 1 is [ErrEmpty]. It needs a slot for a moment, and waits for one like
 // [Enclave.Use].
-func (s *Session) NewRandom(size int) (*Enclave, error) {
+func (s *Session) NewRandom(size int) (*Enclave, error) { return s.NewFunc(size, randomize) }
+
+// NewFunc makes a secret of size bytes in locked memory and seals it there:
+// fill writes the secret to dst, which is zero before and wiped afterwards. It
+// suits secrets that the program derives, decrypts or unwraps. An error of fill
+// is returned as it is, and nothing is sealed. A size below 1 is [ErrEmpty].
+// NewFunc needs a slot while fill runs, and waits for one like [Enclave.Use].
+func (s *Session) NewFunc(size int, fill func(dst []byte) error) (*Enclave, error) {
+	return s.NewFuncContext(context.Background(), size, fill)
+}
+
+// NewFuncContext is NewFunc that waits for a slot until ctx ends, and then
+// returns its cause.
+func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []byte) error) (*Enclave, error) {
 	if size <= 0 {
 		return nil, ErrEmpty
 	}
@@ -108,7 +121,7 @@ func (s *Session) NewRandom(size int) (*Enclave, error) {
 		return nil, err
 	}
 	var e *Enclave
-	err = c.pool.Use(context.Background(), size, randomize, func(secret []byte) error {
+	err = c.pool.Use(ctx, size, fill, func(secret []byte) error {
 		e, err = s.seal(c, secret)
 		return err
 	})
@@ -220,6 +233,23 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	return c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
 		return c.coffer.OpenAt(place, secret, sealed)
 	}, guard(fn))
+}
+
+// Get is [Enclave.Use] for a function that returns a value: a signature, a
+// connection, whatever it makes of the secret. The value must not alias the
+// secret.
+func Get[T any](e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
+	return GetContext(context.Background(), e, fn)
+}
+
+// GetContext is Get that waits until ctx ends, and then returns its cause.
+func GetContext[T any](ctx context.Context, e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
+	var value T
+	err := e.UseContext(ctx, func(secret []byte) (err error) {
+		value, err = fn(secret)
+		return err
+	})
+	return value, err
 }
 
 // UseAll decrypts several secrets into one slot and runs fn on them, in the

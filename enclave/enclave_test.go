@@ -445,3 +445,32 @@ func TestStatsOutliveTheSession(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 }
+
+func TestNewFuncSealsWhatFillWrites(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	e, err := s.NewFunc(8, func(dst []byte) error {
+		if len(dst) != 8 || !bytes.Equal(dst, make([]byte, 8)) {
+			t.Errorf("fill got %x", dst)
+		}
+		copy(dst, "a secret")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := enclave.Get(e, func(secret []byte) (string, error) { return string(secret), nil })
+	if err != nil || got != "a secret" {
+		t.Errorf("%q, %v", got, err)
+	}
+	failure := errors.New("mine")
+	if e, err := s.NewFunc(8, func([]byte) error { return failure }); err != failure || e != nil {
+		t.Errorf("fill's error became %v, %v", e, err)
+	}
+	if _, err := enclave.Get(e, func([]byte) (int, error) { return 1, failure }); err != failure {
+		t.Errorf("fn's error became %v", err)
+	}
+	if _, err := s.NewFunc(0, nil); !errors.Is(err, enclave.ErrEmpty) {
+		t.Errorf("of no bytes: %v", err)
+	}
+}

@@ -93,6 +93,15 @@ func New(secret []byte) (*Enclave, error) { return defaultSession.New(secret) }
 // NewRandom seals random bytes in the default session: see [Session.NewRandom].
 func NewRandom(size int) (*Enclave, error) { return defaultSession.NewRandom(size) }
 
+// NewCopy seals a copy of the secret in the default session: see
+// [Session.NewCopy].
+func NewCopy(secret []byte) (*Enclave, error) { return defaultSession.NewCopy(secret) }
+
+// NewFunc seals what fill writes in the default session: see [Session.NewFunc].
+func NewFunc(size int, fill func(dst []byte) error) (*Enclave, error) {
+	return defaultSession.NewFunc(size, fill)
+}
+
 // Seal seals the buffer in the default session: see [Session.Seal].
 func Seal(b *locked.Buffer) (*Enclave, error) { return defaultSession.Seal(b) }
 
