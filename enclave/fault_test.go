@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
@@ -65,14 +66,14 @@ func failNth(t *testing.T, name string, budget, n int) bool {
 	s := &Session{}
 	// A session that could not be made can be made again.
 	for s.core.Load() == nil {
-		pool, err := locked.NewPoolOn(b, locked.Config{LockedBytes: budget, UseSlots: 2})
+		pool, err := bridge.NewPool(b, locked.Config{LockedBytes: budget, UseSlots: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, err := newCore(pool, Config{RekeyInterval: -1}); report(err) {
+		if c, err := newCore(pool.(*locked.Pool), Config{RekeyInterval: -1}); report(err) {
 			report(s.start(c))
 		} else {
-			report(pool.Close())
+			report(pool.(*locked.Pool).Close())
 		}
 	}
 	live(t, s, report)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -59,6 +60,7 @@ type Config struct {
 // default one; Close ends any other.
 type Session struct {
 	cfg    Config
+	bare   bool                 // keeps no slots for Use
 	core   atomic.Pointer[core] // nil until the first use, and once closed
 	number number               // set before core
 
@@ -113,8 +115,14 @@ func Purge() error { return defaultSession.Purge() }
 // *[locked.LimitError] that says how to raise the limit; where the platform
 // can't lock memory, [locked.ErrUnsupported]. A process has 65,536 open sessions
 // at most; whoever made one closes it.
-func NewSession(cfg Config) (*Session, error) {
-	s := &Session{cfg: cfg}
+func NewSession(cfg Config) (*Session, error) { return newSession(&Session{cfg: cfg}) }
+
+func init() {
+	bridge.NewBareSession = func(cfg any) (any, error) { return newSession(&Session{cfg: cfg.(Config), bare: true}) }
+	bridge.ResetKey = func(session any) error { return session.(*Session).resetKey() }
+}
+
+func newSession(s *Session) (*Session, error) {
 	if _, err := s.open(); err != nil {
 		return nil, err
 	}
@@ -134,12 +142,15 @@ func (s *Session) open() (*core, error) {
 	if c := s.core.Load(); c != nil {
 		return c, nil
 	}
-	// A use slot for each processor, and one for nested calls.
+	useSlots := runtime.GOMAXPROCS(0) + 1 // one for each processor, and one for nested calls
+	if s.bare {
+		useSlots = 0
+	}
 	pool, err := locked.NewPool(locked.Config{
 		LockedBytes: s.cfg.LockedBytes,
 		Backend:     s.cfg.Backend,
 		QuietPeriod: s.cfg.QuietPeriod,
-		UseSlots:    runtime.GOMAXPROCS(0) + 1,
+		UseSlots:    useSlots,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", err)
@@ -207,10 +218,19 @@ func (s *Session) Purge() error {
 	}
 	// The key first: what was decrypted under the old one is then in a buffer
 	// that the pool knows, and whatever comes later has the new one.
-	if err := c.coffer.Reset(); err != nil {
+	if err := s.resetKey(); err != nil {
 		return err
 	}
 	return c.pool.Purge()
+}
+
+// resetKey replaces the key alone.
+func (s *Session) resetKey() error {
+	c := s.core.Load()
+	if c == nil {
+		return nil
+	}
+	return c.coffer.Reset()
 }
 
 // Close destroys the key and every open buffer, stops the timers, and gives all

@@ -2,6 +2,12 @@ package locked
 
 import "github.com/memkeep/memkeep/internal/page"
 
+// NewPoolOn is NewPool over a backend that is already open.
+func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) { return newPool(b, cfg, ofProcess()) }
+
+// Pages returns the whole pages that the buffer lies in.
+func (b *Buffer) Pages() []byte { return b.pages() }
+
 // NewPoolUnder is NewPoolOn in a process with the given limits, which may raise
 // its soft limit up to the hard one.
 func NewPoolUnder(b page.Backend, cfg Config, l page.Limits) (*Pool, error) {

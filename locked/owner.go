@@ -1,14 +1,21 @@
 package locked
 
-import "sync"
+import (
+	"sync"
 
-// Pages returns the whole pages that the bytes lie in, which no other buffer
-// shares: padding and the canary first, the bytes at the end. It is nil once the
-// buffer is destroyed. It is for a caller that manages the protection of the
-// pages itself: whatever access it gives or takes, Freeze, Melt, Wipe and Destroy
-// still do what they say. Whoever writes before the bytes gets [ErrCorrupted]
-// from Destroy.
-func (b *Buffer) Pages() []byte {
+	"github.com/memkeep/memkeep/internal/bridge"
+	"github.com/memkeep/memkeep/internal/page"
+)
+
+func init() {
+	bridge.Pages = func(buffer any) []byte { return buffer.(*Buffer).pages() }
+	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), ofProcess()) }
+}
+
+// pages returns the whole pages that the bytes lie in: padding and the canary
+// first, the bytes at the end. Whoever writes before the bytes gets
+// [ErrCorrupted] from Destroy.
+func (b *Buffer) pages() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.alive() {

@@ -123,12 +123,6 @@ func NewPool(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locked: %w", err)
 	}
-	return NewPoolOn(b, cfg)
-}
-
-// NewPoolOn is NewPool over a backend that is already open. Its argument's
-// type is internal: it is how the module's own tests inject faults.
-func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) {
 	return newPool(b, cfg, ofProcess())
 }
 

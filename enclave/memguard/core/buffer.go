@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -84,7 +85,7 @@ func (b *Buffer) Data() []byte { return b.inside().Bytes() }
 
 // Inner returns the whole pages that the data lies in, which are this buffer's
 // alone. Whatever access a caller gives or takes from them, Destroy works.
-func (b *Buffer) Inner() []byte { return b.inside().Pages() }
+func (b *Buffer) Inner() []byte { return bridge.Pages(b.inside()) }
 
 // Freeze makes the data read-only. On a destroyed buffer it does nothing.
 func (b *Buffer) Freeze() { must(b.locked((*locked.Buffer).Freeze)) }

@@ -1,0 +1,33 @@
+// Package bridge holds the calls that packages of this module make on each other
+// and that nobody else may make. Each variable is set by the package that its
+// comment names, and is never set again.
+//
+// The types are those of packages above this one, so they pass as any: a value of
+// another type panics.
+package bridge
+
+import "github.com/memkeep/memkeep/internal/page"
+
+// Set by locked.
+var (
+	// NewPool is locked.NewPool over a backend that is already open: it takes a
+	// locked.Config and returns a *locked.Pool. Tests inject faults with it.
+	NewPool func(b page.Backend, cfg any) (pool any, err error)
+
+	// Pages returns the whole pages that a *locked.Buffer lies in, which no other
+	// buffer shares, nil once it is destroyed. The caller manages their protection
+	// itself: whatever access it gives or takes, the buffer's methods still work.
+	Pages func(buffer any) []byte
+)
+
+// Set by enclave.
+var (
+	// NewBareSession is enclave.NewSession that keeps no slots for Use, so that
+	// buffers may take all of the budget: it takes an enclave.Config and returns an
+	// *enclave.Session. Use then waits for what buffers leave.
+	NewBareSession func(cfg any) (session any, err error)
+
+	// ResetKey replaces the key of an *enclave.Session, as its Purge does, and leaves
+	// its open buffers alone.
+	ResetKey func(session any) error
+)
