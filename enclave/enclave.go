@@ -70,8 +70,8 @@ func (e *Enclave) bytes() []byte {
 // seal returns an enclave with the plaintext, which it only reads. What could
 // never be opened within the budget is not sealed.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
-	if err := c.pool.CanHold(len(plaintext)); err != nil {
-		return nil, fmt.Errorf("enclave: %w", err)
+	if len(plaintext) > c.largest {
+		return nil, c.tooLarge(len(plaintext))
 	}
 	if uint64(len(plaintext)) > math.MaxUint32 {
 		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
@@ -230,8 +230,8 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	if err != nil {
 		return err
 	}
-	return c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
-		return c.coffer.OpenAt(place, secret, sealed)
+	return c.pool.Use(ctx, int(e.size), func(secret []byte) error {
+		return c.coffer.Open(secret, sealed)
 	}, guard(fn))
 }
 

@@ -72,9 +72,10 @@ type Session struct {
 
 // core is the part of a session that takes resources.
 type core struct {
-	pool   *locked.Pool
-	coffer *coffer.Coffer
-	opens  atomic.Uint64 // attempts to decrypt for Open
+	pool    *locked.Pool
+	coffer  *coffer.Coffer
+	largest int           // the size of the largest secret that can be opened
+	opens   atomic.Uint64 // attempts to decrypt for Open
 }
 
 // The package's only state. The default session takes no resources until its
@@ -179,11 +180,22 @@ func newCore(pool *locked.Pool, cfg Config) (*core, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}
+	made := &core{pool: pool, coffer: c, largest: pool.Stats().LargestSecret}
 	// The smallest secret must open, or there is no use in sealing any.
-	if err := pool.CanHold(1); err != nil {
-		return nil, fmt.Errorf("enclave: %w", errors.Join(err, c.Close(), pool.Close()))
+	if made.largest < 1 {
+		return nil, errors.Join(made.tooLarge(1), c.Close(), pool.Close())
 	}
-	return &core{pool: pool, coffer: c}, nil
+	return made, nil
+}
+
+// tooLarge is the error for a secret that could never be opened.
+func (c *core) tooLarge(size int) error {
+	b, err := c.pool.New(size)
+	if err == nil {
+		// It can be opened if nothing else is.
+		err = errors.Join(locked.ErrExhausted, b.Destroy())
+	}
+	return fmt.Errorf("enclave: %w", err)
 }
 
 // NewBuffer returns a writable buffer of size zero bytes, which the caller

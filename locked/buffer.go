@@ -30,12 +30,11 @@ type Buffer struct {
 	slot     *slot      // nil once destroyed
 	size     int
 	mutable  bool
-	users    int         // calls that read the bytes without the lock
-	doomed   bool        // to be destroyed by the last of the users
-	consumed bool        // about to be doomed, if its consumer succeeds
-	guard    sync.Locker // held by a purge; nil for none
+	users    int  // calls that read the bytes without the lock
+	doomed   bool // to be destroyed by the last of the users
+	consumed bool // about to be doomed, if its consumer succeeds
 
-	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
+	prev, next *Buffer // in a registry; the pool's mu protects them
 }
 
 // New returns a buffer of size zero bytes, which may be written. If the budget
@@ -100,32 +99,27 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 }
 
 // takeFor gives b its slot and enters it among the open buffers.
-func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) (err error) {
-	r := request{slotKind: slotKind{pages: b.at.pages}}
+func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
+	s, err := p.take(ctx, kind{pages: b.at.pages}, wait)
+	if err != nil {
+		return err
+	}
+	b.slot = s
 	p.mu.Lock()
-	if b.slot, err = p.take(r); err == nil {
+	closed := p.closed.Load()
+	if !closed {
 		p.register(b)
 	}
 	p.mu.Unlock()
-	if err == nil {
-		return nil
+	if closed {
+		return join(ErrClosed, p.discard(s)) // still untouched
 	}
-	if b.slot, err = p.acquireLater(ctx, r, wait, err); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed.Load() {
-		p.putBack(b.slot) // still untouched
-		return ErrClosed
-	}
-	p.register(b)
 	return nil
 }
 
 // start puts canary and content in place and opens the view.
 func (b *Buffer) start(fill func([]byte) error) error {
-	if err := b.pool.arm(b.slot, b.at); err != nil {
+	if err := b.pool.prepare(b.slot, b.at); err != nil {
 		return err
 	}
 	if fill == nil {
@@ -135,32 +129,6 @@ func (b *Buffer) start(fill func([]byte) error) error {
 		return err
 	}
 	return b.pool.show(b.slot, page.Read)
-}
-
-// register enters b among the open buffers. The caller holds p.mu.
-func (p *Pool) register(b *Buffer) {
-	if p.open != nil {
-		p.open.prev = b
-	}
-	b.next = p.open
-	p.open = b
-	p.openCount++
-	// A slot that was neither waited for nor open is now the latter.
-	p.breakDeadlock()
-}
-
-// unregister takes b out of the open buffers. The caller holds p.mu.
-func (p *Pool) unregister(b *Buffer) {
-	if b.prev != nil {
-		b.prev.next = b.next
-	} else {
-		p.open = b.next
-	}
-	if b.next != nil {
-		b.next.prev = b.prev
-	}
-	b.prev, b.next = nil, nil
-	p.openCount--
 }
 
 // Bytes returns the secret, nil once it is destroyed. The slice is the locked
@@ -372,8 +340,8 @@ func (b *Buffer) destroy() error {
 	corrupted, err := p.closeSlot(s, b.at)
 	s.exposed = false
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unregister(b)
+	p.unregister(b, s)
+	p.mu.Unlock()
 	if err != nil {
 		return errors.Join(corrupted, err, p.discard(s))
 	}

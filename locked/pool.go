@@ -1,6 +1,7 @@
 package locked
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
-	"github.com/memkeep/memkeep/internal/percpu"
 )
 
 // Backend names a mechanism for locked pages.
@@ -68,51 +68,34 @@ type Config struct {
 }
 
 // A Pool hands out [Buffer]s from locked, guarded pages, and never has more
-// bytes locked than its budget. It is safe for concurrent use. Close ends it.
+// bytes locked than its budget. It is safe for concurrent use. Close ends it. The
+// zero Pool is closed.
+//
+// Buffers, regions and large secrets of Use take bytes from the budget, and small
+// secrets of Use borrow slots from the lender, to which a part of the budget is
+// promised. The slots of both come from the store, which maps them and keeps the
+// idle ones.
 type Pool struct {
 	backend  page.Backend
-	budget   int
 	pageSize int
+	total    int  // bytes that may be locked: the budget's size and the lender's part
+	cut      bool // the process may lock less than was asked for
 	canary   [CanarySize]byte
 	quiet    time.Duration
-	born     time.Time
-	lane     lane // names this pool's frames on a stack
-	cut      bool // the process may lock less than was asked for
-	reserve  int  // small use slots kept for Use, without the spare
-	hasSpare bool
-	// dual mappings cost some backends twice the charge; a tight budget has
-	// more slots without them.
-	dualUse, dualBuffers bool
 
-	stripes stripes      // small use slots at hand, taken without mu
-	waiting atomic.Int32 // callers that wait or are about to
-	closed  atomic.Bool  // written under mu
-	largest atomic.Int64 // bytes that one slot can ever hold; written under mu
+	budget budget
+	store  store
+	lender lender
 
-	_ [percpu.CacheLine]byte // Use reads what is above; what is below changes with every buffer
+	returns atomic.Uint64 // bytes that came back while callers waited for the budget
+	refused atomic.Int32  // callers that wait because the system refused them
+	regions atomic.Int64  // bytes that regions take of the budget
+	closed  atomic.Bool   // written under mu
 
-	mu            sync.Mutex // protects all that follows
-	total         int        // bytes charged by everything mapped
-	regions       int        // of these, by regions
-	peak          int
-	dumpable      int   // bytes mapped that a core dump may hold
-	mapped        int   // slots mapped, in hand or idle
-	small         int   // of these, small use slots without the spare
-	spare         *slot // the idle spare
-	spareMade     bool  // the spare is mapped, idle or in hand
-	idle          idleSlots
-	stuck         []*slot  // could not be unmapped; Close tries again
-	queues        [2]queue // of waiters: small use slots, everything else
-	heldByWaiters int      // use slots that the waiters hold already
-	progress      uint64   // counts slots that came back while callers waited
-	open          *Buffer  // the registry of open buffers
-	openCount     int
-	lastLimit     *LimitError
-	sweeper       *time.Timer
-	sweeping      bool // the sweeper is armed
-	retry         *time.Timer
-	again         bool // somebody waits for what no slot that comes back tells
-	retrying      bool // the retry timer is armed
+	mu      sync.Mutex  // protects what follows
+	open    [2]registry // open buffers: of slots mapped once, and of dual ones that count twice
+	sweeper *time.Timer // nil until something is mapped
+	armed   bool        // the sweeper will run
 }
 
 // NewPool returns a pool. Nothing is mapped until the first buffer. Where the
@@ -134,73 +117,307 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	if want == 0 {
 		want = DefaultLockedBytes
 	}
-	budget, limits, err := r.allowance(want)
+	total, limits, err := r.allowance(want)
 	if err != nil {
 		return nil, fmt.Errorf("locked: %w", err)
 	}
-	p := &Pool{
-		backend:  b,
-		budget:   budget,
-		cut:      uint64(want) > limits.InReach(),
-		pageSize: page.Size(),
-		quiet:    cfg.QuietPeriod,
-		born:     time.Now(),
+	p := makePool(b, page.Size(), total, cfg)
+	p.cut = uint64(want) > limits.InReach()
+	if need := p.minimum(); need > total {
+		return nil, &LimitError{Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
 	}
-	if p.quiet == 0 {
-		p.quiet = DefaultQuietPeriod
-	}
-	p.plan(cfg.UseSlots)
-	if need := p.minimum(); need > budget {
-		return nil, &LimitError{Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
-	}
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(p.canary[:])
-	p.lane = newLane()
-	p.updateLargest()
-	p.stripes.init(2 * runtime.GOMAXPROCS(0))
 	return p, nil
 }
 
-// plan decides what the budget is enough for.
-func (p *Pool) plan(useSlots int) {
-	slots := func(dual bool) int { return p.budget / p.backend.Charge(p.pageSize, dual) }
-	// Dual slots save system calls. A budget of few slots is better spent on
-	// more of them.
-	const few, manyEnough = 6, 64
-	p.dualUse = slots(true) >= few || p.freeDual()
-	if useSlots > 0 {
-		p.reserve = min(max(1, useSlots-1), max(1, slots(p.dualUse)/4))
-		p.hasSpare = useSlots >= 2 && slots(p.dualUse) >= few
+// makePool returns a pool of so many bytes.
+func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
+	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.QuietPeriod}
+	if p.quiet == 0 {
+		p.quiet = DefaultQuietPeriod
 	}
-	p.dualBuffers = slots(true) >= manyEnough || p.freeDual()
+	// crypto/rand.Read fills its argument or ends the program.
+	_, _ = rand.Read(p.canary[:])
+	p.store = store{
+		backend:  b,
+		pageSize: pageSize,
+		size:     total,
+		born:     time.Now(),
+		budget:   &p.budget,
+		limits:   p.limitError,
+		idle:     make(map[kind]*freeList),
+	}
+	p.plan(cfg.UseSlots)
+	p.budget.size = total - p.kept()
+	// As many as there may ever be processors at work: their number can be raised
+	// while the program runs.
+	places := 2 * max(runtime.GOMAXPROCS(0), runtime.NumCPU())
+	p.lender.own.init(max(places, p.lender.kept))
+	p.lender.extra.init(places)
+	return p
 }
 
-// minimum is the least budget that serves: the kept use slots, and one buffer.
-func (p *Pool) minimum() int {
-	kept := p.reserve
-	if p.hasSpare {
-		kept++
+// plan decides what is kept for Use, of so many slots that were asked for.
+func (p *Pool) plan(slots int) {
+	const few = 6
+	once, twice := kind{pages: 1, use: true}, kind{pages: 1, use: true, dual: true}
+	l := &p.lender
+	l.pool, l.kind = p, once
+	// Dual slots save system calls. A budget of few slots is better spent on more
+	// of them.
+	if p.total/p.store.charge(twice) >= few || p.store.charge(twice) == p.store.charge(once) {
+		l.kind = twice
 	}
-	return kept*p.charge(smallUse) + p.charge(slotKind{pages: 1})
+	if fit := p.total / p.store.charge(l.kind); slots > 0 {
+		l.kept = max(1, min(slots-1, fit/8))
+		l.hasSpare = slots >= 2 && fit >= few
+	}
+}
+
+// kept is the lender's part of the budget.
+func (p *Pool) kept() int {
+	slots := p.lender.kept
+	if p.lender.hasSpare {
+		slots++
+	}
+	return slots * p.store.charge(p.lender.kind)
+}
+
+// minimum is the least budget that serves: what is kept for Use, and one buffer.
+func (p *Pool) minimum() int { return p.kept() + p.store.charge(kind{pages: 1}) }
+
+// errZero says that a pool was not made by NewPool.
+var errZero = fmt.Errorf("%w: the zero Pool; make one with NewPool", ErrClosed)
+
+// take returns a slot for a buffer, or for a large secret of Use, that fills so
+// many pages. While the budget is in use a caller that waits does so until ctx
+// ends; any other gets ErrExhausted.
+func (p *Pool) take(ctx context.Context, k kind, wait bool) (*slot, error) {
+	if p.backend == nil {
+		return nil, errZero
+	}
+	if p.closed.Load() {
+		return nil, ErrClosed
+	}
+	if !p.fits(k) {
+		return nil, p.limitError(p.store.charge(k), nil)
+	}
+	try := func() (*slot, error) {
+		k, err := p.takeBytes(ctx, k, wait)
+		if err != nil {
+			return nil, err
+		}
+		return p.getPaid(k)
+	}
+	if !wait {
+		return try()
+	}
+	return p.insist(ctx, try)
+}
+
+const (
+	// retryInterval is how often a call that may wait tries again where the system
+	// refuses to lock memory, and refusalLimit for how long.
+	retryInterval = 20 * time.Millisecond
+	refusalLimit  = time.Second
+)
+
+// insist calls try until it succeeds, or fails for another reason than a refusal of
+// the system, which may say yes once others give back what they have in hand.
+func (p *Pool) insist(ctx context.Context, try func() (*slot, error)) (*slot, error) {
+	s, err := try()
+	for tries := refusalLimit / retryInterval; isRefusal(err) && p.lendsOut(); tries-- {
+		if tries == 0 {
+			return nil, join(ErrExhausted, err)
+		}
+		if !p.pause(ctx) {
+			return nil, join(context.Cause(ctx), err)
+		}
+		s, err = try()
+	}
+	return s, err
+}
+
+func isRefusal(err error) bool {
+	var refused *LimitError
+	return errors.As(err, &refused) && refused.Err != nil
+}
+
+// pause waits for retryInterval, and reports whether ctx goes on.
+func (p *Pool) pause(ctx context.Context) bool {
+	p.refused.Add(1)
+	defer p.refused.Add(-1)
+	t := time.NewTimer(retryInterval)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// takeBytes takes the bytes of a slot from the budget, mapped twice if that is
+// to be had, and returns the slot's kind.
+func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
+	twice := kind{k.pages, k.use, true}
+	if p.wantsDual(twice) && p.budget.tryTake(p.store.charge(twice)) {
+		return twice, nil
+	}
+	charge := p.store.charge(k)
+	if p.budget.tryTake(charge) {
+		return k, nil
+	}
+	w := p.budget.lineUp(charge)
+	for !w.done() && p.relieve() {
+	}
+	if !wait {
+		if p.budget.leave(w) {
+			return k, ErrExhausted
+		}
+		<-w.served
+		return k, w.err
+	}
+	patience := time.Duration(0)
+	switch {
+	case w.done():
+	case nesting() > 0:
+		patience = nestedLimit
+	case k.use && ctx.Done() == nil:
+		patience = stallLimit
+	}
+	err := w.await(ctx, patience, &p.returns, p.budget.leave)
+	if err != nil {
+		p.lender.room()
+	}
+	return k, err
+}
+
+// wantsDual reports whether slots of kind k had better be mapped twice. Where
+// that costs twice the bytes, buffers are as long as few are open and the budget
+// is large.
+func (p *Pool) wantsDual(k kind) bool {
+	charge := p.store.charge(k)
+	if charge == p.store.charge(kind{k.pages, k.use, false}) || k.use {
+		return true
+	}
+	return p.total >= 128*p.pageSize && p.budget.inUse()+charge <= p.total/4
+}
+
+// relieve frees some bytes of the budget that nobody needs, and reports whether
+// it could.
+func (p *Pool) relieve() bool { return p.lender.giveUpOne() || p.halveOne() }
+
+// fits reports whether the budget could ever hold a slot of kind k beside the
+// regions.
+func (p *Pool) fits(k kind) bool {
+	return p.store.charge(k) <= p.budget.size-int(p.regions.Load())
+}
+
+// getPaid returns a slot of kind k, whose bytes are taken from the budget. After an
+// error they are given back.
+func (p *Pool) getPaid(k kind) (*slot, error) {
+	s, err := p.store.get(k)
+	if err != nil {
+		p.budget.give(p.store.charge(k))
+		p.lender.room()
+		if errors.Is(err, errFull) {
+			err = ErrExhausted
+		}
+		return nil, err
+	}
+	s.paid = true
+	p.arm()
+	return s, nil
+}
+
+// putBack makes a slot idle whose bytes were taken from the budget, or unmaps it if
+// the pool is closed.
+func (p *Pool) putBack(s *slot) {
+	if p.closed.Load() {
+		// What fails is stuck, and Close reports it when called again.
+		_ = p.discard(s)
+		return
+	}
+	charge := p.store.charge(s.kind)
+	s.paid = false
+	p.store.put(s)
+	p.budget.give(charge)
+	p.cameBack()
+	if p.closed.Load() {
+		_ = p.store.discardIdle()
+	}
+}
+
+// discard unmaps a slot whose bytes were taken from the budget.
+func (p *Pool) discard(s *slot) error {
+	defer p.cameBack()
+	return p.store.discard(s)
+}
+
+// cameBack tells those who wait that bytes came back.
+func (p *Pool) cameBack() {
+	if p.budget.queued.Load() > 0 {
+		p.returns.Add(1)
+	}
+	p.lender.room()
+}
+
+// lendsOut reports whether callers have slots in hand that will come back.
+func (p *Pool) lendsOut() bool {
+	return p.budget.inUse() > int(p.regions.Load()) || p.lender.lent() > 0
+}
+
+// arm starts the timer that gives unused slots back. It runs only while there are
+// some, and holds no goroutine while it waits.
+func (p *Pool) arm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.armed || p.closed.Load() {
+		return
+	}
+	p.armed = true
+	if p.sweeper == nil {
+		p.sweeper = time.AfterFunc(p.quiet, p.sweep)
+		return
+	}
+	p.sweeper.Reset(p.quiet)
+}
+
+// sweep unmaps the slots that nobody used since the last sweep, but for those that
+// are kept for Use.
+func (p *Pool) sweep() {
+	p.mu.Lock()
+	p.armed = false
+	p.mu.Unlock()
+	if p.closed.Load() {
+		return
+	}
+	extras := p.lender.giveUpUnused()
+	if p.store.discardUnused() || extras || p.lendsOut() {
+		p.arm()
+	}
 }
 
 // Purge wipes and destroys every open buffer. A slice of one faults from then
 // on; its owner's calls return [ErrDestroyed]. The functions that [Pool.Use]
 // runs keep their bytes until they return. Buffers that are made meanwhile may
-// or may not be among the purged.
+// or may not be among the purged. If the system refuses to let a buffer be wiped
+// or unmapped the error says so, now and each time Purge is called until it does.
 func (p *Pool) Purge() error {
-	p.mu.Lock()
-	buffers := make([]*Buffer, 0, p.openCount)
-	for b := p.open; b != nil; b = b.next {
-		buffers = append(buffers, b)
+	if p.backend == nil {
+		return nil
 	}
+	p.mu.Lock()
+	buffers := append(p.open[0].all(), p.open[1].all()...)
 	p.mu.Unlock()
-	// Destroy takes the buffer's lock before the pool's.
 	var errs []error
 	for _, b := range buffers {
-		errs = append(errs, b.purge())
+		errs = append(errs, b.Destroy())
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return p.store.retryStuck()
 }
 
 // Close destroys every open buffer, gives all slots back to the system, and
@@ -209,54 +426,42 @@ func (p *Pool) Purge() error {
 // owner frees it. If a slot can't be unmapped the error says so, and Close may
 // be called again.
 func (p *Pool) Close() error {
-	p.mu.Lock()
-	p.closed.Store(true)
-	for _, timer := range []*time.Timer{p.sweeper, p.retry} {
-		if timer != nil {
-			timer.Stop()
-		}
-	}
-	p.failWaiters(ErrClosed)
-	p.mu.Unlock()
-
-	purged := p.Purge()
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return errors.Join(purged, p.unmapIdle())
-}
-
-// CanHold returns a *[LimitError] if a secret of size bytes could never be
-// opened within the budget, whatever comes back, by a buffer or by Use.
-func (p *Pool) CanHold(size int) error {
-	if int64(size) <= p.largest.Load() {
+	if p.backend == nil {
 		return nil
 	}
-	if err := checkSize(size); err != nil {
-		return err
-	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	pages := layoutOf(size, p.pageSize).pages
-	return p.limitError(p.charge(slotKind{pages: pages}), nil)
+	p.closed.Store(true)
+	if p.sweeper != nil {
+		p.sweeper.Stop()
+	}
+	p.mu.Unlock()
+	p.budget.close()
+	p.lender.close()
+	// What is stuck is tried once.
+	purged := p.Purge()
+	return errors.Join(purged, p.lender.empty(), p.store.discardIdle())
 }
 
-// updateLargest follows a change of what regions take. The caller holds mu, or
-// is alone.
-func (p *Pool) updateLargest() {
-	pages := p.budget / p.pageSize
-	for ; pages > 0; pages-- {
-		buffer, use := request{slotKind: slotKind{pages: pages}}, request{slotKind: slotKind{pages: pages, use: true}}
-		if p.fits(buffer) && p.fits(use) {
-			break
-		}
+// limitError describes a refusal with the figures of now: the system's, or for
+// a nil cause the budget's own.
+func (p *Pool) limitError(requested int, cause error) *LimitError {
+	p.store.mu.Lock()
+	e := &LimitError{Requested: requested, Locked: p.store.mapped(), Budget: p.total, Err: cause, chosen: !p.cut}
+	p.store.mu.Unlock()
+	// Without the limits the error still says what was refused and why.
+	if l, err := page.ReadLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
 	}
-	p.largest.Store(int64(pages*p.pageSize - CanarySize))
+	return e
 }
 
 // Format prints what the pool is, and nothing that it holds.
 func (p *Pool) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.budget)
+	if p == nil || p.backend == nil {
+		fmt.Fprint(f, "locked.Pool(closed)")
+		return
+	}
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.total)
 }
 
 // Stats is what a pool holds at one moment.
@@ -268,27 +473,34 @@ type Stats struct {
 	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
 	Backend         Backend     // the mechanism in use
 	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
-	OpenBuffers     int         // buffers not yet destroyed: one that grows for ever is a leak
+	LargestSecret   int         // the size of the largest secret that the budget can hold, in bytes
+	OpenBuffers     int         // buffers not yet destroyed: steady growth indicates a leak
 	Waiters         int         // calls that wait for a slot
 	LastLimitError  *LimitError // the last time the system refused to lock; nil for never
 }
 
-// Stats returns the pool's figures. It takes one lock for a moment.
+// Stats returns the pool's figures. It takes a few locks for a moment.
 func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Stats{
-		LockedBytes:     p.total,
-		LockedBytesPeak: p.peak,
-		DumpableBytes:   p.dumpable,
-		Budget:          p.budget,
-		BudgetCut:       p.cut,
-		Backend:         Backend(p.backend.Name()),
-		BackendReason:   reasonOf(p.backend),
-		OpenBuffers:     p.openCount,
-		Waiters:         p.queues[0].Len() + p.queues[1].Len(),
-		LastLimitError:  p.lastLimit,
+	if p.backend == nil {
+		return Stats{}
 	}
+	s := Stats{
+		Budget:        p.total,
+		BudgetCut:     p.cut,
+		Backend:       Backend(p.backend.Name()),
+		BackendReason: reasonOf(p.backend),
+		LargestSecret: (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize - CanarySize,
+		Waiters:       int(p.budget.queued.Load() + p.lender.waiting.Load() + p.refused.Load()),
+	}
+	p.mu.Lock()
+	s.OpenBuffers = p.open[0].n + p.open[1].n
+	p.mu.Unlock()
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	s.LockedBytes, s.LockedBytesPeak = p.store.mapped(), p.store.peak
+	s.DumpableBytes = p.store.dumpable
+	s.LastLimitError = p.store.lastLimit
+	return s
 }
 
 // reasonOf says on one line why no better backend is in use.

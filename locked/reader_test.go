@@ -3,12 +3,10 @@ package locked_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -233,27 +231,6 @@ func TestPagesWithForeignProtectionAreClosedAndUsedAgain(t *testing.T) {
 	})
 }
 
-func TestPurgeTakesTheOwnersLock(t *testing.T) {
-	t.Parallel()
-	p := newPool(t, locked.Config{})
-	b := newBuffer(t, p, 8)
-	var owner sync.RWMutex
-	b.SetPurgeLock(&owner)
-	owner.RLock()
-	purged := make(chan error)
-	go func() { purged <- p.Purge() }()
-	for range 1000 {
-		if fmt.Sprint(b.Bytes()) != "[0 0 0 0 0 0 0 0]" {
-			t.Error("purged under the owner's lock")
-		}
-	}
-	owner.RUnlock()
-	if err := <-purged; err != nil || b.Alive() {
-		t.Error("not purged", err)
-	}
-}
-
-// A second mapping that counts must not halve the largest buffer that fits.
 func TestOneBufferMayTakeMostOfTheBudget(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, backend locked.Backend) {

@@ -51,11 +51,7 @@ func NewBuffer(size int) (*Buffer, error) {
 //
 // It is not in memguard.
 func Wrap(b *locked.Buffer) *Buffer {
-	wrapped := &Buffer{buf: b}
-	if b != nil {
-		b.SetPurgeLock(wrapped)
-	}
-	return wrapped
+	return &Buffer{buf: b}
 }
 
 // none stands for the buffer of a zero Buffer: it was never alive.
