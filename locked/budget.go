@@ -58,7 +58,8 @@ func (b *budget) leave(w *waiter) bool {
 	return true
 }
 
-// give returns n bytes.
+// give returns n bytes. A negative n takes them whether or not they are free: for
+// pages that the system does not take back.
 func (b *budget) give(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,14 +74,6 @@ func (b *budget) inUse() int {
 	return b.taken
 }
 
-// force takes n bytes whether or not they are free: for pages that the system
-// does not take back.
-func (b *budget) force(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.taken += n
-}
-
 // close ends the waits and all that is taken later with ErrClosed.
 func (b *budget) close() {
 	b.mu.Lock()
@@ -92,11 +85,7 @@ func (b *budget) close() {
 // serve serves the front of the queue as long as that has what it wants. The
 // caller holds mu.
 func (b *budget) serve() {
-	for e := b.queue.Front(); e != nil; e = b.queue.Front() {
-		w := e.Value.(*waiter)
-		if b.taken+w.bytes > b.size {
-			return
-		}
+	for w := front(&b.queue); w != nil && b.taken+w.bytes <= b.size; w = front(&b.queue) {
 		b.taken += w.bytes
 		w.serve(nil)
 	}
@@ -151,10 +140,17 @@ func (w *waiter) done() bool {
 	}
 }
 
+func front(queue *list.List) *waiter {
+	if e := queue.Front(); e != nil {
+		return e.Value.(*waiter)
+	}
+	return nil
+}
+
 // failAll ends all waits in a queue with err.
 func failAll(queue *list.List, err error) {
-	for e := queue.Front(); e != nil; e = queue.Front() {
-		e.Value.(*waiter).serve(err)
+	for w := front(queue); w != nil; w = front(queue) {
+		w.serve(err)
 	}
 }
 

@@ -108,7 +108,7 @@ func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
 	p.mu.Lock()
 	closed := p.closed.Load()
 	if !closed {
-		p.register(b)
+		p.open.add(b)
 	}
 	p.mu.Unlock()
 	if closed {
@@ -340,7 +340,7 @@ func (b *Buffer) destroy() error {
 	corrupted, err := p.closeSlot(s, b.at)
 	s.exposed = false
 	p.mu.Lock()
-	p.unregister(b, s)
+	p.open.remove(b)
 	p.mu.Unlock()
 	if err != nil {
 		return errors.Join(corrupted, err, p.discard(s))

@@ -69,17 +69,6 @@ func (f *faultyPages) Protect(r *page.Run, _ page.Access) error {
 	return f.fail("protect")
 }
 
-func (f *faultyPages) DropWindow(r *page.Run) error {
-	f.known("drop", r)
-	if err := f.fail("drop"); err != nil || !r.Dual || !f.double {
-		return err
-	}
-	r.Dual = false
-	f.locked -= f.mapped[r] / 2
-	f.mapped[r] /= 2
-	return nil
-}
-
 func (f *faultyPages) Unmap(r *page.Run) error {
 	f.known("unmap", r)
 	if err := f.fail("unmap"); err != nil {
@@ -224,7 +213,6 @@ func (p *player) call() (name string, err error) {
 		return "NewContext", err
 	case 12:
 		if p.random.IntN(10) == 0 {
-			// Buffers that were mapped twice have to give up the second mapping.
 			for err == nil {
 				err = p.open()
 			}

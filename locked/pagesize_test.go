@@ -23,13 +23,6 @@ func (heapPages) Map(size int, dual bool) (*page.Run, error) {
 	return &page.Run{Window: pages, View: pages, Dual: dual}, nil
 }
 
-func (h heapPages) DropWindow(r *page.Run) error {
-	if h.double && r.Dual {
-		r.Window, r.Dual = r.View, false
-	}
-	return nil
-}
-
 func (heapPages) Protect(*page.Run, page.Access) error { return nil }
 
 func (heapPages) Unmap(*page.Run) error { return nil }

@@ -6,66 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
 )
-
-// Backend names a mechanism for locked pages.
-type Backend string
-
-// The backends, best first. Linux has all three, other systems the last.
-const (
-	// BestBackend chooses the best one that the system offers.
-	BestBackend Backend = ""
-	// MemfdSecret is memfd_secret(2): pages that no other process can read,
-	// root included, and that block hibernation. A slot that is mapped twice
-	// counts twice towards the limit.
-	MemfdSecret Backend = page.MemfdSecret
-	// Memfd is memfd_create(2) and mlock(2).
-	Memfd Backend = page.Memfd
-	// Memcall is private memory with mlock(2) or VirtualLock.
-	Memcall Backend = page.Memcall
-)
-
-const (
-	// DefaultLockedBytes is the budget of a pool that names none: 8 MiB, the
-	// limit that Linux (since 5.16) and systemd give a process that nobody
-	// configured, so that a server meets the same budget wherever it runs.
-	// Pages are locked only as buffers need them, so a large budget costs
-	// nothing until it is used.
-	DefaultLockedBytes = 8 << 20
-
-	// DefaultQuietPeriod is how long an unused slot stays locked before its
-	// pages go back to the system.
-	DefaultQuietPeriod = 10 * time.Second
-)
-
-// Config says how a Pool is made. The zero value is a good choice.
-type Config struct {
-	// LockedBytes is the budget in bytes, [DefaultLockedBytes] if zero. It is
-	// cut to what the process may lock; the soft limit is raised towards the
-	// hard one where that is all it takes.
-	LockedBytes int
-
-	// Backend forces a mechanism.
-	Backend Backend
-
-	// UseSlots is how many slots of one page are kept for [Pool.Use] alone,
-	// so that it finds one however many buffers are open. From two on, one
-	// of them is for calls nested in another Use alone, so that a single
-	// level of nesting never waits for itself. A tight budget keeps fewer:
-	// what a quarter of it holds, but at least one, and the one for nested
-	// calls only where six slots fit. Zero keeps none.
-	UseSlots int
-
-	// QuietPeriod is how long an unused slot stays mapped and locked:
-	// [DefaultQuietPeriod] if zero.
-	QuietPeriod time.Duration
-}
 
 // A Pool hands out [Buffer]s from locked, guarded pages, and never has more
 // bytes locked than its budget. It is safe for concurrent use. Close ends it. The
@@ -92,8 +38,11 @@ type Pool struct {
 	regions atomic.Int64  // bytes that regions take of the budget
 	closed  atomic.Bool   // written under mu
 
+	duals     atomic.Int32 // open buffers that are mapped twice
+	mostDuals int          // how many there may be
+
 	mu      sync.Mutex  // protects what follows
-	open    [2]registry // open buffers: of slots mapped once, and of dual ones that count twice
+	open    registry    // of open buffers
 	sweeper *time.Timer // nil until something is mapped
 	armed   bool        // the sweeper will run
 }
@@ -151,8 +100,7 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 	// As many as there may ever be processors at work: their number can be raised
 	// while the program runs.
 	places := 2 * max(runtime.GOMAXPROCS(0), runtime.NumCPU())
-	p.lender.own.init(max(places, p.lender.kept))
-	p.lender.extra.init(places)
+	p.lender.idle.init(max(places, p.lender.kept))
 	return p
 }
 
@@ -170,6 +118,14 @@ func (p *Pool) plan(slots int) {
 	if fit := p.total / p.store.charge(l.kind); slots > 0 {
 		l.kept = max(1, min(slots-1, fit/8))
 		l.hasSpare = slots >= 2 && fit >= few
+	}
+	// So it is with buffers. A program without Use is one that opens many: there the
+	// second mappings may cost one page in all.
+	const many = 128
+	if pages := p.total / p.pageSize; pages >= many {
+		if p.mostDuals = 1; slots > 0 {
+			p.mostDuals = pages / 8
+		}
 	}
 }
 
@@ -256,26 +212,19 @@ func (p *Pool) pause(ctx context.Context) bool {
 	}
 }
 
-// takeBytes takes the bytes of a slot from the budget, mapped twice if that is
-// to be had, and returns the slot's kind.
+// takeBytes takes the bytes of a slot from the budget, mapped twice if that is to
+// be had, and returns the slot's kind.
 func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
 	twice := kind{k.pages, k.use, true}
-	if p.wantsDual(twice) && p.budget.tryTake(p.store.charge(twice)) {
+	if p.takeTwice(twice) {
 		return twice, nil
 	}
-	charge := p.store.charge(k)
-	if p.budget.tryTake(charge) {
+	if p.budget.tryTake(p.store.charge(k)) {
 		return k, nil
 	}
-	w := p.budget.lineUp(charge)
-	for !w.done() && p.relieve() {
-	}
-	if !wait {
-		if p.budget.leave(w) {
-			return k, ErrExhausted
-		}
-		<-w.served
-		return k, w.err
+	w := p.budget.lineUp(p.store.charge(k))
+	if !wait && p.budget.leave(w) {
+		return k, ErrExhausted
 	}
 	patience := time.Duration(0)
 	switch {
@@ -292,20 +241,29 @@ func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
 	return k, err
 }
 
-// wantsDual reports whether slots of kind k had better be mapped twice. Where
-// that costs twice the bytes, buffers are as long as few are open and the budget
-// is large.
-func (p *Pool) wantsDual(k kind) bool {
-	charge := p.store.charge(k)
-	if charge == p.store.charge(kind{k.pages, k.use, false}) || k.use {
-		return true
+// takeTwice takes the bytes of a slot that is mapped twice, if they are free. Where
+// those are more it does so for slots of Use, which are few, and some small
+// buffers.
+func (p *Pool) takeTwice(k kind) bool {
+	counted := p.countsTwice(k)
+	if counted && (k.pages > 1 || p.duals.Add(1) > int32(p.mostDuals)) {
+		if k.pages == 1 {
+			p.duals.Add(-1)
+		}
+		return false
 	}
-	return p.total >= 128*p.pageSize && p.budget.inUse()+charge <= p.total/4
+	taken := p.budget.tryTake(p.store.charge(k))
+	if counted && !taken {
+		p.duals.Add(-1)
+	}
+	return taken
 }
 
-// relieve frees some bytes of the budget that nobody needs, and reports whether
-// it could.
-func (p *Pool) relieve() bool { return p.lender.giveUpOne() || p.halveOne() }
+// countsTwice reports whether a buffer's slot of kind k takes more bytes than it
+// has to.
+func (p *Pool) countsTwice(k kind) bool {
+	return !k.use && k.dual && p.store.charge(k) > p.store.charge(kind{pages: k.pages})
+}
 
 // fits reports whether the budget could ever hold a slot of kind k beside the
 // regions.
@@ -318,8 +276,9 @@ func (p *Pool) fits(k kind) bool {
 func (p *Pool) getPaid(k kind) (*slot, error) {
 	s, err := p.store.get(k)
 	if err != nil {
+		p.uncount(k)
 		p.budget.give(p.store.charge(k))
-		p.lender.room()
+		p.cameBack()
 		if errors.Is(err, errFull) {
 			err = ErrExhausted
 		}
@@ -338,20 +297,29 @@ func (p *Pool) putBack(s *slot) {
 		_ = p.discard(s)
 		return
 	}
-	charge := p.store.charge(s.kind)
+	k := s.kind
 	s.paid = false
 	p.store.put(s)
-	p.budget.give(charge)
+	p.uncount(k)
+	p.budget.give(p.store.charge(k))
 	p.cameBack()
 	if p.closed.Load() {
 		_ = p.store.discardIdle()
 	}
 }
 
-// discard unmaps a slot whose bytes were taken from the budget.
+// discard unmaps a slot that a caller had in hand.
 func (p *Pool) discard(s *slot) error {
 	defer p.cameBack()
+	p.uncount(s.kind)
 	return p.store.discard(s)
+}
+
+// uncount says that a slot of kind k is no buffer's any more.
+func (p *Pool) uncount(k kind) {
+	if p.countsTwice(k) {
+		p.duals.Add(-1)
+	}
 }
 
 // cameBack tells those who wait that bytes came back.
@@ -364,7 +332,7 @@ func (p *Pool) cameBack() {
 
 // lendsOut reports whether callers have slots in hand that will come back.
 func (p *Pool) lendsOut() bool {
-	return p.budget.inUse() > int(p.regions.Load()) || p.lender.lent() > 0
+	return p.budget.inUse() > int(p.regions.Load()) || p.lender.lent()
 }
 
 // arm starts the timer that gives unused slots back. It runs only while there are
@@ -392,8 +360,7 @@ func (p *Pool) sweep() {
 	if p.closed.Load() {
 		return
 	}
-	extras := p.lender.giveUpUnused()
-	if p.store.discardUnused() || extras || p.lendsOut() {
+	if p.store.discardUnused() || p.lendsOut() {
 		p.arm()
 	}
 }
@@ -408,7 +375,7 @@ func (p *Pool) Purge() error {
 		return nil
 	}
 	p.mu.Lock()
-	buffers := append(p.open[0].all(), p.open[1].all()...)
+	buffers := p.open.all()
 	p.mu.Unlock()
 	var errs []error
 	for _, b := range buffers {
@@ -462,52 +429,4 @@ func (p *Pool) Format(f fmt.State, _ rune) {
 		return
 	}
 	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.total)
-}
-
-// Stats is what a pool holds at one moment.
-type Stats struct {
-	LockedBytes     int         // bytes locked now, as the process's limit counts them
-	LockedBytesPeak int         // the most there were
-	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
-	Budget          int         // the most there may be
-	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
-	Backend         Backend     // the mechanism in use
-	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
-	LargestSecret   int         // the size of the largest secret that the budget can hold, in bytes
-	OpenBuffers     int         // buffers not yet destroyed: steady growth indicates a leak
-	Waiters         int         // calls that wait for a slot
-	LastLimitError  *LimitError // the last time the system refused to lock; nil for never
-}
-
-// Stats returns the pool's figures. It takes a few locks for a moment.
-func (p *Pool) Stats() Stats {
-	if p.backend == nil {
-		return Stats{}
-	}
-	s := Stats{
-		Budget:        p.total,
-		BudgetCut:     p.cut,
-		Backend:       Backend(p.backend.Name()),
-		BackendReason: reasonOf(p.backend),
-		LargestSecret: (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize - CanarySize,
-		Waiters:       int(p.budget.queued.Load() + p.lender.waiting.Load() + p.refused.Load()),
-	}
-	p.mu.Lock()
-	s.OpenBuffers = p.open[0].n + p.open[1].n
-	p.mu.Unlock()
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	s.LockedBytes, s.LockedBytesPeak = p.store.mapped(), p.store.peak
-	s.DumpableBytes = p.store.dumpable
-	s.LastLimitError = p.store.lastLimit
-	return s
-}
-
-// reasonOf says on one line why no better backend is in use.
-func reasonOf(b page.Backend) string {
-	err := page.Missing(b)
-	if err == nil {
-		return ""
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -29,14 +29,8 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if !p.fits(k) {
 		return nil, p.limitError(charge, nil)
 	}
-	w := p.budget.lineUp(charge)
-	for !w.done() && p.relieve() {
-	}
-	if p.budget.leave(w) {
+	if !p.budget.tryTake(charge) {
 		return nil, ErrExhausted
-	}
-	if w.err != nil {
-		return nil, w.err
 	}
 	// A new one: a stale slice of a buffer must not end up over a region.
 	s, err := p.store.mapNew(k)

@@ -226,7 +226,7 @@ func (m *store) unmap(s *slot) error {
 		m.mu.Unlock()
 		if !s.paid {
 			s.paid = true
-			m.budget.force(charge)
+			m.budget.give(-charge)
 		}
 		return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 	}
@@ -254,27 +254,17 @@ func (m *store) discard(s *slot) error {
 	return m.unmap(s)
 }
 
-// discardIdle unmaps what is idle, and tries again what is stuck.
+// discardIdle unmaps what is idle or stuck.
 func (m *store) discardIdle() error {
-	var errs []error
-	for more := true; more; {
-		var err error
-		more, err = m.discardOldest(nil)
-		errs = append(errs, err)
-	}
-	return errors.Join(append(errs, m.retryStuck())...)
-}
-
-// discardOldest unmaps the oldest idle slot that suits, and reports whether there
-// was one.
-func (m *store) discardOldest(suits func(*slot) bool) (found bool, err error) {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
-	s := m.oldest(suits)
-	if s == nil {
-		return false, nil
+	for {
+		if err := m.evict(); err == errFull {
+			return nil
+		} else if err != nil {
+			return err
+		}
 	}
-	return true, m.unmap(s)
 }
 
 // retryStuck tries again to unmap what is stuck.
@@ -288,12 +278,20 @@ func (m *store) retryStuck() error {
 	return errors.Join(errs...)
 }
 
-// discardUnused unmaps the idle slots that nobody used since the last call, and
-// reports whether any slot is idle still.
+// discardUnused unmaps the idle slots that nobody used since the last call, one at
+// a time, and reports whether any slot is idle still.
 func (m *store) discardUnused() (more bool) {
-	for found := true; found; {
-		// What fails is stuck, and tried again.
-		found, _ = m.discardOldest(unused)
+	for {
+		m.mapping.Lock()
+		s := m.oldest(unused)
+		if s != nil {
+			// What fails is stuck, and tried again.
+			_ = m.unmap(s)
+		}
+		m.mapping.Unlock()
+		if s == nil {
+			break
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -306,24 +304,6 @@ func (m *store) discardUnused() (more bool) {
 }
 
 func unused(s *slot) bool { return !s.used }
-
-// halve unmaps the window of a dual buffer's slot, whose view serves alone from
-// then on, and gives back what that counted. The caller has the buffer.
-func (m *store) halve(s *slot) error {
-	m.mapping.Lock()
-	defer m.mapping.Unlock()
-	before := m.charge(s.kind)
-	if err := m.backend.DropWindow(s.run); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	s.kind.dual = false
-	saved := before - m.charge(s.kind)
-	m.bytes[s.state] -= saved
-	m.mu.Unlock()
-	m.budget.give(saved)
-	return nil
-}
 
 // refusal is the error for a refusal of the system, which it keeps for the
 // figures.

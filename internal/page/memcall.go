@@ -78,9 +78,6 @@ func (s single) Protect(r *Run, a Access) error {
 	return nil
 }
 
-// DropWindow has nothing to drop.
-func (single) DropWindow(*Run) error { return nil }
-
 func (s single) Unmap(r *Run) error {
 	if err := s.include(r); err != nil {
 		return err

@@ -169,19 +169,6 @@ func (m *memfd) Protect(r *Run, a Access) error {
 	return nil
 }
 
-func (m *memfd) DropWindow(r *Run) error {
-	if !r.Dual || !m.lockedBirth {
-		return nil
-	}
-	end := Size() + len(r.View) + Size()
-	if err := m.kernel.unmap(r.whole[end:]); err != nil {
-		return err
-	}
-	r.whole = r.whole[:end:end]
-	r.Window, r.Dual = r.View, false
-	return nil
-}
-
 func (m *memfd) Unmap(r *Run) error {
 	// munmap also unlocks: mlock(2), "memory locks are automatically removed
 	// if the address range is unmapped via munmap(2)".

@@ -110,12 +110,6 @@ type Backend interface {
 	// Protect sets the access of the run's view.
 	Protect(r *Run, a Access) error
 
-	// DropWindow unmaps the window of a dual run, if that counts towards the limit.
-	// The run is a single one then: its window is its view, whatever access that has
-	// at the moment. Of a single run, and where the window counts nothing, it does
-	// nothing. After an error the run is as it was.
-	DropWindow(r *Run) error
-
 	// Unmap releases the run. The caller has wiped it. After an error the run
 	// is still the caller's, and Unmap may be called again.
 	Unmap(r *Run) error
