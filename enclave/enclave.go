@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/locked"
@@ -232,7 +233,7 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	}
 	return c.pool.Use(ctx, int(e.size), func(secret []byte) error {
 		return c.coffer.Open(secret, sealed)
-	}, guard(fn))
+	}, guard.Func(fn))
 }
 
 // Get is [Enclave.Use] for a function that returns a value: a signature, a
@@ -283,7 +284,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			}
 		}
 		return nil
-	}, guard(fn))
+	}, guard.Func(fn))
 }
 
 // Size returns the size of the secret in bytes, 0 once the enclave is

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
@@ -153,8 +154,12 @@ func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
 
 // Use runs fn on the bytes, which stay valid until it returns: a Destroy or a
 // purge that comes meanwhile, from fn itself too, takes effect after it, and
-// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed].
-func (b *Buffer) Use(fn func(b []byte) error) (err error) {
+// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed]. A program
+// built with GOEXPERIMENT=runtimesecret runs fn inside [runtime/secret.Do].
+func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(guard.Func(fn)) }
+
+// use is Use for functions that leave nothing behind.
+func (b *Buffer) use(fn func(b []byte) error) (err error) {
 	b.mu.Lock()
 	if !b.alive() {
 		b.mu.Unlock()
@@ -306,7 +311,7 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 // the lengths alone. A destroyed buffer equals nothing.
 func (b *Buffer) Equal(other []byte) bool {
 	equal := false
-	err := b.Use(func(data []byte) error {
+	err := b.use(func(data []byte) error {
 		equal = xchacha.Equal(data, other)
 		return nil
 	})

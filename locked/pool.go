@@ -181,7 +181,7 @@ const (
 // the system, which may say yes once others give back what they have in hand.
 func (p *Pool) insist(ctx context.Context, try func() (*slot, error)) (*slot, error) {
 	s, err := try()
-	for tries := refusalLimit / retryInterval; isRefusal(err) && p.lendsOut(); tries-- {
+	for tries := refusalLimit / retryInterval; err != nil && isRefusal(err) && p.lendsOut(); tries-- {
 		if tries == 0 {
 			return nil, join(ErrExhausted, err)
 		}
