@@ -121,7 +121,7 @@ type Pool struct {
 func NewPool(cfg Config) (*Pool, error) {
 	b, err := page.Open(string(cfg.Backend), nil)
 	if err != nil {
-		return nil, fmt.Errorf("locked: %w", err)
+		return nil, openError(err)
 	}
 	return newPool(b, cfg, ofProcess())
 }
@@ -151,7 +151,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	}
 	p.plan(cfg.UseSlots)
 	if need := p.minimum(); need > budget {
-		return nil, &LimitError{Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
+		return nil, &LimitError{Resource: LockedMemory, Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
 	}
 	// crypto/rand.Read fills its argument or ends the program.
 	_, _ = rand.Read(p.canary[:])
@@ -238,7 +238,7 @@ func (p *Pool) CanHold(size int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pages := layoutOf(size, p.pageSize).pages
-	return p.limitError(p.charge(slotKind{pages: pages}), nil)
+	return forSecret(size, p.limitError(p.charge(slotKind{pages: pages}), nil))
 }
 
 // updateLargest follows a change of what regions take. The caller holds mu, or

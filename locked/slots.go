@@ -236,7 +236,11 @@ func dumpable(run *page.Run) int {
 // limitError describes a refusal with the figures of now: the system's, or for
 // a nil cause the budget's own. The caller holds mu.
 func (p *Pool) limitError(requested int, cause error) *LimitError {
-	e := &LimitError{Requested: requested, Locked: p.total, Budget: p.budget, Err: cause, chosen: !p.cut}
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Locked: p.total, Budget: p.budget, Err: cause, chosen: !p.cut}
+	var refused *page.LockError
+	if errors.As(cause, &refused) {
+		e.Resource = Resource(refused.Resource)
+	}
 	// Without the limits the error still says what was refused and why.
 	if l, err := page.ReadLimits(); err == nil {
 		e.Soft, e.Hard = l.Soft, l.Hard

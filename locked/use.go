@@ -106,8 +106,11 @@ func clip(parts [][]byte) {
 }
 
 func checkSize(size int) error {
-	if size <= 0 || size > maxSize {
-		return fmt.Errorf("locked: %d bytes is no size of a secret", size)
+	switch {
+	case size <= 0:
+		return fmt.Errorf("locked: invalid size %d", size)
+	case size > maxSize:
+		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
 	}
 	return nil
 }
@@ -131,10 +134,11 @@ func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
 		}
 	}
 	s, err := p.acquire(ctx, r, true)
-	if err == nil {
-		s.place = p.stripes.place()
+	if err != nil {
+		return nil, forSecret(size, err)
 	}
-	return s, err
+	s.place = p.stripes.place()
+	return s, nil
 }
 
 // returnUse takes a wiped use slot back.

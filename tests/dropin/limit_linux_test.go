@@ -28,8 +28,8 @@ func limitOf(t *testing.T, v any) *locked.LimitError {
 		t.Fatalf("got %v, which carries no *locked.LimitError", v)
 	}
 	for _, words := range []string{"ulimit -l", "LimitMEMLOCK"} {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%q does not say %q", err, words)
+		if !strings.Contains(limit.Remedy(), words) {
+			t.Errorf("%q does not say %q", limit.Remedy(), words)
 		}
 	}
 	return limit
