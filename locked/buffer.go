@@ -30,10 +30,9 @@ type Buffer struct {
 	slot     *slot      // nil once destroyed
 	size     int
 	mutable  bool
-	users    int         // calls that read the bytes without the lock
-	doomed   bool        // to be destroyed by the last of the users
-	consumed bool        // about to be doomed, if its consumer succeeds
-	guard    sync.Locker // held by a purge; nil for none
+	users    int  // calls that read the bytes without the lock
+	doomed   bool // to be destroyed by the last of the users
+	consumed bool // about to be doomed, if its consumer succeeds
 
 	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
 }

@@ -1,8 +1,6 @@
 package locked
 
 import (
-	"sync"
-
 	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/page"
 )
@@ -24,26 +22,4 @@ func (b *Buffer) pages() []byte {
 	b.slot.exposed = true
 	b.slot.run.Exposed = true
 	return b.slot.run.View
-}
-
-// SetPurgeLock makes [Pool.Purge] and [Pool.Close] take l while they destroy the
-// buffer, nil for none. It is for an owner who reads the bytes under a lock of
-// its own: a purge then waits for the readers, instead of making them fault. The
-// owner must not purge while it holds l.
-func (b *Buffer) SetPurgeLock(l sync.Locker) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.guard = l
-}
-
-// purge is Destroy under the owner's lock.
-func (b *Buffer) purge() error {
-	b.mu.Lock()
-	guard := b.guard
-	b.mu.Unlock()
-	if guard != nil {
-		guard.Lock()
-		defer guard.Unlock()
-	}
-	return b.Destroy()
 }

@@ -198,7 +198,7 @@ func (p *Pool) Purge() error {
 	// Destroy takes the buffer's lock before the pool's.
 	var errs []error
 	for _, b := range buffers {
-		errs = append(errs, b.purge())
+		errs = append(errs, b.Destroy())
 	}
 	return errors.Join(errs...)
 }
