@@ -68,7 +68,7 @@ func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
 	if err := enclave.Purge(); err != nil {
 		t.Error(err)
 	}
-	if err := e.Use(holds(secretOf(32))); !errors.Is(err, enclave.ErrDecrypt) {
+	if err := e.Use(holds(secretOf(32))); !errors.Is(err, enclave.ErrPurged) {
 		t.Errorf("after the purge: %v", err)
 	}
 }

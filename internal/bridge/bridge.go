@@ -23,6 +23,9 @@ var (
 	// itself: whatever access it gives or takes, the buffer's methods still work.
 	Pages func(buffer any) []byte
 
+	// PoolBuffers returns the open *locked.Buffers of a *locked.Pool.
+	PoolBuffers func(pool any) []any
+
 	// ReadPiece reads from r into a frozen *locked.Buffer of a *locked.Pool until it
 	// holds size bytes, or until delim, which is taken from r and dropped, or until r
 	// ends or fails. No delim is -1. done says that it came to delim, or without one to
@@ -41,4 +44,12 @@ var (
 	// ResetKey replaces the key of an *enclave.Session, as its Purge does, and leaves
 	// its open buffers alone.
 	ResetKey func(session any) error
+
+	// OpenBuffers returns the open *locked.Buffers of an *enclave.Session.
+	OpenBuffers func(session any) []any
+
+	// ReadPart is ReadFull of an *enclave.Session for a size above 0, or ReadUntil, or
+	// ReadAll for a delim of -1, but what was read before an error comes beside it. If
+	// that is nothing, the buffer is nil.
+	ReadPart func(session any, r io.Reader, size, delim int) (buffer any, err error)
 )
