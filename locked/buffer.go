@@ -79,7 +79,7 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	// before leaves it to us.
 	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}
 	if err := p.takeFor(ctx, b, wait); err != nil {
-		return nil, err
+		return nil, forSecret(size, err)
 	}
 	filled := false
 	defer func() {

@@ -114,8 +114,8 @@ func TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t *testing.T) 
 		t.Errorf("figures: %+v", limit)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
-		if !strings.Contains(err.Error(), remedy) {
-			t.Errorf("%q does not name %s", err, remedy)
+		if !strings.Contains(limit.Remedy(), remedy) {
+			t.Errorf("%q does not name %s", limit.Remedy(), remedy)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 func init() {
 	bridge.Pages = func(buffer any) []byte { return buffer.(*Buffer).pages() }
+	bridge.PoolBuffers = func(pool any) []any { return pool.(*Pool).openBuffers() }
 	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), ofProcess()) }
 }
 
@@ -22,4 +23,15 @@ func (b *Buffer) pages() []byte {
 	b.slot.exposed = true
 	b.slot.run.Exposed = true
 	return b.slot.run.View
+}
+
+// openBuffers returns the buffers that are open now.
+func (p *Pool) openBuffers() []any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []any
+	for _, b := range p.open.all() {
+		all = append(all, b)
+	}
+	return all
 }

@@ -53,7 +53,7 @@ type Pool struct {
 func NewPool(cfg Config) (*Pool, error) {
 	b, err := page.Open(string(cfg.Backend), nil)
 	if err != nil {
-		return nil, fmt.Errorf("locked: %w", err)
+		return nil, openError(err)
 	}
 	return newPool(b, cfg, ofProcess())
 }
@@ -73,7 +73,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	p := makePool(b, page.Size(), total, cfg)
 	p.cut = uint64(want) > limits.InReach()
 	if need := p.minimum(); need > total {
-		return nil, &LimitError{Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
+		return nil, &LimitError{Resource: LockedMemory, Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
 	}
 	return p, nil
 }
@@ -413,8 +413,12 @@ func (p *Pool) Close() error {
 // a nil cause the budget's own.
 func (p *Pool) limitError(requested int, cause error) *LimitError {
 	p.store.mu.Lock()
-	e := &LimitError{Requested: requested, Locked: p.store.mapped(), Budget: p.total, Err: cause, chosen: !p.cut}
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Locked: p.store.mapped(), Budget: p.total, Err: cause, chosen: !p.cut}
 	p.store.mu.Unlock()
+	var refused *page.LockError
+	if errors.As(cause, &refused) {
+		e.Resource = Resource(refused.Resource)
+	}
 	// Without the limits the error still says what was refused and why.
 	if l, err := page.ReadLimits(); err == nil {
 		e.Soft, e.Hard = l.Soft, l.Hard

@@ -101,8 +101,11 @@ func clip(parts [][]byte) {
 }
 
 func checkSize(size int) error {
-	if size <= 0 || size > maxSize {
-		return fmt.Errorf("locked: %d bytes is no size of a secret", size)
+	switch {
+	case size <= 0:
+		return fmt.Errorf("locked: invalid size %d", size)
+	case size > maxSize:
+		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
 	}
 	return nil
 }
@@ -116,10 +119,18 @@ func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
 		return nil, checkSize(size)
 	case ctx.Done() != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case pages > 1:
-		return p.take(ctx, kind{pages: pages, use: true}, true)
 	}
-	return p.lender.take(ctx)
+	var s *slot
+	var err error
+	if pages > 1 {
+		s, err = p.take(ctx, kind{pages: pages, use: true}, true)
+	} else {
+		s, err = p.lender.take(ctx)
+	}
+	if err != nil {
+		return nil, forSecret(size, err)
+	}
+	return s, nil
 }
 
 // lend runs fill and fn on the slot and takes it back wiped.

@@ -24,7 +24,7 @@ func (s single) lock(b []byte) error {
 		err = memcall.Lock(b)
 	}
 	if err != nil {
-		return &LockError{lockCall, len(b), err}
+		return &LockError{lockCall, len(b), LockedMemory, withErrno(lockCall, err)}
 	}
 	return nil
 }

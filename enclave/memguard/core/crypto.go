@@ -51,6 +51,9 @@ func Decrypt(ciphertext, key []byte, output []byte) (int, error) {
 	if len(key) != keySize {
 		return 0, ErrInvalidKeyLength
 	}
+	if len(ciphertext) < Overhead {
+		return 0, ErrDecryptionFailed
+	}
 	if cap(output) < len(ciphertext)-Overhead {
 		return 0, ErrBufferTooSmall
 	}
