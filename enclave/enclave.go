@@ -230,9 +230,7 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	if err != nil {
 		return err
 	}
-	return c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
-		return c.coffer.OpenAt(place, secret, sealed)
-	}, guard(fn))
+	return c.pool.Use(ctx, int(e.size), func(secret []byte) error { return c.coffer.Open(secret, sealed) }, guard(fn))
 }
 
 // Get is [Enclave.Use] for a function that returns a value: a signature, a
