@@ -3,7 +3,6 @@ package coffer
 import (
 	"crypto/rand"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -24,11 +23,7 @@ func alone(t *testing.T) bool {
 		return true
 	}
 	t.Parallel()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd := testenv.Reexec("-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
 	// The runtime preempts by SIGURG, which a test here may count.
 	cmd.Env = append(os.Environ(), child+"=1", "GODEBUG=asyncpreemptoff=1")
 	out, err := cmd.CombinedOutput()

@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/memkeep/memkeep/internal/random"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 func TestBytesFillsEveryByte(t *testing.T) {
@@ -70,11 +70,7 @@ func TestReplacedReaderIsNotAsked(t *testing.T) {
 	t.Parallel()
 	const child = "MEMKEEP_TEST_READER"
 	if os.Getenv(child) == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(exe, "-test.run=^TestReplacedReaderIsNotAsked$", "-test.v")
+		cmd := testenv.Reexec("-test.run=^TestReplacedReaderIsNotAsked$", "-test.count=1", "-test.v")
 		cmd.Env = append(os.Environ(), child+"=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "PASS") {
