@@ -2,7 +2,6 @@ package enclave
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/internal/guard"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -147,8 +147,7 @@ func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []
 
 // randomize fills b with random bytes.
 func randomize(b []byte) error {
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(b)
+	random.Bytes(b)
 	return nil
 }
 

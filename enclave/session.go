@@ -39,6 +39,10 @@ type Config struct {
 	// QuietPeriod is how long locked pages that nobody uses stay locked:
 	// [locked.DefaultQuietPeriod] if zero.
 	QuietPeriod time.Duration
+
+	// NoSignals keeps the session from sending SIGURG to the process's threads:
+	// see [coffer.Config].
+	NoSignals bool
 }
 
 // A Session is a key and a budget of locked memory, and what the enclaves made
@@ -141,7 +145,7 @@ func (s *Session) start(c *core) error {
 }
 
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
-	c, err := coffer.New(pool, coffer.Config{RekeyInterval: s.cfg.RekeyInterval})
+	c, err := coffer.New(pool, coffer.Config{RekeyInterval: s.cfg.RekeyInterval, NoSignals: s.cfg.NoSignals})
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}

@@ -2,7 +2,6 @@ package locked
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -285,8 +285,7 @@ func (b *Buffer) Wipe() error {
 // frozen buffer too. On a destroyed buffer it returns [ErrDestroyed].
 func (b *Buffer) Scramble() error {
 	return b.overwrite(func(data []byte) error {
-		// crypto/rand.Read fills its argument or ends the program.
-		_, _ = rand.Read(data)
+		random.Bytes(data)
 		return nil
 	})
 }

@@ -2,7 +2,6 @@ package locked
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/random"
 )
 
 // A Pool hands out [Buffer]s from locked, guarded pages, and never has more
@@ -84,8 +84,7 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 	if p.quiet == 0 {
 		p.quiet = DefaultQuietPeriod
 	}
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(p.canary[:])
+	random.Bytes(p.canary[:])
 	p.store = store{
 		backend:  b,
 		pageSize: pageSize,
