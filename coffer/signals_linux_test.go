@@ -23,7 +23,15 @@ func TestNoSignalsSendsNone(t *testing.T) {
 			if err := c.Seal(sealed, []byte{1}); err != nil {
 				t.Fatal(err)
 			}
-			if got := heard(t, change); got != (c == loud) {
+			got := heard(t, change)
+			// The runtime sends some of its own now and then.
+			for range 20 {
+				if c == loud || !got {
+					break
+				}
+				got = heard(t, change)
+			}
+			if got != (c == loud) {
 				t.Errorf("a %s with NoSignals %v: signals sent is %v", what, c.silent, got)
 			}
 		}
