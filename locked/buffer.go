@@ -74,6 +74,9 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if p.backend == nil {
+		return nil, errZero
+	}
 	at := layoutOf(size, p.pageSize)
 	// It is its own user until it is whole, so that a purge which finds it
 	// before leaves it to us.

@@ -147,9 +147,6 @@ var errZero = fmt.Errorf("%w: the zero Pool; make one with NewPool", ErrClosed)
 // many pages. While the budget is in use a caller that waits does so until ctx
 // ends; any other gets ErrExhausted.
 func (p *Pool) take(ctx context.Context, k kind, wait bool) (*slot, error) {
-	if p.backend == nil {
-		return nil, errZero
-	}
 	if p.closed.Load() {
 		return nil, ErrClosed
 	}

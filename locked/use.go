@@ -26,6 +26,9 @@ import (
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
+	if p.backend == nil {
+		return errZero
+	}
 	l := layoutOf(size, p.pageSize)
 	s, err := p.takeUse(ctx, size, l.pages)
 	if err != nil {
@@ -49,6 +52,9 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 		if total += n; total > maxSize {
 			return checkSize(total)
 		}
+	}
+	if p.backend == nil {
+		return errZero
 	}
 	l := layoutOf(total, p.pageSize)
 	s, err := p.takeUse(ctx, total, l.pages)
@@ -113,8 +119,6 @@ func checkSize(size int) error {
 // takeUse returns a slot of Use for size bytes, which take that many pages.
 func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
 	switch {
-	case p.backend == nil:
-		return nil, errZero
 	case size <= 0 || size > maxSize:
 		return nil, checkSize(size)
 	case ctx.Done() != nil && ctx.Err() != nil:
