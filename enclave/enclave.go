@@ -2,7 +2,6 @@ package enclave
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/guard"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -72,8 +73,8 @@ func (e *Enclave) bytes() []byte {
 // seal returns an enclave with the plaintext, which it only reads. What could
 // never be opened within the budget is not sealed.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
-	if err := c.pool.CanHold(len(plaintext)); err != nil {
-		return nil, fmt.Errorf("enclave: %w", err)
+	if len(plaintext) > c.largest {
+		return nil, c.tooLarge(len(plaintext))
 	}
 	if uint64(len(plaintext)) > math.MaxUint32 {
 		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
@@ -146,8 +147,7 @@ func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []
 
 // randomize fills b with random bytes.
 func randomize(b []byte) error {
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(b)
+	random.Bytes(b)
 	return nil
 }
 
@@ -286,10 +286,10 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 		return err
 	}
 	started := false
-	err = c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
+	err = c.pool.Use(ctx, int(e.size), func(secret []byte) error {
 		started = true
-		return c.opened(e.number(), c.coffer.OpenAt(place, secret, sealed))
-	}, guard(fn))
+		return c.opened(e.number(), c.coffer.Open(secret, sealed))
+	}, guard.Func(fn))
 	if err != nil && !started {
 		return refused(ctx, int(e.size), err)
 	}
@@ -349,7 +349,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			}
 		}
 		return nil
-	}, guard(fn))
+	}, guard.Func(fn))
 	if err != nil && !started {
 		return refused(ctx, total, err)
 	}

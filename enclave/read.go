@@ -130,12 +130,9 @@ func firstPiece() int { return os.Getpagesize() - locked.CanarySize }
 // what there is could never be opened together. Where not one byte more could, it
 // returns a *LimitError.
 func (p *pieces) next() (int, error) {
-	size := StreamChunkSize
-	for p.core.pool.CanHold(p.size+size) != nil {
-		if size == 1 {
-			return 0, p.core.pool.CanHold(p.size + size)
-		}
-		size /= 2
+	size := min(StreamChunkSize, p.core.largest-p.size)
+	if size < 1 {
+		return 0, p.core.tooLarge(p.size + 1)
 	}
 	return size, nil
 }

@@ -39,6 +39,10 @@ type Config struct {
 	// QuietPeriod is how long locked pages that nobody uses stay locked:
 	// [locked.DefaultQuietPeriod] if zero.
 	QuietPeriod time.Duration
+
+	// NoSignals keeps the session from sending SIGURG to the process's threads:
+	// see [coffer.Config].
+	NoSignals bool
 }
 
 // A Session is a key and a budget of locked memory, and what the enclaves made
@@ -65,6 +69,7 @@ type core struct {
 	session *Session
 	pool    *locked.Pool
 	coffer  *coffer.Coffer
+	largest int           // the size of the largest secret that can be opened
 	opens   atomic.Uint64 // attempts to decrypt for Open
 }
 
@@ -140,15 +145,26 @@ func (s *Session) start(c *core) error {
 }
 
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
-	c, err := coffer.New(pool, coffer.Config{RekeyInterval: s.cfg.RekeyInterval})
+	c, err := coffer.New(pool, coffer.Config{RekeyInterval: s.cfg.RekeyInterval, NoSignals: s.cfg.NoSignals})
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}
+	made := &core{session: s, pool: pool, coffer: c, largest: pool.Stats().LargestSecret}
 	// The smallest secret must open, or there is no use in sealing any.
-	if err := pool.CanHold(1); err != nil {
-		return nil, fmt.Errorf("enclave: %w", errors.Join(err, c.Close(), pool.Close()))
+	if made.largest < 1 {
+		return nil, errors.Join(made.tooLarge(1), c.Close(), pool.Close())
 	}
-	return &core{session: s, pool: pool, coffer: c}, nil
+	return made, nil
+}
+
+// tooLarge is the error for a secret that could never be opened.
+func (c *core) tooLarge(size int) error {
+	b, err := c.pool.New(size)
+	if err == nil {
+		// It can be opened if nothing else is.
+		err = errors.Join(locked.ErrExhausted, b.Destroy())
+	}
+	return fmt.Errorf("enclave: %w", err)
 }
 
 // NewBuffer returns a writable buffer of size zero bytes, which the caller

@@ -3,6 +3,7 @@ package enclave
 import (
 	"log/slog"
 
+	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -78,7 +79,7 @@ func (c *core) stats() Stats {
 		DumpableBytes:      pool.DumpableBytes,
 		Backend:            pool.Backend,
 		BackendReason:      pool.BackendReason,
-		RuntimeSecret:      runtimeSecret,
+		RuntimeSecret:      guard.On,
 		OpenBuffers:        pool.OpenBuffers,
 		Waiters:            pool.Waiters,
 		Seals:              coffer.Seals,

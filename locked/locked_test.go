@@ -50,6 +50,7 @@ func closePool(t testing.TB, p *locked.Pool) {
 	if s.LockedBytes != 0 || s.OpenBuffers != 0 || s.Waiters != 0 {
 		t.Errorf("after Close: %+v", s)
 	}
+	p.CheckInvariants(t)
 	if s.LockedBytesPeak > s.Budget {
 		t.Errorf("%d bytes were locked, the budget is %d", s.LockedBytesPeak, s.Budget)
 	}

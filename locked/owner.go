@@ -29,8 +29,8 @@ func (b *Buffer) pages() []byte {
 func (p *Pool) openBuffers() []any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make([]any, 0, p.openCount)
-	for b := p.open; b != nil; b = b.next {
+	var all []any
+	for _, b := range p.open.all() {
 		all = append(all, b)
 	}
 	return all

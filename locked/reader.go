@@ -124,11 +124,13 @@ func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
 // newPiece returns a buffer for what comes behind total bytes: for as much again,
 // or less where the budget is tight.
 func (p *Pool) newPiece(total int) (*Buffer, error) {
+	if p.backend == nil {
+		return nil, errZero
+	}
 	var limit *LimitError
 	// At the end pieces and whole are locked at once.
-	if errors.As(p.CanHold(2*total+1), &limit) {
-		limit.Size = total + 1 // at least
-		return nil, limit
+	if k := (kind{pages: layoutOf(2*total+1, p.pageSize).pages}); !p.fits(k) {
+		return nil, forSecret(total+1, p.limitError(p.store.charge(k), nil)) // at least that
 	}
 	for pages := max(1, total/p.pageSize); ; pages /= 2 {
 		b, err := p.New(pages*p.pageSize - CanarySize)

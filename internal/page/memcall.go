@@ -92,7 +92,12 @@ func (s single) Unmap(r *Run) error {
 	}
 	// memcall makes the pages writable, wipes them once more and releases
 	// them, which also unlocks them.
-	return memcall.Free(r.whole)
+	err := memcall.Free(r.whole)
+	if err != nil && release(r.whole) == nil {
+		// What can't be made writable, and so can't be wiped, is better gone.
+		return nil
+	}
+	return err
 }
 
 func (s single) alloc(size int) ([]byte, error) {

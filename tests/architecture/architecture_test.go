@@ -36,6 +36,7 @@ var outside = map[string][]string{
 	"internal/page":     {"golang.org/x/sys/unix", "golang.org/x/sys/windows", "github.com/awnumar/memcall"},
 	"internal/platform": {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 	"internal/harden":   {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
+	"internal/random":   {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 	"internal/xchacha":  {"golang.org/x/crypto/", "golang.org/x/sys/cpu"},
 	// What memguard's callers may have sealed with keys of their own.
 	"enclave/memguard/core": {"golang.org/x/crypto/nacl/secretbox", "golang.org/x/crypto/blake2b"},
