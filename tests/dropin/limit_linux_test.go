@@ -111,8 +111,6 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 func TestReadersLoseNothingAtTheLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, share) {
 		return
