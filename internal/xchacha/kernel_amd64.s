@@ -99,17 +99,17 @@ DATA lanes<>+48(SB)/8, $0x0000000000000003
 DATA lanes<>+56(SB)/8, $0x0000000000000000
 GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
-// func hChaCha20SSE2(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: SSE2
-TEXT ·hChaCha20SSE2(SB), NOSPLIT, $0-24
+TEXT ·hChaChaSSE2(SB), NOSPLIT, $0-32
 	MOVQ  dst+0(FP), R8
 	MOVQ  key+8(FP), AX
 	MOVQ  in+16(FP), SI
+	MOVQ  doubleRounds+24(FP), BX
 	MOVOU (AX), X1
 	MOVOU 16(AX), X2
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (SI), X3
-	MOVQ  $0x0000000a, BX
 
 rounds:
 	PADDL   X1, X0
@@ -211,12 +211,12 @@ TEXT ·sealSSE2(SB), NOSPLIT, $0-56
 	JZ    resume
 	MOVQ  key+40(FP), AX
 	MOVQ  8(AX), DX
-	MOVQ  16(AX), BX
+	MOVQ  16(AX), R9
+	MOVQ  $0x00000004, BX
 	MOVOU (DX), X1
 	MOVOU 16(DX), X2
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (BX), X3
-	MOVQ  $0x0000000a, BX
+	MOVOU (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -279,9 +279,9 @@ key_rounds:
 	PXOR  X0, X1
 	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
+	MOVQ  $0x0000000a, BX
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (AX), X3
-	MOVQ  $0x0000000a, BX
 
 subkey:
 	PADDL   X1, X0
@@ -1536,12 +1536,12 @@ TEXT ·openSSE2(SB), NOSPLIT, $0-57
 	JZ    resume
 	MOVQ  key+40(FP), AX
 	MOVQ  8(AX), DX
-	MOVQ  16(AX), BX
+	MOVQ  16(AX), R9
+	MOVQ  $0x00000004, BX
 	MOVOU (DX), X1
 	MOVOU 16(DX), X2
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (BX), X3
-	MOVQ  $0x0000000a, BX
+	MOVOU (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -1604,9 +1604,9 @@ key_rounds:
 	PXOR  X0, X1
 	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
+	MOVQ  $0x0000000a, BX
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (AX), X3
-	MOVQ  $0x0000000a, BX
 
 subkey:
 	PADDL   X1, X0
@@ -2856,19 +2856,19 @@ clear_short:
 	XORL R14, R14
 	RET
 
-// func hChaCha20AVX2(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaAVX2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: AVX, AVX2
-TEXT ·hChaCha20AVX2(SB), NOSPLIT, $0-24
+TEXT ·hChaChaAVX2(SB), NOSPLIT, $0-32
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
+	MOVQ           doubleRounds+24(FP), BX
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 rounds:
 	VPADDD  Y1, Y0, Y0
@@ -2959,14 +2959,14 @@ TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
+	VBROADCASTI128 (R9), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -3017,11 +3017,11 @@ key_rounds:
 	VPXOR          Y0, Y1, Y1
 	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -3083,9 +3083,9 @@ subkey:
 	VBROADCASTI128 64(DI), Y3
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_2:
 	VPADDD         Y1, Y0, Y0
@@ -3163,9 +3163,9 @@ beyond_64:
 	VBROADCASTI128 64(DI), Y8
 	VMOVDQU        lanes<>+32(SB), Y9
 	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_4:
 	VPADDD         Y1, Y0, Y0
@@ -4252,14 +4252,14 @@ TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
+	VBROADCASTI128 (R9), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -4310,11 +4310,11 @@ key_rounds:
 	VPXOR          Y0, Y1, Y1
 	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -4376,9 +4376,9 @@ subkey:
 	VBROADCASTI128 64(DI), Y3
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_2:
 	VPADDD         Y1, Y0, Y0
@@ -4456,9 +4456,9 @@ beyond_64:
 	VBROADCASTI128 64(DI), Y8
 	VMOVDQU        lanes<>+32(SB), Y9
 	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_4:
 	VPADDD         Y1, Y0, Y0
@@ -5541,17 +5541,17 @@ open_stream_used:
 	JE           key
 	JMP          parts
 
-// func hChaCha20AVX512(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaAVX512(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL
-TEXT ·hChaCha20AVX512(SB), NOSPLIT, $0-24
+TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-32
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
+	MOVQ           doubleRounds+24(FP), BX
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
-	MOVQ           $0x0000000a, BX
 
 rounds:
 	VPADDD  Y1, Y0, Y0
@@ -5634,12 +5634,12 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
-	MOVQ           $0x0000000a, BX
+	VBROADCASTI128 (R9), Y3
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -5682,9 +5682,9 @@ key_rounds:
 	VPXORD         Y0, Y1, Y1
 	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -6791,12 +6791,12 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
-	MOVQ           $0x0000000a, BX
+	VBROADCASTI128 (R9), Y3
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -6839,9 +6839,9 @@ key_rounds:
 	VPXORD         Y0, Y1, Y1
 	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0

@@ -45,8 +45,9 @@ func (m message) generate() {
 func (m message) begin() {
 	Load(Param("key"), reg.RAX)
 	MOVQ(Mem{Base: reg.RAX, Disp: 8}, reg.RDX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, work)
-	r := m.hChaCha20("key_rounds", Mem{Base: reg.RDX}, Mem{Base: work})
+	MOVQ(Mem{Base: reg.RAX, Disp: 16}, used)
+	MOVQ(U32(4), work) // eight rounds: see Shares
+	r := m.hChaCha("key_rounds", Mem{Base: reg.RDX}, Mem{Base: used})
 	Comment("left share")
 	MOVQ(Mem{Base: reg.RAX}, reg.RDX)
 	m.loadRow(Mem{Base: reg.RDX}, r.b)
@@ -54,7 +55,8 @@ func (m message) begin() {
 	m.xor(r.a, r.b)
 	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
-	m.hChaCha20Rounds("subkey", r, Mem{Base: reg.RAX})
+	MOVQ(U32(10), work)
+	m.hChaChaRounds("subkey", r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)

@@ -19,7 +19,7 @@ func (v isa) rows(i int) rows {
 	return rows{v.vec(5 * i), v.vec(5*i + 1), v.vec(5*i + 2), v.vec(5*i + 3), v.vec(5*i + 4)}
 }
 
-// input is what has to be added in the end. Only rowBlocks uses it, so HChaCha20
+// input is what has to be added in the end. Only rowBlocks uses it, so HChaCha
 // leaves it alone.
 func (v isa) input() rows {
 	return rows{v.vec(10), v.vec(11), v.vec(12), v.vec(13), nil}
@@ -54,10 +54,9 @@ func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
 	return append(s, turn(1, 3, 2)...)
 }
 
-// twentyRounds loops over the double round of all rs.
-func (v isa) twentyRounds(label string, rs ...rows) {
+// rounds loops over the double round of all rs, as often as work says.
+func (v isa) rounds(label string, rs ...rows) {
 	byteShuffle := v.loadShuffles()
-	MOVQ(U32(10), work)
 	Label(label)
 	var all [][]step
 	for _, r := range rs {
@@ -68,21 +67,22 @@ func (v isa) twentyRounds(label string, rs ...rows) {
 	JNZ(LabelRef(label))
 }
 
-// hChaCha20 leaves the output of HChaCha20 (draft-irtf-cfrg-xchacha-03,
-// section 2.2) in rows a and d of the result, in every lane.
-func (v isa) hChaCha20(label string, key, in Mem) rows {
+// hChaCha leaves the output of HChaCha (draft-irtf-cfrg-xchacha-03, section 2.2)
+// in rows a and d of the result, in every lane. work is how many double rounds
+// there are.
+func (v isa) hChaCha(label string, key, in Mem) rows {
 	r := v.rows(0)
 	v.loadRow(key, r.b)
 	v.loadRow(key.Offset(16), r.c)
-	v.hChaCha20Rounds(label, r, in)
+	v.hChaChaRounds(label, r, in)
 	return r
 }
 
-// hChaCha20Rounds is hChaCha20 of the key in rows b and c of r, in r.
-func (v isa) hChaCha20Rounds(label string, r rows, in Mem) {
+// hChaChaRounds is hChaCha of the key in rows b and c of r, in r.
+func (v isa) hChaChaRounds(label string, r rows, in Mem) {
 	v.loadRow(sigma, r.a)
 	v.loadRow(in, r.d)
-	v.twentyRounds(label, r)
+	v.rounds(label, r)
 }
 
 // loadSubkey is what rowBlocks needs to have been done.
@@ -109,7 +109,8 @@ func (v isa) rowBlocks(label string, n int, dst Mem) {
 		v.copy(in.c, rs[i].c)
 		loadPosition(i, rs[i].d, rs[i].tmp)
 	}
-	v.twentyRounds(label, rs...)
+	MOVQ(U32(10), work)
+	v.rounds(label, rs...)
 	for i, r := range rs {
 		loadPosition(i, in.d, r.tmp)
 		v.add(in.a, r.a)
