@@ -19,7 +19,7 @@ const (
 // kernels lists what runs on this processor, best first.
 func kernels() []kernel {
 	all := []kernel{sse2, portable}
-	if cpu.X86.HasAVX2 {
+	if cpu.X86.HasAVX2 && cpu.X86.HasBMI2 {
 		all = append([]kernel{avx2}, all...)
 		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL {
 			all = append([]kernel{avx512}, all...)

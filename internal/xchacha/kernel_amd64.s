@@ -97,7 +97,11 @@ DATA lanes<>+32(SB)/8, $0x0000000000000002
 DATA lanes<>+40(SB)/8, $0x0000000000000000
 DATA lanes<>+48(SB)/8, $0x0000000000000003
 DATA lanes<>+56(SB)/8, $0x0000000000000000
-GLOBL lanes<>(SB), RODATA|NOPTR, $64
+DATA lanes<>+64(SB)/8, $0x0000000000000004
+DATA lanes<>+72(SB)/8, $0x0000000000000000
+DATA lanes<>+80(SB)/8, $0x0000000000000005
+DATA lanes<>+88(SB)/8, $0x0000000000000000
+GLOBL lanes<>(SB), RODATA|NOPTR, $96
 
 // func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: SSE2
@@ -839,6 +843,13 @@ more_block:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -860,18 +871,9 @@ more_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -1241,6 +1243,13 @@ absorb_block:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1262,18 +1271,9 @@ absorb_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -1350,6 +1350,13 @@ scatter_0:
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1371,24 +1378,22 @@ scatter_0:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1410,16 +1415,14 @@ ended:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -2164,6 +2167,13 @@ more_block:
 	MOVOU 256(DI)(R9*1), X1
 	PXOR  X1, X0
 	MOVOU X0, (R8)
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2185,18 +2195,9 @@ more_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -2570,6 +2571,13 @@ absorb_block:
 	MOVOU 256(DI)(R9*1), X1
 	PXOR  X1, X0
 	MOVOU X0, (R8)
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2591,18 +2599,9 @@ absorb_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -2679,6 +2678,13 @@ scatter_0:
 	MOVQ  DI, R8
 	MOVQ  BX, SI
 	MOVQ  AX, DI
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2700,24 +2706,22 @@ scatter_0:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2739,16 +2743,14 @@ ended:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -2948,7 +2950,7 @@ rounds:
 	RET
 
 // func sealAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, BMI2, CMOV
 TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -3281,6 +3283,198 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA        Y11, Y1
+	VMOVDQA        Y12, Y2
+	VMOVDQA        Y11, Y5
+	VMOVDQA        Y12, Y6
+	VMOVDQA        Y11, Y9
+	VMOVDQA        Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VPERM2I128     $0x20, Y1, Y0, Y12
+	VMOVDQU        Y12, 384(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y12
+	VMOVDQU        Y12, 416(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y12
+	VMOVDQU        Y12, 448(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y12
+	VMOVDQU        Y12, 480(DI)
+	VPERM2I128     $0x20, Y5, Y4, Y13
+	VMOVDQU        Y13, 512(DI)
+	VPERM2I128     $0x20, Y7, Y6, Y13
+	VMOVDQU        Y13, 544(DI)
+	VPERM2I128     $0x31, Y5, Y4, Y13
+	VMOVDQU        Y13, 576(DI)
+	VPERM2I128     $0x31, Y7, Y6, Y13
+	VMOVDQU        Y13, 608(DI)
+	VPERM2I128     $0x20, Y9, Y8, Y14
+	VMOVDQU        Y14, 640(DI)
+	VPERM2I128     $0x20, Y11, Y10, Y14
+	VMOVDQU        Y14, 672(DI)
+	VPERM2I128     $0x31, Y9, Y8, Y14
+	VMOVDQU        Y14, 704(DI)
+	VPERM2I128     $0x31, Y11, Y10, Y14
+	VMOVDQU        Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -3401,39 +3595,29 @@ absorb_block:
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -3510,76 +3694,63 @@ scatter_0:
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -3689,171 +3860,151 @@ generate:
 rounds_and_blocks:
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	VPXOR   Y0, Y8, Y8
 	VPXOR   Y1, Y9, Y9
-	MOVQ    80(DI), AX
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
 	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	MULQ    R10
+	MOVQ    R12, AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	VPXOR   Y12, Y4, Y4
-	VPXOR   Y13, Y5, Y5
-	MOVQ    88(DI), AX
-	VPSRLD  $0x14, Y4, Y14
-	VPSRLD  $0x14, Y5, Y15
-	MULQ    R10
-	VPSLLD  $0x0c, Y4, Y4
-	VPSLLD  $0x0c, Y5, Y5
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VPOR    Y14, Y4, Y4
-	VPOR    Y15, Y5, Y5
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y0, Y0
-	VPADDD  Y5, Y1, Y1
-	MULQ    R11
-	VPXOR   Y0, Y8, Y8
-	VPXOR   Y1, Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	MOVQ    136(DI), AX
-	VPADDD  Y8, Y12, Y12
-	VPADDD  Y9, Y13, Y13
-	MULQ    R11
-	VPXOR   Y12, Y4, Y4
-	VPXOR   Y13, Y5, Y5
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x19, Y4, Y14
-	VPSRLD  $0x19, Y5, Y15
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x07, Y4, Y4
-	VPSLLD  $0x07, Y5, Y5
-	MOVQ    136(DI), AX
-	VPOR    Y14, Y4, Y4
-	VPOR    Y15, Y5, Y5
-	IMULQ   R12, AX
-	VMOVDQU 192(DI), Y14
-	VMOVDQU Y12, 192(DI)
-	IMULQ   80(DI), R12
-	VMOVDQA Y14, Y12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VMOVDQU 224(DI), Y15
-	VMOVDQU Y13, 224(DI)
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y6, Y2, Y2
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPADDD  Y7, Y3, Y3
-	VPXOR   Y2, Y10, Y10
-	ANDQ    $-4, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	VPXOR   Y3, Y11, Y11
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	SHRQ    $0x02, R14
-	VPSHUFB shuffles<>+0(SB), Y11, Y11
-	VPADDD  Y10, Y12, Y12
-	ADDQ    R14, AX
-	VPADDD  Y11, Y13, Y13
-	VPXOR   Y12, Y6, Y6
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
+	VPSRLD  $0x14, Y5, Y15
+	VPSLLD  $0x0c, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
 	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MOVQ    R10, DX
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	MOVQ    R11, DX
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x19, Y4, Y14
+	VPSRLD  $0x19, Y5, Y15
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x07, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MULXQ   136(DI), R10, R11
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	MOVQ    136(DI), R11
+	VMOVDQA Y15, Y13
+	VPADDD  Y6, Y2, Y2
+	IMULQ   R12, R11
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	IMULQ   80(DI), R12
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPADDD  Y10, Y12, Y12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x14, Y6, Y14
+	VPSRLD  $0x14, Y7, Y15
 	ADDQ    16(R8), R10
 	ADCQ    24(R8), R11
 	ADCQ    $0x01, R12
-	VPSRLD  $0x14, Y7, Y15
 	VPSLLD  $0x0c, Y6, Y6
-	MOVQ    80(DI), AX
 	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
 	VPOR    Y14, Y6, Y6
-	MULQ    R10
 	VPOR    Y15, Y7, Y7
 	VPADDD  Y6, Y2, Y2
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	MOVQ    88(DI), AX
 	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
 	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	MULQ    R10
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
-	VPADDD  Y10, Y12, Y12
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VPADDD  Y11, Y13, Y13
-	VPXOR   Y12, Y6, Y6
-	MOVQ    80(DI), AX
-	VPXOR   Y13, Y7, Y7
-	VPSRLD  $0x19, Y6, Y14
-	MULQ    R11
-	VPSRLD  $0x19, Y7, Y15
-	VPSLLD  $0x07, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSLLD  $0x07, Y7, Y7
-	VPOR    Y14, Y6, Y6
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y7, Y7
-	MULQ    R11
-	VPADDD  Y5, Y0, Y0
-	VPADDD  Y6, Y1, Y1
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPXOR   Y0, Y11, Y11
-	VPXOR   Y1, Y8, Y8
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSHUFB shuffles<>+0(SB), Y11, Y11
-	VPSHUFB shuffles<>+0(SB), Y8, Y8
-	MOVQ    136(DI), AX
-	VPADDD  Y11, Y12, Y12
-	VPADDD  Y8, Y13, Y13
-	IMULQ   R12, AX
-	VPXOR   Y12, Y5, Y5
-	VPXOR   Y13, Y6, Y6
-	IMULQ   80(DI), R12
-	VPSRLD  $0x14, Y5, Y14
-	VPSRLD  $0x14, Y6, Y15
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSLLD  $0x0c, Y5, Y5
-	VPSLLD  $0x0c, Y6, Y6
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPOR    Y14, Y5, Y5
-	VPOR    Y15, Y6, Y6
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPADDD  Y5, Y0, Y0
-	VPADDD  Y6, Y1, Y1
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPXOR   Y0, Y11, Y11
-	VPXOR   Y1, Y8, Y8
-	SHRQ    $0x02, R14
-	VPSHUFB shuffles<>+32(SB), Y11, Y11
-	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	ADDQ    R14, AX
-	VPADDD  Y11, Y12, Y12
-	VPADDD  Y8, Y13, Y13
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y10, Y12, Y12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	MOVQ    R10, DX
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x19, Y6, Y14
+	MULXQ   80(DI), BX, R13
+	VPSRLD  $0x19, Y7, Y15
+	VPSLLD  $0x07, Y6, Y6
+	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	MOVQ    R11, DX
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	MULXQ   136(DI), R10, R11
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	VPSRLD  $0x14, Y5, Y14
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSRLD  $0x14, Y6, Y15
+	VPSLLD  $0x0c, Y5, Y5
+	MOVQ    136(DI), R11
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	IMULQ   R12, R11
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	IMULQ   80(DI), R12
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
@@ -3862,81 +4013,71 @@ rounds_and_blocks:
 	ADCQ    $0x01, R12
 	VPSRLD  $0x19, Y5, Y14
 	VPSRLD  $0x19, Y6, Y15
-	MOVQ    80(DI), AX
 	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
 	VPSLLD  $0x07, Y6, Y6
-	MULQ    R10
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	MOVQ    88(DI), AX
+	LEAQ    (AX)(AX*4), AX
 	VMOVDQA Y14, Y12
-	MULQ    R10
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y7, Y2, Y2
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	MULQ    R11
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	MOVQ    136(DI), AX
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MULQ    R11
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x14, Y7, Y14
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x14, Y4, Y15
-	VPSLLD  $0x0c, Y7, Y7
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x0c, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y4, Y4
-	VPADDD  Y7, Y2, Y2
-	IMULQ   R12, AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	IMULQ   80(DI), R12
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x19, Y7, Y14
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPSRLD  $0x19, Y4, Y15
-	VPSLLD  $0x07, Y7, Y7
-	SHRQ    $0x02, R14
-	VPSLLD  $0x07, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	ADDQ    R14, AX
-	VPOR    Y15, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    R11, DX
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	MOVQ    136(DI), R11
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	IMULQ   R12, R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   80(DI), R12
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x30, R8
 	SUBQ    $0x03, R9
@@ -4095,39 +4236,29 @@ blocks:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
@@ -4241,7 +4372,7 @@ generated:
 	JMP          parts
 
 // func openAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, BMI2, CMOV
 TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -4574,6 +4705,198 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA        Y11, Y1
+	VMOVDQA        Y12, Y2
+	VMOVDQA        Y11, Y5
+	VMOVDQA        Y12, Y6
+	VMOVDQA        Y11, Y9
+	VMOVDQA        Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VPERM2I128     $0x20, Y1, Y0, Y12
+	VMOVDQU        Y12, 384(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y12
+	VMOVDQU        Y12, 416(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y12
+	VMOVDQU        Y12, 448(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y12
+	VMOVDQU        Y12, 480(DI)
+	VPERM2I128     $0x20, Y5, Y4, Y13
+	VMOVDQU        Y13, 512(DI)
+	VPERM2I128     $0x20, Y7, Y6, Y13
+	VMOVDQU        Y13, 544(DI)
+	VPERM2I128     $0x31, Y5, Y4, Y13
+	VMOVDQU        Y13, 576(DI)
+	VPERM2I128     $0x31, Y7, Y6, Y13
+	VMOVDQU        Y13, 608(DI)
+	VPERM2I128     $0x20, Y9, Y8, Y14
+	VMOVDQU        Y14, 640(DI)
+	VPERM2I128     $0x20, Y11, Y10, Y14
+	VMOVDQU        Y14, 672(DI)
+	VPERM2I128     $0x31, Y9, Y8, Y14
+	VMOVDQU        Y14, 704(DI)
+	VPERM2I128     $0x31, Y11, Y10, Y14
+	VMOVDQU        Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -4681,39 +5004,29 @@ absorb_block:
 	ADCQ    $0x01, R12
 	VPXOR   256(DI)(R9*1), X0, X0
 	VMOVDQU X0, (R8)
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -4790,76 +5103,63 @@ scatter_0:
 	MOVQ  DI, R8
 	MOVQ  BX, SI
 	MOVQ  AX, DI
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -4972,171 +5272,151 @@ generate:
 rounds_and_blocks:
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
 	ADDQ    (SI), R10
 	ADCQ    8(SI), R11
 	ADCQ    $0x01, R12
-	VPXOR   Y0, Y8, Y8
 	VPXOR   Y1, Y9, Y9
-	MOVQ    80(DI), AX
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
 	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	MULQ    R10
+	MOVQ    R12, AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	VPXOR   Y12, Y4, Y4
-	VPXOR   Y13, Y5, Y5
-	MOVQ    88(DI), AX
-	VPSRLD  $0x14, Y4, Y14
-	VPSRLD  $0x14, Y5, Y15
-	MULQ    R10
-	VPSLLD  $0x0c, Y4, Y4
-	VPSLLD  $0x0c, Y5, Y5
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VPOR    Y14, Y4, Y4
-	VPOR    Y15, Y5, Y5
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y0, Y0
-	VPADDD  Y5, Y1, Y1
-	MULQ    R11
-	VPXOR   Y0, Y8, Y8
-	VPXOR   Y1, Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	MOVQ    136(DI), AX
-	VPADDD  Y8, Y12, Y12
-	VPADDD  Y9, Y13, Y13
-	MULQ    R11
-	VPXOR   Y12, Y4, Y4
-	VPXOR   Y13, Y5, Y5
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x19, Y4, Y14
-	VPSRLD  $0x19, Y5, Y15
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x07, Y4, Y4
-	VPSLLD  $0x07, Y5, Y5
-	MOVQ    136(DI), AX
-	VPOR    Y14, Y4, Y4
-	VPOR    Y15, Y5, Y5
-	IMULQ   R12, AX
-	VMOVDQU 192(DI), Y14
-	VMOVDQU Y12, 192(DI)
-	IMULQ   80(DI), R12
-	VMOVDQA Y14, Y12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VMOVDQU 224(DI), Y15
-	VMOVDQU Y13, 224(DI)
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y6, Y2, Y2
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPADDD  Y7, Y3, Y3
-	VPXOR   Y2, Y10, Y10
-	ANDQ    $-4, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	VPXOR   Y3, Y11, Y11
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	SHRQ    $0x02, R14
-	VPSHUFB shuffles<>+0(SB), Y11, Y11
-	VPADDD  Y10, Y12, Y12
-	ADDQ    R14, AX
-	VPADDD  Y11, Y13, Y13
-	VPXOR   Y12, Y6, Y6
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
+	VPSRLD  $0x14, Y5, Y15
+	VPSLLD  $0x0c, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
 	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MOVQ    R10, DX
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	MOVQ    R11, DX
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x19, Y4, Y14
+	VPSRLD  $0x19, Y5, Y15
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x07, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MULXQ   136(DI), R10, R11
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	MOVQ    136(DI), R11
+	VMOVDQA Y15, Y13
+	VPADDD  Y6, Y2, Y2
+	IMULQ   R12, R11
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	IMULQ   80(DI), R12
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPADDD  Y10, Y12, Y12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x14, Y6, Y14
+	VPSRLD  $0x14, Y7, Y15
 	ADDQ    16(SI), R10
 	ADCQ    24(SI), R11
 	ADCQ    $0x01, R12
-	VPSRLD  $0x14, Y7, Y15
 	VPSLLD  $0x0c, Y6, Y6
-	MOVQ    80(DI), AX
 	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
 	VPOR    Y14, Y6, Y6
-	MULQ    R10
 	VPOR    Y15, Y7, Y7
 	VPADDD  Y6, Y2, Y2
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	MOVQ    88(DI), AX
 	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
 	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	MULQ    R10
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
-	VPADDD  Y10, Y12, Y12
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VPADDD  Y11, Y13, Y13
-	VPXOR   Y12, Y6, Y6
-	MOVQ    80(DI), AX
-	VPXOR   Y13, Y7, Y7
-	VPSRLD  $0x19, Y6, Y14
-	MULQ    R11
-	VPSRLD  $0x19, Y7, Y15
-	VPSLLD  $0x07, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSLLD  $0x07, Y7, Y7
-	VPOR    Y14, Y6, Y6
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y7, Y7
-	MULQ    R11
-	VPADDD  Y5, Y0, Y0
-	VPADDD  Y6, Y1, Y1
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPXOR   Y0, Y11, Y11
-	VPXOR   Y1, Y8, Y8
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSHUFB shuffles<>+0(SB), Y11, Y11
-	VPSHUFB shuffles<>+0(SB), Y8, Y8
-	MOVQ    136(DI), AX
-	VPADDD  Y11, Y12, Y12
-	VPADDD  Y8, Y13, Y13
-	IMULQ   R12, AX
-	VPXOR   Y12, Y5, Y5
-	VPXOR   Y13, Y6, Y6
-	IMULQ   80(DI), R12
-	VPSRLD  $0x14, Y5, Y14
-	VPSRLD  $0x14, Y6, Y15
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSLLD  $0x0c, Y5, Y5
-	VPSLLD  $0x0c, Y6, Y6
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPOR    Y14, Y5, Y5
-	VPOR    Y15, Y6, Y6
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPADDD  Y5, Y0, Y0
-	VPADDD  Y6, Y1, Y1
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPXOR   Y0, Y11, Y11
-	VPXOR   Y1, Y8, Y8
-	SHRQ    $0x02, R14
-	VPSHUFB shuffles<>+32(SB), Y11, Y11
-	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	ADDQ    R14, AX
-	VPADDD  Y11, Y12, Y12
-	VPADDD  Y8, Y13, Y13
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y10, Y12, Y12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	MOVQ    R10, DX
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x19, Y6, Y14
+	MULXQ   80(DI), BX, R13
+	VPSRLD  $0x19, Y7, Y15
+	VPSLLD  $0x07, Y6, Y6
+	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	MOVQ    R11, DX
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	MULXQ   136(DI), R10, R11
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	VPSRLD  $0x14, Y5, Y14
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSRLD  $0x14, Y6, Y15
+	VPSLLD  $0x0c, Y5, Y5
+	MOVQ    136(DI), R11
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	IMULQ   R12, R11
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	IMULQ   80(DI), R12
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
@@ -5145,81 +5425,71 @@ rounds_and_blocks:
 	ADCQ    $0x01, R12
 	VPSRLD  $0x19, Y5, Y14
 	VPSRLD  $0x19, Y6, Y15
-	MOVQ    80(DI), AX
 	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
 	VPSLLD  $0x07, Y6, Y6
-	MULQ    R10
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	MOVQ    88(DI), AX
+	LEAQ    (AX)(AX*4), AX
 	VMOVDQA Y14, Y12
-	MULQ    R10
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y7, Y2, Y2
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	MULQ    R11
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	MOVQ    136(DI), AX
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MULQ    R11
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x14, Y7, Y14
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x14, Y4, Y15
-	VPSLLD  $0x0c, Y7, Y7
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x0c, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y4, Y4
-	VPADDD  Y7, Y2, Y2
-	IMULQ   R12, AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	IMULQ   80(DI), R12
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x19, Y7, Y14
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPSRLD  $0x19, Y4, Y15
-	VPSLLD  $0x07, Y7, Y7
-	SHRQ    $0x02, R14
-	VPSLLD  $0x07, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	ADDQ    R14, AX
-	VPOR    Y15, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    R11, DX
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	MOVQ    136(DI), R11
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	IMULQ   R12, R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   80(DI), R12
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x30, SI
 	SUBQ    $0x03, R9
@@ -5378,39 +5648,29 @@ blocks:
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9
@@ -5623,7 +5883,7 @@ rounds:
 	RET
 
 // func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -5908,6 +6168,174 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA32      Y11, Y1
+	VMOVDQA32      Y12, Y2
+	VMOVDQA32      Y11, Y5
+	VMOVDQA32      Y12, Y6
+	VMOVDQA32      Y11, Y9
+	VMOVDQA32      Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VSHUFI32X4     $0x00, Y1, Y0, Y12
+	VMOVDQU32      Y12, 384(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y12
+	VMOVDQU32      Y12, 416(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y12
+	VMOVDQU32      Y12, 448(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y12
+	VMOVDQU32      Y12, 480(DI)
+	VSHUFI32X4     $0x00, Y5, Y4, Y13
+	VMOVDQU32      Y13, 512(DI)
+	VSHUFI32X4     $0x00, Y7, Y6, Y13
+	VMOVDQU32      Y13, 544(DI)
+	VSHUFI32X4     $0x03, Y5, Y4, Y13
+	VMOVDQU32      Y13, 576(DI)
+	VSHUFI32X4     $0x03, Y7, Y6, Y13
+	VMOVDQU32      Y13, 608(DI)
+	VSHUFI32X4     $0x00, Y9, Y8, Y14
+	VMOVDQU32      Y14, 640(DI)
+	VSHUFI32X4     $0x00, Y11, Y10, Y14
+	VMOVDQU32      Y14, 672(DI)
+	VSHUFI32X4     $0x03, Y9, Y8, Y14
+	VMOVDQU32      Y14, 704(DI)
+	VSHUFI32X4     $0x03, Y11, Y10, Y14
+	VMOVDQU32      Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -6028,39 +6456,29 @@ absorb_block:
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -6137,76 +6555,63 @@ scatter_0:
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -6318,68 +6723,58 @@ rounds_and_blocks:
 	ADCQ   8(R8), R11
 	ADCQ   $0x01, R12
 	VPADDD Y6, Y2, Y2
-	MOVQ   80(DI), AX
 	VPADDD Y7, Y3, Y3
-	MULQ   R10
+	MOVQ   R12, AX
 	VPXORD Y0, Y8, Y8
 	VPXORD Y1, Y9, Y9
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPXORD Y2, Y10, Y10
-	MOVQ   88(DI), AX
-	VPXORD Y3, Y11, Y11
-	MULQ   R10
-	VPROLD $0x10, Y8, Y8
-	VPROLD $0x10, Y9, Y9
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPROLD $0x10, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x10, Y11, Y11
-	MULQ   R11
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPADDD Y10, Y14, Y14
-	MOVQ   136(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R11
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPXORD Y14, Y6, Y6
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPXORD Y15, Y7, Y7
-	MOVQ   136(DI), AX
-	VPROLD $0x0c, Y4, Y4
-	VPROLD $0x0c, Y5, Y5
-	IMULQ  R12, AX
-	VPROLD $0x0c, Y6, Y6
-	IMULQ  80(DI), R12
-	VPROLD $0x0c, Y7, Y7
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPADDD Y4, Y0, Y0
-	VPADDD Y5, Y1, Y1
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPADDD Y6, Y2, Y2
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPADDD Y7, Y3, Y3
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPXORD Y0, Y8, Y8
-	VPXORD Y1, Y9, Y9
-	SHRQ   $0x02, R14
 	VPXORD Y2, Y10, Y10
-	ADDQ   R14, AX
 	VPXORD Y3, Y11, Y11
+	LEAQ   (AX)(AX*4), AX
+	VPROLD $0x10, Y8, Y8
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	MOVQ   R10, DX
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MULXQ  80(DI), BX, R13
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	MULXQ  88(DI), AX, R14
+	VPADDD Y11, Y15, Y15
+	MOVQ   R11, DX
+	VPXORD Y12, Y4, Y4
+	VPXORD Y13, Y5, Y5
+	MULXQ  80(DI), R10, R11
+	VPXORD Y14, Y6, Y6
+	VPXORD Y15, Y7, Y7
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPROLD $0x0c, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPADDD Y4, Y0, Y0
+	MOVQ   136(DI), R11
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	IMULQ  R12, R11
+	VPADDD Y7, Y3, Y3
+	VPXORD Y0, Y8, Y8
+	IMULQ  80(DI), R12
+	VPXORD Y1, Y9, Y9
+	VPXORD Y2, Y10, Y10
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPXORD Y3, Y11, Y11
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	VPROLD $0x08, Y8, Y8
 	VPROLD $0x08, Y9, Y9
@@ -6387,68 +6782,58 @@ rounds_and_blocks:
 	ADCQ   24(R8), R11
 	ADCQ   $0x01, R12
 	VPROLD $0x08, Y10, Y10
-	MOVQ   80(DI), AX
 	VPROLD $0x08, Y11, Y11
-	MULQ   R10
+	MOVQ   R12, AX
 	VPADDD Y8, Y12, Y12
 	VPADDD Y9, Y13, Y13
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPADDD Y10, Y14, Y14
-	MOVQ   88(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R10
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPXORD Y14, Y6, Y6
-	MOVQ   80(DI), AX
-	VPXORD Y15, Y7, Y7
-	MULQ   R11
-	VPROLD $0x07, Y4, Y4
-	VPROLD $0x07, Y5, Y5
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPROLD $0x07, Y6, Y6
-	MOVQ   136(DI), AX
-	VPROLD $0x07, Y7, Y7
-	MULQ   R11
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPADDD Y7, Y2, Y2
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPADDD Y4, Y3, Y3
-	MOVQ   136(DI), AX
-	VPXORD Y0, Y11, Y11
-	VPXORD Y1, Y8, Y8
-	IMULQ  R12, AX
-	VPXORD Y2, Y9, Y9
-	IMULQ  80(DI), R12
-	VPXORD Y3, Y10, Y10
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPROLD $0x10, Y11, Y11
-	VPROLD $0x10, Y8, Y8
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPROLD $0x10, Y9, Y9
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPROLD $0x10, Y10, Y10
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPADDD Y11, Y14, Y14
-	VPADDD Y8, Y15, Y15
-	SHRQ   $0x02, R14
-	VPADDD Y9, Y12, Y12
-	ADDQ   R14, AX
-	VPADDD Y10, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	VPADDD Y11, Y15, Y15
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y12, Y4, Y4
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MOVQ   R10, DX
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x07, Y7, Y7
+	MOVQ   R11, DX
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
+	MULXQ  80(DI), R10, R11
+	VPADDD Y7, Y2, Y2
+	VPADDD Y4, Y3, Y3
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y0, Y11, Y11
+	VPXORD Y1, Y8, Y8
+	MULXQ  136(DI), R10, R11
+	VPXORD Y2, Y9, Y9
+	VPXORD Y3, Y10, Y10
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x10, Y11, Y11
+	MOVQ   136(DI), R11
+	VPROLD $0x10, Y8, Y8
+	VPROLD $0x10, Y9, Y9
+	IMULQ  R12, R11
+	VPROLD $0x10, Y10, Y10
+	VPADDD Y11, Y14, Y14
+	IMULQ  80(DI), R12
+	VPADDD Y8, Y15, Y15
+	VPADDD Y9, Y12, Y12
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPADDD Y10, Y13, Y13
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	VPXORD Y14, Y5, Y5
 	VPXORD Y15, Y6, Y6
@@ -6456,68 +6841,58 @@ rounds_and_blocks:
 	ADCQ   40(R8), R11
 	ADCQ   $0x01, R12
 	VPXORD Y12, Y7, Y7
-	MOVQ   80(DI), AX
 	VPXORD Y13, Y4, Y4
-	MULQ   R10
+	MOVQ   R12, AX
 	VPROLD $0x0c, Y5, Y5
 	VPROLD $0x0c, Y6, Y6
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPROLD $0x0c, Y7, Y7
-	MOVQ   88(DI), AX
-	VPROLD $0x0c, Y4, Y4
-	MULQ   R10
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPADDD Y7, Y2, Y2
-	MOVQ   80(DI), AX
-	VPADDD Y4, Y3, Y3
-	MULQ   R11
-	VPXORD Y0, Y11, Y11
-	VPXORD Y1, Y8, Y8
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPXORD Y2, Y9, Y9
-	MOVQ   136(DI), AX
-	VPXORD Y3, Y10, Y10
-	MULQ   R11
-	VPROLD $0x08, Y11, Y11
-	VPROLD $0x08, Y8, Y8
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPROLD $0x08, Y9, Y9
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPROLD $0x08, Y10, Y10
-	MOVQ   136(DI), AX
-	VPADDD Y11, Y14, Y14
-	VPADDD Y8, Y15, Y15
-	IMULQ  R12, AX
-	VPADDD Y9, Y12, Y12
-	IMULQ  80(DI), R12
-	VPADDD Y10, Y13, Y13
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPXORD Y14, Y5, Y5
-	VPXORD Y15, Y6, Y6
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPXORD Y12, Y7, Y7
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPXORD Y13, Y4, Y4
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPROLD $0x07, Y5, Y5
-	VPROLD $0x07, Y6, Y6
-	SHRQ   $0x02, R14
-	VPROLD $0x07, Y7, Y7
-	ADDQ   R14, AX
-	VPROLD $0x07, Y4, Y4
+	VPROLD $0x0c, Y7, Y7
+	VPROLD $0x0c, Y4, Y4
+	LEAQ   (AX)(AX*4), AX
+	VPADDD Y5, Y0, Y0
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPADDD Y6, Y1, Y1
+	VPADDD Y7, Y2, Y2
+	MOVQ   R10, DX
+	VPADDD Y4, Y3, Y3
+	VPXORD Y0, Y11, Y11
+	MULXQ  80(DI), BX, R13
+	VPXORD Y1, Y8, Y8
+	VPXORD Y2, Y9, Y9
+	MULXQ  88(DI), AX, R14
+	VPXORD Y3, Y10, Y10
+	MOVQ   R11, DX
+	VPROLD $0x08, Y11, Y11
+	VPROLD $0x08, Y8, Y8
+	MULXQ  80(DI), R10, R11
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	MULXQ  136(DI), R10, R11
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPXORD Y14, Y5, Y5
+	MOVQ   136(DI), R11
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	IMULQ  R12, R11
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x07, Y5, Y5
+	IMULQ  80(DI), R12
+	VPROLD $0x07, Y6, Y6
+	VPROLD $0x07, Y7, Y7
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPROLD $0x07, Y4, Y4
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	ADDQ   $0x30, R8
 	SUBQ   $0x03, R9
@@ -6632,39 +7007,29 @@ blocks:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
@@ -6780,7 +7145,7 @@ generated:
 	JMP    parts
 
 // func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -7065,6 +7430,174 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA32      Y11, Y1
+	VMOVDQA32      Y12, Y2
+	VMOVDQA32      Y11, Y5
+	VMOVDQA32      Y12, Y6
+	VMOVDQA32      Y11, Y9
+	VMOVDQA32      Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VSHUFI32X4     $0x00, Y1, Y0, Y12
+	VMOVDQU32      Y12, 384(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y12
+	VMOVDQU32      Y12, 416(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y12
+	VMOVDQU32      Y12, 448(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y12
+	VMOVDQU32      Y12, 480(DI)
+	VSHUFI32X4     $0x00, Y5, Y4, Y13
+	VMOVDQU32      Y13, 512(DI)
+	VSHUFI32X4     $0x00, Y7, Y6, Y13
+	VMOVDQU32      Y13, 544(DI)
+	VSHUFI32X4     $0x03, Y5, Y4, Y13
+	VMOVDQU32      Y13, 576(DI)
+	VSHUFI32X4     $0x03, Y7, Y6, Y13
+	VMOVDQU32      Y13, 608(DI)
+	VSHUFI32X4     $0x00, Y9, Y8, Y14
+	VMOVDQU32      Y14, 640(DI)
+	VSHUFI32X4     $0x00, Y11, Y10, Y14
+	VMOVDQU32      Y14, 672(DI)
+	VSHUFI32X4     $0x03, Y9, Y8, Y14
+	VMOVDQU32      Y14, 704(DI)
+	VSHUFI32X4     $0x03, Y11, Y10, Y14
+	VMOVDQU32      Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -7172,39 +7705,29 @@ absorb_block:
 	ADCQ    $0x01, R12
 	VPXORD  256(DI)(R9*1), X0, X0
 	VMOVDQU X0, (R8)
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -7281,76 +7804,63 @@ scatter_0:
 	MOVQ  DI, R8
 	MOVQ  BX, SI
 	MOVQ  AX, DI
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -7465,68 +7975,58 @@ rounds_and_blocks:
 	ADCQ   8(SI), R11
 	ADCQ   $0x01, R12
 	VPADDD Y6, Y2, Y2
-	MOVQ   80(DI), AX
 	VPADDD Y7, Y3, Y3
-	MULQ   R10
+	MOVQ   R12, AX
 	VPXORD Y0, Y8, Y8
 	VPXORD Y1, Y9, Y9
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPXORD Y2, Y10, Y10
-	MOVQ   88(DI), AX
-	VPXORD Y3, Y11, Y11
-	MULQ   R10
-	VPROLD $0x10, Y8, Y8
-	VPROLD $0x10, Y9, Y9
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPROLD $0x10, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x10, Y11, Y11
-	MULQ   R11
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPADDD Y10, Y14, Y14
-	MOVQ   136(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R11
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPXORD Y14, Y6, Y6
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPXORD Y15, Y7, Y7
-	MOVQ   136(DI), AX
-	VPROLD $0x0c, Y4, Y4
-	VPROLD $0x0c, Y5, Y5
-	IMULQ  R12, AX
-	VPROLD $0x0c, Y6, Y6
-	IMULQ  80(DI), R12
-	VPROLD $0x0c, Y7, Y7
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPADDD Y4, Y0, Y0
-	VPADDD Y5, Y1, Y1
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPADDD Y6, Y2, Y2
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPADDD Y7, Y3, Y3
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPXORD Y0, Y8, Y8
-	VPXORD Y1, Y9, Y9
-	SHRQ   $0x02, R14
 	VPXORD Y2, Y10, Y10
-	ADDQ   R14, AX
 	VPXORD Y3, Y11, Y11
+	LEAQ   (AX)(AX*4), AX
+	VPROLD $0x10, Y8, Y8
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	MOVQ   R10, DX
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MULXQ  80(DI), BX, R13
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	MULXQ  88(DI), AX, R14
+	VPADDD Y11, Y15, Y15
+	MOVQ   R11, DX
+	VPXORD Y12, Y4, Y4
+	VPXORD Y13, Y5, Y5
+	MULXQ  80(DI), R10, R11
+	VPXORD Y14, Y6, Y6
+	VPXORD Y15, Y7, Y7
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPROLD $0x0c, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPADDD Y4, Y0, Y0
+	MOVQ   136(DI), R11
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	IMULQ  R12, R11
+	VPADDD Y7, Y3, Y3
+	VPXORD Y0, Y8, Y8
+	IMULQ  80(DI), R12
+	VPXORD Y1, Y9, Y9
+	VPXORD Y2, Y10, Y10
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPXORD Y3, Y11, Y11
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	VPROLD $0x08, Y8, Y8
 	VPROLD $0x08, Y9, Y9
@@ -7534,68 +8034,58 @@ rounds_and_blocks:
 	ADCQ   24(SI), R11
 	ADCQ   $0x01, R12
 	VPROLD $0x08, Y10, Y10
-	MOVQ   80(DI), AX
 	VPROLD $0x08, Y11, Y11
-	MULQ   R10
+	MOVQ   R12, AX
 	VPADDD Y8, Y12, Y12
 	VPADDD Y9, Y13, Y13
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPADDD Y10, Y14, Y14
-	MOVQ   88(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R10
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPXORD Y14, Y6, Y6
-	MOVQ   80(DI), AX
-	VPXORD Y15, Y7, Y7
-	MULQ   R11
-	VPROLD $0x07, Y4, Y4
-	VPROLD $0x07, Y5, Y5
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPROLD $0x07, Y6, Y6
-	MOVQ   136(DI), AX
-	VPROLD $0x07, Y7, Y7
-	MULQ   R11
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPADDD Y7, Y2, Y2
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPADDD Y4, Y3, Y3
-	MOVQ   136(DI), AX
-	VPXORD Y0, Y11, Y11
-	VPXORD Y1, Y8, Y8
-	IMULQ  R12, AX
-	VPXORD Y2, Y9, Y9
-	IMULQ  80(DI), R12
-	VPXORD Y3, Y10, Y10
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPROLD $0x10, Y11, Y11
-	VPROLD $0x10, Y8, Y8
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPROLD $0x10, Y9, Y9
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPROLD $0x10, Y10, Y10
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPADDD Y11, Y14, Y14
-	VPADDD Y8, Y15, Y15
-	SHRQ   $0x02, R14
-	VPADDD Y9, Y12, Y12
-	ADDQ   R14, AX
-	VPADDD Y10, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	VPADDD Y11, Y15, Y15
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y12, Y4, Y4
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MOVQ   R10, DX
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x07, Y7, Y7
+	MOVQ   R11, DX
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
+	MULXQ  80(DI), R10, R11
+	VPADDD Y7, Y2, Y2
+	VPADDD Y4, Y3, Y3
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y0, Y11, Y11
+	VPXORD Y1, Y8, Y8
+	MULXQ  136(DI), R10, R11
+	VPXORD Y2, Y9, Y9
+	VPXORD Y3, Y10, Y10
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x10, Y11, Y11
+	MOVQ   136(DI), R11
+	VPROLD $0x10, Y8, Y8
+	VPROLD $0x10, Y9, Y9
+	IMULQ  R12, R11
+	VPROLD $0x10, Y10, Y10
+	VPADDD Y11, Y14, Y14
+	IMULQ  80(DI), R12
+	VPADDD Y8, Y15, Y15
+	VPADDD Y9, Y12, Y12
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPADDD Y10, Y13, Y13
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	VPXORD Y14, Y5, Y5
 	VPXORD Y15, Y6, Y6
@@ -7603,68 +8093,58 @@ rounds_and_blocks:
 	ADCQ   40(SI), R11
 	ADCQ   $0x01, R12
 	VPXORD Y12, Y7, Y7
-	MOVQ   80(DI), AX
 	VPXORD Y13, Y4, Y4
-	MULQ   R10
+	MOVQ   R12, AX
 	VPROLD $0x0c, Y5, Y5
 	VPROLD $0x0c, Y6, Y6
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPROLD $0x0c, Y7, Y7
-	MOVQ   88(DI), AX
-	VPROLD $0x0c, Y4, Y4
-	MULQ   R10
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPADDD Y7, Y2, Y2
-	MOVQ   80(DI), AX
-	VPADDD Y4, Y3, Y3
-	MULQ   R11
-	VPXORD Y0, Y11, Y11
-	VPXORD Y1, Y8, Y8
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPXORD Y2, Y9, Y9
-	MOVQ   136(DI), AX
-	VPXORD Y3, Y10, Y10
-	MULQ   R11
-	VPROLD $0x08, Y11, Y11
-	VPROLD $0x08, Y8, Y8
-	MOVQ   R10, R11
-	MOVQ   BX, R10
-	VPROLD $0x08, Y9, Y9
-	ADDQ   AX, R10
-	ADCQ   DX, R13
-	VPROLD $0x08, Y10, Y10
-	MOVQ   136(DI), AX
-	VPADDD Y11, Y14, Y14
-	VPADDD Y8, Y15, Y15
-	IMULQ  R12, AX
-	VPADDD Y9, Y12, Y12
-	IMULQ  80(DI), R12
-	VPADDD Y10, Y13, Y13
-	ADDQ   AX, R11
-	ADCQ   R12, R14
-	VPXORD Y14, Y5, Y5
-	VPXORD Y15, Y6, Y6
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
-	VPXORD Y12, Y7, Y7
-	MOVQ   R14, AX
-	MOVQ   R14, R12
-	VPXORD Y13, Y4, Y4
-	ANDQ   $-4, AX
+	SHRQ   $0x02, AX
 	ANDQ   $0x03, R12
-	VPROLD $0x07, Y5, Y5
-	VPROLD $0x07, Y6, Y6
-	SHRQ   $0x02, R14
-	VPROLD $0x07, Y7, Y7
-	ADDQ   R14, AX
-	VPROLD $0x07, Y4, Y4
+	VPROLD $0x0c, Y7, Y7
+	VPROLD $0x0c, Y4, Y4
+	LEAQ   (AX)(AX*4), AX
+	VPADDD Y5, Y0, Y0
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPADDD Y6, Y1, Y1
+	VPADDD Y7, Y2, Y2
+	MOVQ   R10, DX
+	VPADDD Y4, Y3, Y3
+	VPXORD Y0, Y11, Y11
+	MULXQ  80(DI), BX, R13
+	VPXORD Y1, Y8, Y8
+	VPXORD Y2, Y9, Y9
+	MULXQ  88(DI), AX, R14
+	VPXORD Y3, Y10, Y10
+	MOVQ   R11, DX
+	VPROLD $0x08, Y11, Y11
+	VPROLD $0x08, Y8, Y8
+	MULXQ  80(DI), R10, R11
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	MULXQ  136(DI), R10, R11
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPXORD Y14, Y5, Y5
+	MOVQ   136(DI), R11
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	IMULQ  R12, R11
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x07, Y5, Y5
+	IMULQ  80(DI), R12
+	VPROLD $0x07, Y6, Y6
+	VPROLD $0x07, Y7, Y7
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPROLD $0x07, Y4, Y4
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
 	ADDQ   $0x30, SI
 	SUBQ   $0x03, R9
@@ -7779,39 +8259,29 @@ blocks:
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9

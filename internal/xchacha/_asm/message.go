@@ -79,6 +79,14 @@ func (m message) begin() {
 	JMP(LabelRef("key"))
 
 	Label("beyond_192")
+	if m.isa != sse2 {
+		CMPQ(n, U32(320))
+		JA(LabelRef("beyond_320"))
+		m.threeRows("blocks_6", at(offStream+streamSize-384))
+		MOVL(U32(streamSize-384), used.As32())
+		JMP(LabelRef("key"))
+		Label("beyond_320")
+	}
 	if m.isa == sse2 {
 		m.keystream("blocks_8", streamSize)
 	} else {
@@ -189,7 +197,7 @@ func (m message) generateStream() {
 	Label("rounds_and_blocks")
 	var blocks []step
 	for i := range perRound {
-		blocks = append(blocks, polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
+		blocks = append(blocks, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
 	}
 	emit(interleave(w.doubleRound(), blocks))
 	ADDQ(U8(16*perRound), ciphertext)
@@ -207,7 +215,7 @@ func (m message) generateStream() {
 	Label("blocks")
 	TESTQ(todo, todo)
 	JZ(LabelRef("generated"))
-	emit(polyBlock(addBlock(Mem{Base: ciphertext})))
+	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
 	ADDQ(U8(16), ciphertext)
 	DECQ(todo)
 	JMP(LabelRef("blocks"))
@@ -274,7 +282,7 @@ func (m message) absorb() {
 	SUBQ(n, reg.RDX)
 	load(Mem{Base: reg.RDX}, y)
 	and(y, x)
-	steps := polyBlock(addBlock(at(offBlock)))
+	steps := m.polyBlock(addBlock(at(offBlock)))
 	if m.open {
 		steps[0]() // while the block is ciphertext
 		steps = steps[1:]
@@ -331,9 +339,9 @@ func (m message) absorbBlocks(label string) {
 	CMPQ(used, U32(streamSize))
 	JE(LabelRef(label + "_end"))
 	load(Mem{Base: src}, x)
-	steps := polyBlock(addBlock(Mem{Base: dst}))
+	steps := m.polyBlock(addBlock(Mem{Base: dst}))
 	if m.open {
-		steps = polyBlock(addBlock(Mem{Base: src}))
+		steps = m.polyBlock(addBlock(Mem{Base: src}))
 		steps[0]() // before dst, which may be src, is written
 		steps = steps[1:]
 	}
@@ -351,7 +359,7 @@ func (m message) absorbBlocks(label string) {
 // finish adds the lengths, computes the tag, and clears the State.
 func (m message) finish() {
 	Comment("no additional data, and the length of the ciphertext")
-	emit(polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
+	emit(m.polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
 	polyTag()
 	if m.open {
 		XORQ(Mem{Base: src}, h0)
