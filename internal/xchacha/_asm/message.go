@@ -186,25 +186,35 @@ func (m message) generateStream() {
 		ciphertext = src
 	}
 	w := m.words()
-	const perRound = 3
+	addBlocks := func(n int) (steps []step) {
+		for i := range n {
+			steps = append(steps, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
+		}
+		return steps
+	}
+	// Poly1305 waits the longer. So of the 32 blocks of a whole stream some are left
+	// for what follows the rounds. With AVX2 the rounds have more instructions, and
+	// there are no registers for that.
+	perPair := 6
+	atEnd := m.isa == avx512
+	if atEnd {
+		perPair = 5
+	}
+	left := 32 - 5*perPair
 
 	Label("generate")
 	w.load()
 	MOVQ(U32(10), at(offRounds))
-	CMPQ(todo, U8(perRound))
+	CMPQ(todo, U8(perPair))
 	JB(LabelRef("rounds"))
 
 	Label("rounds_and_blocks")
-	var blocks []step
-	for i := range perRound {
-		blocks = append(blocks, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
-	}
-	emit(interleave(w.doubleRound(), blocks))
-	ADDQ(U8(16*perRound), ciphertext)
-	SUBQ(U8(perRound), todo)
-	DECQ(at(offRounds))
+	emit(interleave(append(w.doubleRound(), w.doubleRound()...), addBlocks(perPair)))
+	ADDQ(U8(16*perPair), ciphertext)
+	SUBQ(U8(perPair), todo)
+	SUBQ(U8(2), at(offRounds))
 	JZ(LabelRef("blocks"))
-	CMPQ(todo, U8(perRound))
+	CMPQ(todo, U8(perPair))
 	JAE(LabelRef("rounds_and_blocks"))
 
 	Label("rounds")
@@ -213,6 +223,17 @@ func (m message) generateStream() {
 	JNZ(LabelRef("rounds"))
 
 	Label("blocks")
+	if atEnd {
+		CMPQ(todo, U8(left))
+		JNE(LabelRef("one_by_one"))
+		if m.open {
+			CMPQ(at(offUsed), U8(0))
+			JNE(LabelRef("one_by_one"))
+		}
+		m.finishWithBlocks(w, left, addBlocks(left))
+		JMP(LabelRef("finished"))
+		Label("one_by_one")
+	}
 	TESTQ(todo, todo)
 	JZ(LabelRef("generated"))
 	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
@@ -226,15 +247,50 @@ func (m message) generateStream() {
 		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
 		m.xorStream("open", w.tmp[0], w.tmp[1])
 	}
-	w.finish(at(offStream))
+	emit(w.finish(at(offStream)))
+	Label("finished")
 	if m.isa == avx512 {
 		Comment("The registers above the sixteenth are used here alone.")
-		m.clear(16, 18)
+		m.clear(16, 22)
 	}
 	XORL(used.As32(), used.As32())
 	CMPL(at(offPosition), U8(8))
 	JE(LabelRef("key"))
 	JMP(LabelRef("parts"))
+}
+
+// finishWithBlocks is the end of generateStream, with a whole stream before it of
+// which the given number of blocks is left to add. When opening in place, what
+// they are must not be overwritten until then: so that waits in registers.
+func (m message) finishWithBlocks(w words, left int, blocks []step) {
+	if !m.open {
+		emit(interleave(w.finish(at(offStream)), blocks))
+		ADDQ(U8(16*left), dst)
+		return
+	}
+	var xors, stores []step
+	size := m.width()
+	from := 16*left - streamSize // where the stream began, seen from src
+	for offset := 0; offset < streamSize; offset += size {
+		x := w.tmp[offset/size%2]
+		store := func() { m.store(x, Mem{Base: dst, Disp: offset}) }
+		waits := offset+size > streamSize-16*left
+		if waits {
+			x = m.vec(18 + len(stores))
+		}
+		xors = append(xors,
+			func() { m.load(Mem{Base: src, Disp: from + offset}, x) },
+			func() { m.xorMem(at(offStream+offset), x, x) })
+		if waits {
+			stores = append(stores, store)
+		} else {
+			xors = append(xors, store)
+		}
+	}
+	work := append(xors, w.finish(at(offStream))...)
+	emit(interleave(append(work, stores...), blocks))
+	ADDQ(U8(16*left), src)
+	ADDQ(U32(streamSize), dst)
 }
 
 // xorStream uses up the stream, a multiple of 64 bytes.
