@@ -345,10 +345,9 @@ subkey:
 	MOVO    X0, X11
 	MOVO    X3, X12
 	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), AX
-	XORL    DX, DX
-	MOVQ    DX, 64(DI)
-	MOVQ    AX, 72(DI)
+	MOVQ    16(AX), X0
+	PSLLDQ  $0x08, X0
+	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
@@ -1669,10 +1668,9 @@ subkey:
 	MOVO    X0, X11
 	MOVO    X3, X12
 	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), AX
-	XORL    DX, DX
-	MOVQ    DX, 64(DI)
-	MOVQ    AX, 72(DI)
+	MOVQ    16(AX), X0
+	PSLLDQ  $0x08, X0
+	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
@@ -3071,10 +3069,9 @@ subkey:
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -4714,10 +4711,9 @@ subkey:
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -6426,10 +6422,9 @@ subkey:
 	VMOVDQA32      Y0, Y11
 	VMOVDQA32      Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -8137,10 +8132,9 @@ subkey:
 	VMOVDQA32      Y0, Y11
 	VMOVDQA32      Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64

@@ -61,10 +61,7 @@ func (m message) begin() {
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)
 	Load(Param("nonce"), reg.RAX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, reg.RAX)
-	XORL(reg.EDX, reg.EDX)
-	MOVQ(reg.RDX, at(offPosition))
-	MOVQ(reg.RAX, at(offPosition+8))
+	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
 
 	CMPQ(n, U8(64))
@@ -98,6 +95,20 @@ func (m message) begin() {
 	Label("key")
 	polyInit(stream())
 	ADDQ(U8(64), used)
+}
+
+// storePosition makes row d of ChaCha20's first input of the end of the nonce. It
+// is one store, for it is read as a whole right away.
+func (m message) storePosition(nonce Mem) {
+	if m.isa == sse2 {
+		MOVQ(nonce, reg.X0)
+		PSLLDQ(U8(8), reg.X0)
+		MOVOU(reg.X0, at(offPosition))
+		return
+	}
+	VMOVQ(nonce, reg.X0)
+	VPSLLDQ(U8(8), reg.X0, reg.X0)
+	VMOVDQU(reg.X0, at(offPosition))
 }
 
 // keystream fills the end of the stream with size bytes, at two rows a pass.
