@@ -46,7 +46,7 @@ func addBlock(block Mem) step {
 // multiply it by r, modulo 2^130 - 5.
 //
 // The accumulator is folded after the addition, not after the multiplication: its
-// last word may have 62 bits in between. So the next block is added while the
+// last word may have 63 bits in between. So the next block is added while the
 // product's high words are still being computed, and not one carry after another.
 //
 // The clamped r1 is a multiple of four. So a product with r1 that stands at
