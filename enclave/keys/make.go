@@ -1,0 +1,146 @@
+package keys
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"slices"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
+	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
+
+// maxKeyFile is the size of the largest key that is parsed, in bytes: an RSA key
+// of 4,096 bits has less than 4 KiB as PEM.
+const maxKeyFile = 16 << 10
+
+// Generate makes a key of random bytes that never leave locked memory. Making an
+// RSA key takes from tenths of a second to many seconds. It waits for locked
+// memory until ctx ends, and then returns its cause; so does the making of an RSA
+// key.
+func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, error) {
+	s.ctx = ctx
+	switch alg {
+	case Ed25519:
+		return s.make(ed25519.SeedSize, 0, func(seed []byte) (keyfile.Key, error) {
+			random(seed)
+			return keyfile.Key{Type: keyfile.Ed25519, Secret: seed}, nil
+		})
+	}
+	return nil, fmt.Errorf("%w: the algorithm %v", ErrUnsupported, alg)
+}
+
+// random fills b with random bytes.
+func random(b []byte) {
+	// crypto/rand.Read fills its argument or ends the program.
+	_, _ = rand.Read(b)
+}
+
+// ParseSeed makes an Ed25519 key of its 32-byte seed, which RFC 8032 calls the
+// private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, whatever
+// comes of it.
+func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
+	defer wipe.Bytes(seed)
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%w: %d bytes, an Ed25519 seed has %d", ErrFormat, len(seed), ed25519.SeedSize)
+	}
+	return s.make(len(seed), 0, func(memory []byte) (keyfile.Key, error) {
+		xchacha.Copy(memory, seed)
+		return keyfile.Key{Type: keyfile.Ed25519, Secret: memory}, nil
+	})
+}
+
+// Parse parses a private key: PKCS #8, SEC 1, PKCS #1 or OpenSSH's format without
+// a passphrase, as PEM or as the bytes themselves. Of a PEM file with several
+// blocks it takes the first private key. It wipes its input, whatever comes of
+// it; what that was read through is the caller's to wipe.
+//
+// The errors are [ErrFormat], [ErrEncrypted], [ErrUnsupported] and [ErrMismatch],
+// and those of [enclave.Session.NewFunc].
+func (s Session) Parse(pemOrDER []byte) (*PrivateKey, error) {
+	defer wipe.Bytes(pemOrDER)
+	return s.parse(pemOrDER)
+}
+
+// FromEnclave parses the key that the enclave holds, in a form that
+// [Session.Parse] takes. The key is independent of the enclave, which stays as it
+// is: destroy it if it is no longer needed.
+func (s Session) FromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
+	var k *PrivateKey
+	err := e.UseContext(s.context(), func(secret []byte) (err error) {
+		k, err = s.parse(secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// parse is Parse that leaves its input.
+func (s Session) parse(input []byte) (*PrivateKey, error) {
+	block, err := keyfile.Find(input)
+	if err != nil {
+		return nil, err
+	}
+	size := len(block.Body)
+	if size > maxKeyFile {
+		return nil, fmt.Errorf("%w: %d bytes are no private key", ErrFormat, size)
+	}
+	return s.make(size, 0, func(memory []byte) (keyfile.Key, error) {
+		der, err := block.Decode(memory)
+		if err != nil {
+			return keyfile.Key{}, err
+		}
+		return keyfile.Parse(block.Format, der)
+	})
+}
+
+// make makes the key that read returns. read works in size bytes of locked
+// memory, where the key's parts may lie.
+func (s Session) make(size, extra int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
+	var k *PrivateKey
+	err := s.scratch(size+extra+makeScratch, func(memory []byte) error {
+		return isolate.Do(func() error {
+			rest := arena(memory)
+			raw, err := read(rest.cut(size))
+			if err == nil {
+				k, err = s.seal(raw, rest)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.in = Session{enclaves: s.enclaves}
+	return k, nil
+}
+
+// makeScratch is how much locked memory seal works in, besides what the key that
+// was read lies in.
+const makeScratch = edSealedSize + edScratchSize
+
+// seal seals what the key's algorithm needs of it.
+func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) {
+	var sealed []byte
+	k = &PrivateKey{}
+	switch raw.Type {
+	case keyfile.Ed25519:
+		k.alg = Ed25519
+		sealed = memory.cut(edSealedSize)
+		err = expandEd25519(sealed, raw.Secret, raw.Public, memory)
+		k.public = ed25519.PublicKey(slices.Clone(sealed[edPublicAt:]))
+	default:
+		err = fmt.Errorf("%w: this type of key", ErrUnsupported)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k.sealed, err = s.session().NewCopy(sealed)
+	return k, err
+}
