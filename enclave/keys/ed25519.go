@@ -6,17 +6,18 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	"filippo.io/edwards25519"
 
-	"github.com/memkeep/memkeep/enclave/keys/internal/blockhash"
-	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
+	"github.com/memkeep/memkeep/enclave/keys/internal/hashing"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // What is sealed of an Ed25519 key is not its seed but what the seed expands to
 // (RFC 8032, 5.1.5), so that the seed is in the clear once and never again:
 //
-//	[ scalar 32, not clamped yet | prefix 32 | public key 32 ]
+//	[ scalar 32, modulo the order | prefix 32 | public key 32 ]
 //
 // The public key is there because a signature with a wrong one gives the scalar
 // away. What is sealed can't be changed unnoticed.
@@ -25,31 +26,37 @@ const (
 	edPublicAt   = 2 * edScalarSize
 	edSealedSize = edPublicAt + ed25519.PublicKeySize
 
-	edScratchSize = blockhash.ScratchSize + sha512.Size
+	edScratchSize = hashing.MemorySize + sha512.Size + edScalarSize
 )
 
-// expandEd25519 writes what is sealed of the seed to dst. A public key that is
-// not nil must be the seed's.
-func expandEd25519(dst, seed, public []byte, memory arena) error {
-	if err := blockhash.Check(crypto.SHA512, memory[:blockhash.ScratchSize]); err != nil {
-		return err
-	}
-	h := blockhash.New(crypto.SHA512, memory.cut(blockhash.ScratchSize))
-	h.Write(seed)
-	h.Sum(dst)
-
-	// Its words are on the stack, which is overwritten.
-	scalar, err := new(edwards25519.Scalar).SetBytesWithClamping(dst[:edScalarSize])
+// expandEd25519 writes what is sealed of the seed to dst, and returns the public
+// key. One that is given and not nil must be the seed's.
+func expandEd25519(dst, seed, public []byte, memory arena) (ed25519.PublicKey, error) {
+	h, err := hashing.New(crypto.SHA512, memory.cut(hashing.MemorySize))
 	if err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return nil, err
 	}
-	registers.Clear()
-	copy(dst[edPublicAt:edSealedSize], new(edwards25519.Point).ScalarBaseMult(scalar).Bytes())
-	h.Forget()
-	if public != nil && subtle.ConstantTimeCompare(public, dst[edPublicAt:edSealedSize]) == 0 {
-		return ErrMismatch
+	defer h.Forget()
+	wide := memory.cut(sha512.Size)
+	h.Write(seed)
+	h.Sum(wide)
+	xchacha.Copy(dst[edScalarSize:edPublicAt], wide[edScalarSize:])
+
+	// Clamped, it is more than the order, and reduced as a wide number is.
+	clear(wide[edScalarSize:])
+	wide[0] &= 248
+	wide[31] = wide[31]&127 | 64
+	var scalar edwards25519.Scalar
+	if err := setWide(&scalar, wide, memory.cut(edScalarSize)); err != nil {
+		return nil, err
 	}
-	return nil
+	putScalar(dst, &scalar)
+	point := new(edwards25519.Point).ScalarBaseMult(&scalar).Bytes()
+	copy(dst[edPublicAt:edSealedSize], point)
+	if public != nil && subtle.ConstantTimeCompare(public, point) == 0 {
+		return nil, ErrMismatch
+	}
+	return slices.Clone(point), nil
 }
 
 // signEd25519 signs with the options of [ed25519.PrivateKey.Sign].
@@ -100,7 +107,10 @@ func ed25519Domain(message []byte, opts crypto.SignerOpts) ([]byte, error) {
 // RFC's.
 func signEd25519(signature, secret, domain, message []byte, memory arena) error {
 	prefix, public := secret[edScalarSize:edPublicAt], secret[edPublicAt:edSealedSize]
-	h := blockhash.New(crypto.SHA512, memory.cut(blockhash.ScratchSize))
+	h, err := hashing.New(crypto.SHA512, memory.cut(hashing.MemorySize))
+	if err != nil {
+		return err
+	}
 	defer h.Forget()
 
 	// r = SHA-512(dom2 || prefix || M)
@@ -109,11 +119,11 @@ func signEd25519(signature, secret, domain, message []byte, memory arena) error 
 	h.Write(prefix)
 	h.Write(message)
 	h.Sum(digest)
+	part := memory.cut(edScalarSize)
 	var nonce, challenge, scalar edwards25519.Scalar
-	if _, err := nonce.SetUniformBytes(digest); err != nil {
-		return fmt.Errorf("keys: %w", err)
+	if err := setWide(&nonce, digest, part); err != nil {
+		return err
 	}
-	registers.Clear()
 	// R = [r]B. The coordinates tell more of r than their encoding does.
 	copy(signature, new(edwards25519.Point).ScalarBaseMult(&nonce).Bytes())
 
@@ -124,15 +134,43 @@ func signEd25519(signature, secret, domain, message []byte, memory arena) error 
 	h.Write(public)
 	h.Write(message)
 	h.Sum(digest)
-	if _, err := challenge.SetUniformBytes(digest); err != nil {
-		return fmt.Errorf("keys: %w", err)
+	if err := setWide(&challenge, digest, part); err != nil {
+		return err
 	}
 
 	// S = r + k * s
-	if _, err := scalar.SetBytesWithClamping(secret[:edScalarSize]); err != nil {
+	if _, err := scalar.SetCanonicalBytes(secret[:edScalarSize]); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	registers.Clear()
-	copy(signature[32:], scalar.MultiplyAdd(&challenge, &scalar, &nonce).Bytes())
+	copy(signature[32:], scalar.Multiply(&challenge, &scalar).Add(&scalar, &nonce).Bytes())
 	return nil
+}
+
+// setWide sets s to a 64-byte little-endian number modulo the order, as its
+// SetUniformBytes does. That one copies the number through vector registers, where
+// it would stay until the end of the signature. part is 32 bytes to work in.
+func setWide(s *edwards25519.Scalar, wide, part []byte) error {
+	const size = 21 // as many bytes are always less than the order
+	clear(part)
+	part[size] = 1
+	shift, err := new(edwards25519.Scalar).SetCanonicalBytes(part)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	*s = edwards25519.Scalar{}
+	var term edwards25519.Scalar
+	for _, piece := range [...][]byte{wide[2*size:], wide[size : 2*size], wide[:size]} {
+		clear(part)
+		xchacha.Copy(part, piece)
+		if _, err := term.SetCanonicalBytes(part); err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
+		s.Multiply(s, shift).Add(s, &term)
+	}
+	return nil
+}
+
+// putScalar writes s to dst, little-endian.
+func putScalar(dst []byte, s *edwards25519.Scalar) {
+	xchacha.Copy(dst[:edScalarSize], s.Bytes())
 }

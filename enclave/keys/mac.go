@@ -8,7 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/enclave/keys/internal/blockhash"
+	"github.com/memkeep/memkeep/enclave/keys/internal/hashing"
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -27,26 +27,24 @@ type MAC struct {
 // empty key is [enclave.ErrEmpty], another hash [ErrUnsupported].
 func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 	defer wipe.Bytes(key)
-	if !blockhash.Supports(hash) {
+	if !hashing.Supports(hash) {
 		return nil, fmt.Errorf("%w: HMAC with %v", ErrUnsupported, hash)
 	}
 	if len(key) == 0 {
 		return nil, enclave.ErrEmpty
 	}
 	m := &MAC{hash: hash, in: Session{enclaves: s.enclaves}}
-	err := s.scratch(blockhash.ScratchSize+blockhash.MaxExpanded, func(memory []byte) error {
-		return isolate.Do(func() error {
+	err := s.scratch(hashing.MemorySize+2*hashing.MaxChainSize, func(memory []byte) error {
+		return isolate.Do(func() (err error) {
 			rest := arena(memory)
-			scratch := rest.cut(blockhash.ScratchSize)
-			if err := blockhash.Check(hash, scratch); err != nil {
+			h, err := hashing.New(hash, rest.cut(hashing.MemorySize))
+			if err != nil {
 				return err
 			}
-			h := blockhash.New(hash, scratch)
 			defer h.Forget()
-			expanded := rest.cut(2 * h.ChainSize())
-			h.ExpandHMAC(expanded, key)
-			var err error
-			m.sealed, err = s.session().NewCopy(expanded)
+			sealed := rest.cut(2 * h.ChainSize())
+			h.MACKey(sealed[:h.ChainSize()], sealed[h.ChainSize():], key)
+			m.sealed, err = s.session().NewCopy(sealed)
 			return err
 		})
 	})
@@ -112,13 +110,17 @@ func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
 	if m == nil || m.sealed == nil {
 		return errZero
 	}
-	return m.in.use(m.sealed, blockhash.ScratchSize+m.hash.Size(), isolate.Here, func(secret []byte, memory arena) error {
-		h := blockhash.New(m.hash, memory.cut(blockhash.ScratchSize))
-		defer h.Forget()
-		tag := memory.cut(h.Size())
-		if err := h.HMAC(tag, secret, message); err != nil {
+	extra := hashing.MemorySize + m.hash.Size()
+	return m.in.use(m.sealed, extra, isolate.Here, func(secret []byte, memory arena) error {
+		h, err := hashing.New(m.hash, memory.cut(hashing.MemorySize))
+		if err != nil {
 			return err
 		}
+		defer h.Forget()
+		tag := memory.cut(h.Size())
+		h.MACStart(secret[:h.ChainSize()])
+		h.Write(message)
+		h.MACSum(tag, secret[h.ChainSize():])
 		return fn(tag)
 	})
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
 	"github.com/memkeep/memkeep/internal/wipe"
@@ -26,13 +27,49 @@ func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, erro
 	s.ctx = ctx
 	switch alg {
 	case Ed25519:
-		return s.make(ed25519.SeedSize, 0, func(seed []byte) (keyfile.Key, error) {
-			random(seed)
-			return keyfile.Key{Type: keyfile.Ed25519, Secret: seed}, nil
-		})
+		return s.generate(keyfile.Ed25519, ed25519.SeedSize)
+	case X25519:
+		return s.generate(keyfile.X25519, ec.X25519Size)
+	case ECDSAP256, ECDSAP384:
+		return s.generateEC(alg)
 	}
 	return nil, fmt.Errorf("%w: the algorithm %v", ErrUnsupported, alg)
 }
+
+// generate makes a key for which any bytes will do.
+func (s Session) generate(kind keyfile.Type, size int) (*PrivateKey, error) {
+	return s.make(size, func(secret []byte) (keyfile.Key, error) {
+		random(secret)
+		return keyfile.Key{Type: kind, Secret: secret}, nil
+	})
+}
+
+// generateEC makes a key on a curve.
+func (s Session) generateEC(alg Algorithm) (*PrivateKey, error) {
+	c, kind := ec.P256, keyfile.P256
+	if alg == ECDSAP384 {
+		c, kind = ec.P384, keyfile.P384
+	}
+	return s.make(c.ScalarSize()+ec.MemorySize, func(memory []byte) (keyfile.Key, error) {
+		rest := arena(memory)
+		scalar := rest.cut(c.ScalarSize())
+		scratch, err := ec.NewScratchIn(rest)
+		if err != nil {
+			return keyfile.Key{}, err
+		}
+		defer scratch.Wipe()
+		// One in 2^32 is no scalar, or fewer.
+		for range 64 {
+			random(scalar)
+			if c.CheckScalar(scalar, scratch) == nil {
+				return keyfile.Key{Type: kind, Secret: scalar}, nil
+			}
+		}
+		return keyfile.Key{}, errRandom
+	})
+}
+
+var errRandom = errors.New("keys: the system's random bytes are broken")
 
 // random fills b with random bytes.
 func random(b []byte) {
@@ -48,7 +85,7 @@ func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w: %d bytes, an Ed25519 seed has %d", ErrFormat, len(seed), ed25519.SeedSize)
 	}
-	return s.make(len(seed), 0, func(memory []byte) (keyfile.Key, error) {
+	return s.make(len(seed), func(memory []byte) (keyfile.Key, error) {
 		xchacha.Copy(memory, seed)
 		return keyfile.Key{Type: keyfile.Ed25519, Secret: memory}, nil
 	})
@@ -91,7 +128,7 @@ func (s Session) parse(input []byte) (*PrivateKey, error) {
 	if size > maxKeyFile {
 		return nil, fmt.Errorf("%w: %d bytes are no private key", ErrFormat, size)
 	}
-	return s.make(size, 0, func(memory []byte) (keyfile.Key, error) {
+	return s.make(size, func(memory []byte) (keyfile.Key, error) {
 		der, err := block.Decode(memory)
 		if err != nil {
 			return keyfile.Key{}, err
@@ -102,9 +139,9 @@ func (s Session) parse(input []byte) (*PrivateKey, error) {
 
 // make makes the key that read returns. read works in size bytes of locked
 // memory, where the key's parts may lie.
-func (s Session) make(size, extra int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
+func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
 	var k *PrivateKey
-	err := s.scratch(size+extra+makeScratch, func(memory []byte) error {
+	err := s.scratch(size+makeScratch, func(memory []byte) error {
 		return isolate.Do(func() error {
 			rest := arena(memory)
 			raw, err := read(rest.cut(size))
@@ -123,7 +160,7 @@ func (s Session) make(size, extra int, read func(memory []byte) (keyfile.Key, er
 
 // makeScratch is how much locked memory seal works in, besides what the key that
 // was read lies in.
-const makeScratch = edSealedSize + edScratchSize
+const makeScratch = max(edSealedSize+edScratchSize, maxScalarSize+ec.MemorySize)
 
 // seal seals what the key's algorithm needs of it.
 func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) {
@@ -133,8 +170,19 @@ func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) 
 	case keyfile.Ed25519:
 		k.alg = Ed25519
 		sealed = memory.cut(edSealedSize)
-		err = expandEd25519(sealed, raw.Secret, raw.Public, memory)
-		k.public = ed25519.PublicKey(slices.Clone(sealed[edPublicAt:]))
+		k.public, err = expandEd25519(sealed, raw.Secret, raw.Public, memory)
+	case keyfile.X25519:
+		k.alg = X25519
+		sealed = memory.cut(ec.X25519Size)
+		k.public, err = expandX25519(sealed, raw.Secret, raw.Public, memory)
+	case keyfile.P256:
+		k.alg = ECDSAP256
+		sealed = memory.cut(ec.P256.ScalarSize())
+		k.public, err = expandEC(sealed, raw.Secret, raw.Public, ec.P256, memory)
+	case keyfile.P384:
+		k.alg = ECDSAP384
+		sealed = memory.cut(ec.P384.ScalarSize())
+		k.public, err = expandEC(sealed, raw.Secret, raw.Public, ec.P384, memory)
 	default:
 		err = fmt.Errorf("%w: this type of key", ErrUnsupported)
 	}

@@ -113,8 +113,7 @@ func montgomery25519(t *testing.T, s *edwards25519.Scalar) []byte {
 	return factor.Multiply(factor, s).Bytes()
 }
 
-// radix16 is the middle of a scalar's signed digits, which multiplication has on
-// its stack.
+// radix16 is a scalar's signed digits, which multiplication has on its stack.
 func radix16(s *edwards25519.Scalar) []byte {
 	var digits []byte
 	carry := byte(0)
@@ -125,7 +124,7 @@ func radix16(s *edwards25519.Scalar) []byte {
 			digits = append(digits, digit-carry<<4)
 		}
 	}
-	return digits[16:48]
+	return digits
 }
 
 // words32 is a big-endian chaining value as a hash keeps it in memory.

@@ -25,6 +25,8 @@ func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 	switch k.alg {
 	case Ed25519:
 		return k.signEd25519(digest, opts)
+	case ECDSAP256, ECDSAP384:
+		return k.signECDSA(digest)
 	}
 	return nil, k.unsupported("sign")
 }
