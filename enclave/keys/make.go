@@ -32,6 +32,8 @@ func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, erro
 		return s.generate(keyfile.X25519, ec.X25519Size)
 	case ECDSAP256, ECDSAP384:
 		return s.generateEC(alg)
+	case RSA2048, RSA3072, RSA4096:
+		return s.generateRSA(ctx, alg)
 	}
 	return nil, fmt.Errorf("%w: the algorithm %v", ErrUnsupported, alg)
 }
@@ -141,7 +143,11 @@ func (s Session) parse(input []byte) (*PrivateKey, error) {
 // memory, where the key's parts may lie.
 func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
 	var k *PrivateKey
-	err := s.scratch(size+makeScratch, func(memory []byte) error {
+	scratchSize := makeScratch
+	if size >= minRSAFile {
+		scratchSize = rsaScratchSize
+	}
+	err := s.scratch(size+scratchSize, func(memory []byte) error {
 		return isolate.Do(func() error {
 			rest := arena(memory)
 			raw, err := read(rest.cut(size))
@@ -154,18 +160,17 @@ func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (
 	if err != nil {
 		return nil, err
 	}
-	k.in = Session{enclaves: s.enclaves}
 	return k, nil
 }
 
 // makeScratch is how much locked memory seal works in, besides what the key that
-// was read lies in.
+// was read lies in, unless that can be an RSA key.
 const makeScratch = max(edSealedSize+edScratchSize, maxScalarSize+ec.MemorySize)
 
 // seal seals what the key's algorithm needs of it.
 func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) {
 	var sealed []byte
-	k = &PrivateKey{}
+	k = &PrivateKey{in: Session{enclaves: s.enclaves}}
 	switch raw.Type {
 	case keyfile.Ed25519:
 		k.alg = Ed25519
@@ -183,8 +188,11 @@ func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) 
 		k.alg = ECDSAP384
 		sealed = memory.cut(ec.P384.ScalarSize())
 		k.public, err = expandEC(sealed, raw.Secret, raw.Public, ec.P384, memory)
-	default:
-		err = fmt.Errorf("%w: this type of key", ErrUnsupported)
+	case keyfile.RSA:
+		if sealed, k.alg, err = expandRSA(raw, memory); err != nil {
+			return nil, err
+		}
+		return k, k.sealRSA(sealed)
 	}
 	if err != nil {
 		return nil, err

@@ -27,6 +27,8 @@ func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 		return k.signEd25519(digest, opts)
 	case ECDSAP256, ECDSAP384:
 		return k.signECDSA(digest)
+	case RSA2048, RSA3072, RSA4096:
+		return k.signRSA(digest, opts)
 	}
 	return nil, k.unsupported("sign")
 }
