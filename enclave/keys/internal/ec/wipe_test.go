@@ -2,51 +2,11 @@ package ec
 
 import (
 	"crypto/rand"
-	"fmt"
-	"maps"
-	"reflect"
 	"testing"
-	"unsafe"
 
+	"github.com/memkeep/memkeep/enclave/keys/internal/tracetest"
 	"github.com/memkeep/memkeep/internal/testenv"
 )
-
-// values returns every number within v by its path, slices up to their capacity.
-func values(v reflect.Value) map[string]uint64 {
-	found := make(map[string]uint64)
-	seen := make(map[unsafe.Pointer]bool)
-	var walk func(path string, v reflect.Value)
-	walk = func(path string, v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Pointer:
-			if !v.IsNil() && !seen[v.UnsafePointer()] {
-				seen[v.UnsafePointer()] = true
-				walk(path, v.Elem())
-			}
-		case reflect.Interface:
-			walk(path, v.Elem())
-		case reflect.Struct:
-			for i := range v.NumField() {
-				walk(path+"."+v.Type().Field(i).Name, v.Field(i))
-			}
-		case reflect.Slice:
-			v = v.Slice(0, v.Cap())
-			fallthrough
-		case reflect.Array:
-			for i := range v.Len() {
-				walk(fmt.Sprintf("%s[%d]", path, i), v.Index(i))
-			}
-		case reflect.Map:
-			for _, key := range v.MapKeys() {
-				walk(fmt.Sprintf("%s[%v]", path, key), v.MapIndex(key))
-			}
-		case reflect.Uint8, reflect.Uint32, reflect.Uint64, reflect.Uint:
-			found[path] = v.Uint()
-		}
-	}
-	walk("", v)
-	return found
-}
 
 // use does everything once.
 func use(t testing.TB, s *Scratch) {
@@ -81,10 +41,10 @@ func use(t testing.TB, s *Scratch) {
 func TestWipeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := newScratch(t)
-	fresh := values(reflect.ValueOf(s))
+	fresh := tracetest.Values(s)
 	use(t, s)
 	// Every part must have been used, or the test proves nothing of it.
-	used := values(reflect.ValueOf(s))
+	used := tracetest.Values(s)
 	for _, part := range []string{
 		".memory[900]", ".k.limbs[0]", ".b.limbs[0]", ".d.limbs[0]", ".e.limbs[0]", ".r.limbs[0]", ".t.limbs[0]",
 		".ladder.x1.l0", ".ladder.x2.l0", ".ladder.z2.l0", ".ladder.x3.l0", ".ladder.z3.l0", ".ladder.tmp.l0",
@@ -94,15 +54,7 @@ func TestWipeLeavesNothing(t *testing.T) {
 		}
 	}
 	s.Wipe()
-	wiped := values(reflect.ValueOf(s))
-	if maps.Equal(wiped, fresh) {
-		return
-	}
-	for path, value := range wiped {
-		if value != fresh[path] {
-			t.Errorf("%s is %#x, was %#x", path, value, fresh[path])
-		}
-	}
+	tracetest.Equal(t, tracetest.Values(s), fresh)
 }
 
 // What is left on the heap is not secret: the signature, and of the blinded
@@ -139,39 +91,6 @@ func TestSecretsAreNotAllocated(t *testing.T) {
 	}
 }
 
-// painted is what the stack is filled with before a call.
-const painted, paintedSize = 0xa5, 64 << 10
-
-//go:noinline
-func paint() byte {
-	var frame [paintedSize]byte
-	for i := range frame {
-		frame[i] = painted
-	}
-	return frame[here%len(frame)]
-}
-
-// here is for the compiler, which must not know where paint reads.
-var here int
-
-// stackDepth returns how many bytes below its own frame a call of fn writes.
-//
-//go:noinline
-func stackDepth(fn func()) int {
-	var frame [8]byte
-	paint()
-	fn()
-	// The lowest byte that is not painted. The loop calls nothing, so that it
-	// paints over nothing itself.
-	bottom := unsafe.Pointer(&frame)
-	for depth := paintedSize - 1024; depth > 0; depth-- {
-		if *(*byte)(unsafe.Add(bottom, -depth)) != painted {
-			return depth
-		}
-	}
-	return 0
-}
-
 func TestStackDepth(t *testing.T) {
 	t.Parallel()
 	if testenv.Race {
@@ -193,9 +112,7 @@ func TestStackDepth(t *testing.T) {
 			"Wipe":             func() { s.Wipe() },
 		} {
 			fn()
-			done := make(chan int)
-			go func() { done <- stackDepth(fn) }()
-			if depth := <-done; depth > StackDepth {
+			if depth := tracetest.StackDepth(fn); depth > StackDepth {
 				t.Errorf("%v, %s: %d bytes, StackDepth is %d", c, what, depth, StackDepth)
 			} else {
 				t.Logf("%v, %s: %d bytes", c, what, depth)

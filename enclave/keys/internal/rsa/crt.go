@@ -9,7 +9,7 @@ import (
 
 // private computes the private key operation on input, of the size of n, and
 // leaves the result in the Scratch's em. It returns ErrMessage if the input is
-// not below n, and ErrFault if the result is wrong.
+// not below n, and ErrFault if the result is wrong. The caller wipes the Scratch.
 func (s *Scratch) private(k *parts, input []byte) error {
 	if len(input) != k.size() || bytes.Compare(input, k.n) >= 0 {
 		return ErrMessage
@@ -38,7 +38,6 @@ func (s *Scratch) private(k *parts, input []byte) error {
 	s.step("em")
 
 	if !s.isRoot(em, input, k.p, p, k.exponent()) || !s.isRoot(em, input, k.q, q, k.exponent()) {
-		clear(em)
 		return ErrFault
 	}
 	return nil
@@ -82,7 +81,7 @@ func (s *Scratch) setReduced(n *bigmod.Nat, number []byte, p *bigmod.Modulus) {
 }
 
 func (s *Scratch) step(name string) {
-	if s.fault != nil {
-		s.fault(name)
+	if s.atStep != nil {
+		s.atStep(name)
 	}
 }

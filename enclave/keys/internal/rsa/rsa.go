@@ -221,12 +221,18 @@ func (s *Scratch) isProduct(k *parts) bool {
 }
 
 // isInverse reports whether d is below prime - 1 and its product with e one
-// modulo prime - 1.
+// modulo prime - 1. The product is not bigmod's, whose Mul with an even modulus
+// leaves it on the heap.
 func (s *Scratch) isInverse(prime, d []byte, e uint) bool {
 	m := s.open(lessOne(s.tmp, prime))
 	defer s.close(m)
 	if _, err := s.x.SetBytes(d, m); err != nil {
 		return false
 	}
-	return s.y.SetUint(e).ExpandFor(m).Mul(s.x, m).IsOne() == 1
+	factor := [1]uint{e}
+	product := s.product[:len(prime)/limbSize+1]
+	multiplyAdd(product, s.x.Bits(), factor[:], nil)
+	putLimbs(s.wide[:2*len(prime)], product)
+	s.set(s.big, s.wide[:2*len(prime)])
+	return s.y.Mod(s.big, m).IsOne() == 1
 }

@@ -39,8 +39,8 @@ type Scratch struct {
 	full   map[int]*bigmod.Modulus // by size in bytes, to give numbers that size
 	hashes map[crypto.Hash]*hashing.Hash
 
-	// fault is called at each step of an operation in the tests that inject faults.
-	fault func(step string)
+	// atStep is called at each step of an operation, in tests that inject faults.
+	atStep func(name string)
 }
 
 // NewScratch returns a Scratch whose memory is on the Go heap.
@@ -165,6 +165,7 @@ func (s *Scratch) open(number []byte) *bigmod.Modulus {
 	for i, open := range s.moduli {
 		if open == nil {
 			s.moduli[i] = m
+			s.step("open")
 			return m
 		}
 	}
