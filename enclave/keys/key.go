@@ -79,7 +79,11 @@ func (k *PrivateKey) use(extra int, fn func(secret []byte, memory arena) error) 
 	if k == nil || k.public == nil {
 		return errZero
 	}
-	return k.in.use(k.sealed, extra, isolate.Do, fn)
+	stack := isolate.Small
+	if k.alg >= RSA2048 {
+		stack = isolate.Large
+	}
+	return k.in.use(k.sealed, extra, stack, fn)
 }
 
 // Fingerprint returns "SHA256:" and the base64 of the SHA-256 of the public key

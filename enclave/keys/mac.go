@@ -35,7 +35,7 @@ func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 	}
 	m := &MAC{hash: hash, in: Session{enclaves: s.enclaves}}
 	err := s.scratch(hashing.MemorySize+2*hashing.MaxChainSize, func(memory []byte) error {
-		return isolate.Do(func() (err error) {
+		return isolate.Do(isolate.Large, func() (err error) {
 			rest := arena(memory)
 			h, err := hashing.New(hash, rest.cut(hashing.MemorySize))
 			if err != nil {
@@ -103,15 +103,12 @@ func (m *MAC) Verify(message, tag []byte) error {
 }
 
 // compute runs fn on the message's tag, in locked memory.
-//
-// It runs on the caller's stack: what HMAC keeps there are addresses, and single
-// words that are overwritten.
 func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
 	if m == nil || m.sealed == nil {
 		return errZero
 	}
 	extra := hashing.MemorySize + m.hash.Size()
-	return m.in.use(m.sealed, extra, isolate.Here, func(secret []byte, memory arena) error {
+	return m.in.use(m.sealed, extra, isolate.Brief, func(secret []byte, memory arena) error {
 		h, err := hashing.New(m.hash, memory.cut(hashing.MemorySize))
 		if err != nil {
 			return err

@@ -148,7 +148,7 @@ func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (
 		scratchSize = rsaScratchSize
 	}
 	err := s.scratch(size+scratchSize, func(memory []byte) error {
-		return isolate.Do(func() error {
+		return isolate.Do(isolate.Large, func() error {
 			rest := arena(memory)
 			raw, err := read(rest.cut(size))
 			if err == nil {

@@ -48,7 +48,7 @@ func (s Session) generateRSA(ctx context.Context, alg Algorithm) (*PrivateKey, e
 	}
 	k := &PrivateKey{alg: alg, in: Session{enclaves: s.enclaves}}
 	err = s.scratch(size+flat.MemorySize, func(memory []byte) error {
-		return isolate.Do(func() error {
+		return isolate.Do(isolate.Large, func() error {
 			rest := arena(memory)
 			sealed := rest.cut(size)
 			scratch, err := flat.NewScratchIn(rest)

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 )
 
 // A Session makes keys whose secrets belong to an [enclave.Session]: they lie in
@@ -83,9 +84,9 @@ func (s Session) scratch(size int, fn func(memory []byte) error) error {
 	return refused
 }
 
-// use opens e in locked memory, with extra bytes behind it, and has run call fn
-// with both.
-func (s Session) use(e *enclave.Enclave, extra int, run func(func() error) error, fn func(secret []byte, memory arena) error) error {
+// use opens e in locked memory, with extra bytes behind it, and runs fn on both,
+// isolated.
+func (s Session) use(e *enclave.Enclave, extra int, stack isolate.Kind, fn func(secret []byte, memory arena) error) error {
 	size := e.Size()
 	if size == 0 {
 		_, err := e.OpenInto(nil) // says why
@@ -95,7 +96,7 @@ func (s Session) use(e *enclave.Enclave, extra int, run func(func() error) error
 		if _, err := e.OpenInto(memory[:size]); err != nil {
 			return err
 		}
-		return run(func() error { return fn(memory[:size:size], memory[size:]) })
+		return isolate.Do(stack, func() error { return fn(memory[:size:size], memory[size:]) })
 	})
 }
 
