@@ -62,20 +62,6 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 				count = max(count, bytes.Count(memory, piece))
 			}
 		}
-		if count > 0 && os.Getenv("DIAG") != "" && way == wayKeys {
-			for piece := range slices.Chunk(n.bytes, 16) {
-				for at, rest := 0, memory; ; {
-					i := bytes.Index(rest, piece)
-					if i < 0 {
-						break
-					}
-					at += i
-					m := bytes.LastIndex(memory[:at], []byte("@@@MAP"))
-					t.Logf("%s at +%d in %s\n%x", n.what, at-m, memory[m:m+90], memory[max(0, at-256):min(len(memory), at+256)])
-					rest, at = memory[at+16:], at+16
-				}
-			}
-		}
 		if count > 0 {
 			t.Logf("%-36s %d times", n.what, count)
 		}
