@@ -17,8 +17,7 @@ import (
 )
 
 // A PrivateKey signs, decrypts or agrees on secrets with a key that stays in an
-// enclave. It is a [crypto.Signer], a [crypto.MessageSigner] and, if it is an
-// RSA key, a [crypto.Decrypter] that works.
+// enclave. It is a [crypto.Signer] and a [crypto.MessageSigner].
 //
 // A PrivateKey may be used by any number of goroutines. It prints its
 // algorithm, size and public key's fingerprint.

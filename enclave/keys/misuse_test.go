@@ -208,7 +208,8 @@ func TestZeroValuesAreAnError(t *testing.T) {
 	for what, f := range map[string]func() error{
 		"Sign":        func() error { _, err := k.Sign(nil, nil, crypto.Hash(0)); return err },
 		"SignMessage": func() error { _, err := k.SignMessage(nil, nil, crypto.SHA256); return err },
-		"Decrypt":     func() error { _, err := k.Decrypt(nil, nil, nil); return err },
+		"Decrypter":   func() error { _, err := k.Decrypter(); return err },
+		"Decrypt":     func() error { _, err := keys.Decrypter{}.Decrypt(nil, nil, nil); return err },
 		"ECDH":        func() error { _, err := k.ECDH(nil); return err },
 		"Sum":         func() error { _, err := m.Sum(nil); return err },
 		"Verify":      func() error { return m.Verify(nil, nil) },

@@ -142,10 +142,25 @@ func (k *PrivateKey) signRSA(digest []byte, opts crypto.SignerOpts) (signature [
 	return signature, err
 }
 
-// Decrypt decrypts with an RSA key, as [rsa.PrivateKey.Decrypt] does with the same
-// opts: OAEP with *rsa.OAEPOptions, and PKCS #1 v1.5 with nil or
-// *rsa.PKCS1v15DecryptOptions. It is [crypto.Decrypter]'s method. OAEP takes
-// SHA-1, SHA-256, SHA-384 and SHA-512.
+// A Decrypter is an RSA key as a [crypto.Decrypter]: see [PrivateKey.Decrypter]. It
+// signs too.
+type Decrypter struct{ *PrivateKey }
+
+// Decrypter returns the key as a [crypto.Decrypter], if it is an RSA key, and else
+// [ErrUnsupported].
+//
+// A PrivateKey itself is none, because crypto/tls up to TLS 1.2 takes every key that
+// is for an RSA key.
+func (k *PrivateKey) Decrypter() (Decrypter, error) {
+	if k.alg < RSA2048 || k.alg > RSA4096 {
+		return Decrypter{}, k.unsupported("decrypt")
+	}
+	return Decrypter{k}, nil
+}
+
+// Decrypt decrypts msg as [rsa.PrivateKey.Decrypt] does with the same opts: OAEP
+// with *rsa.OAEPOptions, and PKCS #1 v1.5 with nil or *rsa.PKCS1v15DecryptOptions.
+// OAEP takes SHA-1, SHA-256, SHA-384 and SHA-512.
 //
 // A ciphertext that does not decrypt is [rsa.ErrDecryption]. With PKCS #1 v1.5
 // that error is enough for an attacker to decrypt any ciphertext: set
@@ -154,11 +169,11 @@ func (k *PrivateKey) signRSA(digest []byte, opts crypto.SignerOpts) (signature [
 // rand is not read: random bytes come from the system. It waits for locked memory
 // as [enclave.Enclave.Use] does. The other errors are [ErrUnsupported] and those of
 // that Use.
-func (k *PrivateKey) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) (plaintext []byte, err error) {
-	if k.alg < RSA2048 || k.alg > RSA4096 {
-		return nil, k.unsupported("decrypt")
+func (d Decrypter) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) (plaintext []byte, err error) {
+	if d.PrivateKey == nil {
+		return nil, errZero
 	}
-	err = k.useRSA(func(key []byte, s *flat.Scratch) error {
+	err = d.useRSA(func(key []byte, s *flat.Scratch) error {
 		plaintext, err = decryptRSA(key, msg, opts, s)
 		return err
 	})
@@ -213,4 +228,7 @@ func (k *PrivateKey) useRSA(fn func(key []byte, s *flat.Scratch) error) error {
 	return err
 }
 
-var _ crypto.Decrypter = (*PrivateKey)(nil)
+var (
+	_ crypto.Decrypter = Decrypter{}
+	_ crypto.Signer    = Decrypter{}
+)

@@ -114,7 +114,10 @@ func TestRSADecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 	t.Parallel()
 	in := in(t)
 	private := standardKeys()[keys.RSA2048].(*rsa.PrivateKey)
-	k := parse(t, in, private)
+	k, err := parse(t, in, private).Decrypter()
+	if err != nil {
+		t.Fatal(err)
+	}
 	message := []byte("a message to decrypt")
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA512} {
 		c, err := rsa.EncryptOAEP(hash.New(), rand.Reader, &private.PublicKey, message, []byte("label"))
@@ -213,7 +216,7 @@ func TestECDHRefuses(t *testing.T) {
 	if _, err := ed.ECDH(x.PublicKey()); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("an Ed25519 key agrees on a secret: %v", err)
 	}
-	if _, err := ed.Decrypt(nil, nil, nil); !errors.Is(err, keys.ErrUnsupported) {
+	if _, err := ed.Decrypter(); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("an Ed25519 key decrypts: %v", err)
 	}
 	if _, err := parse(t, in, standardKeys()[keys.ECDSAP256]).Sign(nil, make([]byte, 31), crypto.SHA256); err == nil {
