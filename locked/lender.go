@@ -39,7 +39,7 @@ type lender struct {
 // a caller for each call costs several times what the call does. Every turn'th
 // slot that comes back goes to the first who waits all the same.
 const (
-	crowd = 64
+	crowd = 1 << 10
 	turn  = 16
 )
 
