@@ -14,13 +14,18 @@ import (
 
 func newInternal(t *testing.T) *Coffer {
 	t.Helper()
+	return newInternalWith(t, Config{RekeyInterval: -1})
+}
+
+func newInternalWith(t *testing.T, cfg Config) *Coffer {
+	t.Helper()
 	budget := 4 * os.Getpagesize()
 	testenv.Lockable(t, budget)
 	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(pool, Config{RekeyInterval: -1})
+	c, err := New(pool, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,7 @@ func TestNoSignalsSendsNone(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	loud, silent := newInternal(t), newInternal(t)
-	silent.silent = true
+	silent, loud := newInternalWith(t, Config{RekeyInterval: -1, NoSignals: true}), newInternal(t)
 	sealed := make([]byte, 1+Overhead)
 	// The silent one first: a sweep does not wait until all threads have handled it.
 	for _, c := range []*Coffer{silent, loud} {

@@ -24,8 +24,8 @@ import (
 // hold four bytes of a secret at any moment. A second process runs the assembly
 // one instruction at a time, and this one looks at its registers after each.
 //
-// Poly1305 is the exception, see polyKey: the processor multiplies in general
-// registers.
+// Poly1305's key and accumulator are the exception: the processor multiplies in
+// general registers.
 func TestGeneralRegistersNeverHoldASecret(t *testing.T) {
 	t.Parallel()
 	if len(testenv.Emulator()) > 0 {

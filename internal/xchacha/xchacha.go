@@ -21,6 +21,10 @@
 //     overwrites it: see package sigframe. Seal, Open, Copy and Equal mark for it
 //     that they ran. HChaCha8 and XOR do not: who calls them on secrets has the
 //     thread swept.
+//   - When a program dies by a signal, Go prints the general registers of the
+//     thread. On amd64 and arm64 no four bytes of key, keystream or plaintext are
+//     ever in one. Words of r, which is good for one message, and of the
+//     accumulator are: the processor multiplies there.
 //   - There is no additional data, and a nonce must never be used twice with
 //     one key. A message has 256 GiB at most.
 //
