@@ -6953,21 +6953,21 @@ gather_1:
 	MOVSB
 
 gather_0:
-	MOVQ    AX, DI
-	VMOVDQU 144(DI), X0
-	VMOVDQU 256(DI)(R9*1), X1
-	VPXOR   X1, X0, X0
-	LEAQ    masks<>+16(SB), DX
-	SUBQ    CX, DX
-	VMOVDQU (DX), X1
-	VPAND   X1, X0, X0
-	VMOVDQU X0, 144(DI)
-	MOVQ    DI, AX
-	MOVQ    SI, BX
-	LEAQ    144(DI), SI
-	MOVQ    R8, DI
-	TESTQ   $0x00000008, CX
-	JZ      scatter_4
+	MOVQ      AX, DI
+	VMOVDQU32 144(DI), X0
+	VMOVDQU32 256(DI)(R9*1), X1
+	VPXORD    X1, X0, X0
+	LEAQ      masks<>+16(SB), DX
+	SUBQ      CX, DX
+	VMOVDQU32 (DX), X1
+	VPANDD    X1, X0, X0
+	VMOVDQU32 X0, 144(DI)
+	MOVQ      DI, AX
+	MOVQ      SI, BX
+	LEAQ      144(DI), SI
+	MOVQ      R8, DI
+	TESTQ     $0x00000008, CX
+	JZ        scatter_4
 	MOVSQ
 
 scatter_4:
@@ -8650,24 +8650,24 @@ gather_1:
 	MOVSB
 
 gather_0:
-	MOVQ    AX, DI
-	VMOVDQU 144(DI), X0
-	VMOVDQU 256(DI)(R9*1), X1
-	VPXOR   X1, X0, X0
-	LEAQ    masks<>+16(SB), DX
-	SUBQ    CX, DX
-	VMOVDQU (DX), X1
-	VPAND   X1, X0, X0
-	ADDQ    144(DI), R10
-	ADCQ    152(DI), R11
-	ADCQ    $0x01, R12
-	VMOVDQU X0, 144(DI)
-	MOVQ    DI, AX
-	MOVQ    SI, BX
-	LEAQ    144(DI), SI
-	MOVQ    R8, DI
-	TESTQ   $0x00000008, CX
-	JZ      scatter_4
+	MOVQ      AX, DI
+	VMOVDQU32 144(DI), X0
+	VMOVDQU32 256(DI)(R9*1), X1
+	VPXORD    X1, X0, X0
+	LEAQ      masks<>+16(SB), DX
+	SUBQ      CX, DX
+	VMOVDQU32 (DX), X1
+	VPANDD    X1, X0, X0
+	ADDQ      144(DI), R10
+	ADCQ      152(DI), R11
+	ADCQ      $0x01, R12
+	VMOVDQU32 X0, 144(DI)
+	MOVQ      DI, AX
+	MOVQ      SI, BX
+	LEAQ      144(DI), SI
+	MOVQ      R8, DI
+	TESTQ     $0x00000008, CX
+	JZ        scatter_4
 	MOVSQ
 
 scatter_4:
