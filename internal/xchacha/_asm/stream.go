@@ -43,12 +43,7 @@ func (m message) generateStream() {
 		ciphertext = src
 	}
 	w := m.words()
-	addBlocks := func(n int) (steps []step) {
-		for i := range n {
-			steps = append(steps, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
-		}
-		return steps
-	}
+	addBlocks := func(n int) []step { return m.polyBlocks(Mem{Base: ciphertext}, n) }
 	// Poly1305 waits the longer. So of the 32 blocks of a whole stream some are left
 	// for what follows the rounds. With AVX2 the rounds have more instructions, and
 	// there are no registers for that.
