@@ -3581,6 +3581,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ    CX, $0x40
+	JB      absorb_block
+	CMPQ    R9, $0x000001c0
+	JA      absorb_block
+	VMOVDQU (SI), Y0
+	VPXOR   256(DI)(R9*1), Y0, Y0
+	VMOVDQU Y0, (R8)
+	VMOVDQU 32(SI), Y1
+	VPXOR   288(DI)(R9*1), Y1, Y1
+	VMOVDQU Y1, 32(R8)
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x40, CX
+	JMP     absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -5210,6 +5335,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ    CX, $0x40
+	JB      absorb_block
+	CMPQ    R9, $0x000001c0
+	JA      absorb_block
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VMOVDQU (SI), Y0
+	VPXOR   256(DI)(R9*1), Y0, Y0
+	VMOVDQU Y0, (R8)
+	VMOVDQU 32(SI), Y1
+	VPXOR   288(DI)(R9*1), Y1, Y1
+	VMOVDQU Y1, 32(R8)
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x40, CX
+	JMP     absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -6882,6 +7132,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ      CX, $0x40
+	JB        absorb_block
+	CMPQ      R9, $0x000001c0
+	JA        absorb_block
+	VMOVDQU32 (SI), Y0
+	VPXORD    256(DI)(R9*1), Y0, Y0
+	VMOVDQU32 Y0, (R8)
+	VMOVDQU32 32(SI), Y1
+	VPXORD    288(DI)(R9*1), Y1, Y1
+	VMOVDQU32 Y1, 32(R8)
+	ADDQ      (R8), R10
+	ADCQ      8(R8), R11
+	ADCQ      $0x01, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      16(R8), BX
+	ADCQ      24(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      32(R8), BX
+	ADCQ      40(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      48(R8), BX
+	ADCQ      56(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	SUBQ      $0x40, CX
+	JMP       absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -8547,6 +8922,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ      CX, $0x40
+	JB        absorb_block
+	CMPQ      R9, $0x000001c0
+	JA        absorb_block
+	ADDQ      (SI), R10
+	ADCQ      8(SI), R11
+	ADCQ      $0x01, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      16(SI), BX
+	ADCQ      24(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      32(SI), BX
+	ADCQ      40(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      48(SI), BX
+	ADCQ      56(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	VMOVDQU32 (SI), Y0
+	VPXORD    256(DI)(R9*1), Y0, Y0
+	VMOVDQU32 Y0, (R8)
+	VMOVDQU32 32(SI), Y1
+	VPXORD    288(DI)(R9*1), Y1, Y1
+	VMOVDQU32 Y1, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	SUBQ      $0x40, CX
+	JMP       absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end

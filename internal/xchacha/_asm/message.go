@@ -225,6 +225,9 @@ func (m message) absorbBlocks(label string) {
 	if m.isa == sse2 {
 		load, store = MOVOU, MOVOU
 	}
+	if m.isa != sse2 {
+		m.absorbFours(label)
+	}
 	Label(label + "_block")
 	CMPQ(n, U8(16))
 	JB(LabelRef(label + "_end"))
@@ -246,6 +249,35 @@ func (m message) absorbBlocks(label string) {
 	SUBQ(U8(16), n)
 	JMP(LabelRef(label + "_block"))
 	Label(label + "_end")
+}
+
+// absorbFours takes 64 bytes at a time, as long as there are as many.
+func (m message) absorbFours(label string) {
+	Label(label + "_fours")
+	CMPQ(n, U8(64))
+	JB(LabelRef(label + "_block"))
+	CMPQ(used, U32(streamSize-64))
+	JA(LabelRef(label + "_block"))
+	xor := func() {
+		for i := range 2 {
+			offset := i * m.width()
+			m.load(Mem{Base: src, Disp: offset}, m.vec(i))
+			m.xorMem(stream().Offset(offset), m.vec(i), nil)
+			m.store(m.vec(i), Mem{Base: dst, Disp: offset})
+		}
+	}
+	if m.open { // the ciphertext first: dst may be src
+		emit(m.polyBlocks(Mem{Base: src}, 4))
+		xor()
+	} else {
+		xor()
+		emit(m.polyBlocks(Mem{Base: dst}, 4))
+	}
+	for _, r := range []reg.Register{src, dst, used} {
+		ADDQ(U8(64), r)
+	}
+	SUBQ(U8(64), n)
+	JMP(LabelRef(label + "_fours"))
 }
 
 // finish adds the lengths, computes the tag, and clears the State.
