@@ -30,7 +30,72 @@ func (m message) more() {
 	}
 	MOVQ(reg.RAX, todo)
 	SHRQ(U8(4), todo)
-	JMP(LabelRef("generate"))
+	LEAQ(Mem{Base: n, Disp: -1}, reg.RAX) // nothing left is not little: a part ends
+	CMPQ(reg.RAX, U32(128))
+	JAE(LabelRef("generate"))
+	m.generateLittle()
+}
+
+// generateLittle is generateStream for a message of which at most 128 bytes are
+// left: two blocks take fewer instructions than eight.
+func (m message) generateLittle() {
+	ciphertext := dst
+	if m.open {
+		ciphertext = src
+	}
+	const perPair = 5
+	byteShuffle := m.loadShuffles()
+	r, in := m.rows(0), m.vec(10)
+	m.loadRow(sigma, r.a)
+	m.loadRow(at(offSubkey), r.b)
+	m.loadRow(at(offSubkey+16), r.c)
+	m.loadPosition(0, r.d, r.tmp)
+	MOVQ(U32(10), at(offRounds))
+	CMPQ(todo, U8(perPair))
+	JB(LabelRef("little_rounds"))
+
+	Label("little_rounds_and_blocks")
+	rounds := append(m.doubleRound(r, byteShuffle), m.doubleRound(r, byteShuffle)...)
+	emit(interleave(rounds, m.polyBlocks(Mem{Base: ciphertext}, perPair)))
+	ADDQ(U8(16*perPair), ciphertext)
+	SUBQ(U8(perPair), todo)
+	SUBQ(U8(2), at(offRounds))
+	JZ(LabelRef("little_blocks"))
+	CMPQ(todo, U8(perPair))
+	JAE(LabelRef("little_rounds_and_blocks"))
+
+	Label("little_rounds")
+	emit(m.doubleRound(r, byteShuffle))
+	DECQ(at(offRounds))
+	JNZ(LabelRef("little_rounds"))
+
+	Label("little_blocks")
+	TESTQ(todo, todo)
+	JZ(LabelRef("little_generated"))
+	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
+	ADDQ(U8(16), ciphertext)
+	DECQ(todo)
+	JMP(LabelRef("little_blocks"))
+
+	Label("little_generated")
+	if m.open {
+		MOVQ(at(offUsed), used)
+		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
+		m.xorStream("little", m.vec(8), m.vec(9))
+	}
+	m.loadPosition(0, in, r.tmp)
+	m.add(in, r.d)
+	for _, row := range []struct {
+		in Mem
+		x  reg.VecPhysical
+	}{{sigma, r.a}, {at(offSubkey), r.b}, {at(offSubkey + 16), r.c}} {
+		m.loadRow(row.in, in)
+		m.add(in, row.x)
+	}
+	m.storeRows(r, at(offStream+streamSize-128))
+	ADDL(U32(2), at(offPosition))
+	MOVL(U32(streamSize-128), used.As32())
+	JMP(LabelRef("parts"))
 }
 
 // generateStream fills the whole stream. Meanwhile it adds todo blocks of
