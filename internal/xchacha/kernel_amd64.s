@@ -3530,8 +3530,10 @@ seal_stream_used:
 	MOVQ           AX, R9
 	SHRQ           $0x04, R9
 	LEAQ           -1(CX), AX
-	CMPQ           AX, $0x00000080
+	CMPQ           AX, $0x00000100
 	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
 	VBROADCASTI128 sigma<>+0(SB), Y0
@@ -3542,9 +3544,9 @@ seal_stream_used:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, 176(DI)
 	CMPQ           R9, $0x05
-	JB             little_rounds
+	JB             two_rounds
 
-little_rounds_and_blocks:
+two_rounds_and_blocks:
 	VPADDD  Y1, Y0, Y0
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
@@ -3759,11 +3761,11 @@ little_rounds_and_blocks:
 	ADDQ    $0x50, R8
 	SUBQ    $0x05, R9
 	SUBQ    $0x02, 176(DI)
-	JZ      little_blocks
+	JZ      two_blocks
 	CMPQ    R9, $0x05
-	JAE     little_rounds_and_blocks
+	JAE     two_rounds_and_blocks
 
-little_rounds:
+two_rounds:
 	VPADDD  Y1, Y0, Y0
 	VPXOR   Y0, Y3, Y3
 	VPSHUFB Y14, Y3, Y3
@@ -3803,11 +3805,11 @@ little_rounds:
 	VPSHUFD $0x4e, Y3, Y3
 	VPSHUFD $0x93, Y2, Y2
 	DECQ    176(DI)
-	JNZ     little_rounds
+	JNZ     two_rounds
 
-little_blocks:
+two_blocks:
 	TESTQ R9, R9
-	JZ    little_generated
+	JZ    two_generated
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
@@ -3837,9 +3839,9 @@ little_blocks:
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
-	JMP   little_blocks
+	JMP   two_blocks
 
-little_generated:
+two_generated:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10
@@ -3860,6 +3862,472 @@ little_generated:
 	VMOVDQU        Y4, 736(DI)
 	ADDL           $0x00000002, 64(DI)
 	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	VPSRLD  $0x14, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y14, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x19, Y6, Y9
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	VPSRLD  $0x14, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFB Y15, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x93, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y14, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 512(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 544(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 576(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 608(DI)
+	VPERM2I128     $0x20, Y6, Y5, Y9
+	VMOVDQU        Y9, 640(DI)
+	VPERM2I128     $0x20, Y8, Y7, Y9
+	VMOVDQU        Y9, 672(DI)
+	VPERM2I128     $0x31, Y6, Y5, Y9
+	VMOVDQU        Y9, 704(DI)
+	VPERM2I128     $0x31, Y8, Y7, Y9
+	VMOVDQU        Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
 	JMP            parts
 
 not_last:
@@ -5611,8 +6079,10 @@ more:
 	MOVQ           AX, R9
 	SHRQ           $0x04, R9
 	LEAQ           -1(CX), AX
-	CMPQ           AX, $0x00000080
+	CMPQ           AX, $0x00000100
 	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
 	VBROADCASTI128 sigma<>+0(SB), Y0
@@ -5623,9 +6093,9 @@ more:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, 176(DI)
 	CMPQ           R9, $0x05
-	JB             little_rounds
+	JB             two_rounds
 
-little_rounds_and_blocks:
+two_rounds_and_blocks:
 	VPADDD  Y1, Y0, Y0
 	ADDQ    (SI), R10
 	ADCQ    8(SI), R11
@@ -5840,11 +6310,11 @@ little_rounds_and_blocks:
 	ADDQ    $0x50, SI
 	SUBQ    $0x05, R9
 	SUBQ    $0x02, 176(DI)
-	JZ      little_blocks
+	JZ      two_blocks
 	CMPQ    R9, $0x05
-	JAE     little_rounds_and_blocks
+	JAE     two_rounds_and_blocks
 
-little_rounds:
+two_rounds:
 	VPADDD  Y1, Y0, Y0
 	VPXOR   Y0, Y3, Y3
 	VPSHUFB Y14, Y3, Y3
@@ -5884,11 +6354,11 @@ little_rounds:
 	VPSHUFD $0x4e, Y3, Y3
 	VPSHUFD $0x93, Y2, Y2
 	DECQ    176(DI)
-	JNZ     little_rounds
+	JNZ     two_rounds
 
-little_blocks:
+two_blocks:
 	TESTQ R9, R9
-	JZ    little_generated
+	JZ    two_generated
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
@@ -5918,27 +6388,27 @@ little_blocks:
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9
-	JMP   little_blocks
+	JMP   two_blocks
 
-little_generated:
+two_generated:
 	MOVQ 168(DI), R9
 	LEAQ -512(SI)(R9*1), SI
 
-little_stream:
+two_stream:
 	CMPQ    R9, $0x00000200
-	JE      little_stream_used
-	VMOVDQU (SI), Y8
-	VPXOR   256(DI)(R9*1), Y8, Y8
-	VMOVDQU Y8, (R8)
-	VMOVDQU 32(SI), Y9
-	VPXOR   288(DI)(R9*1), Y9, Y9
-	VMOVDQU Y9, 32(R8)
+	JE      two_stream_used
+	VMOVDQU (SI), Y11
+	VPXOR   256(DI)(R9*1), Y11, Y11
+	VMOVDQU Y11, (R8)
+	VMOVDQU 32(SI), Y12
+	VPXOR   288(DI)(R9*1), Y12, Y12
+	VMOVDQU Y12, 32(R8)
 	ADDQ    $0x40, SI
 	ADDQ    $0x40, R8
 	ADDQ    $0x40, R9
-	JMP     little_stream
+	JMP     two_stream
 
-little_stream_used:
+two_stream_used:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10
@@ -5959,6 +6429,490 @@ little_stream_used:
 	VMOVDQU        Y4, 736(DI)
 	ADDL           $0x00000002, 64(DI)
 	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	VPSRLD  $0x14, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y14, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x19, Y6, Y9
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	VPSRLD  $0x14, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFB Y15, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x93, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y14, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+four_stream:
+	CMPQ    R9, $0x00000200
+	JE      four_stream_used
+	VMOVDQU (SI), Y11
+	VPXOR   256(DI)(R9*1), Y11, Y11
+	VMOVDQU Y11, (R8)
+	VMOVDQU 32(SI), Y12
+	VPXOR   288(DI)(R9*1), Y12, Y12
+	VMOVDQU Y12, 32(R8)
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	JMP     four_stream
+
+four_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 512(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 544(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 576(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 608(DI)
+	VPERM2I128     $0x20, Y6, Y5, Y9
+	VMOVDQU        Y9, 640(DI)
+	VPERM2I128     $0x20, Y8, Y7, Y9
+	VMOVDQU        Y9, 672(DI)
+	VPERM2I128     $0x31, Y6, Y5, Y9
+	VMOVDQU        Y9, 704(DI)
+	VPERM2I128     $0x31, Y8, Y7, Y9
+	VMOVDQU        Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
 	JMP            parts
 
 not_last:
@@ -7761,8 +8715,10 @@ seal_stream_used:
 	MOVQ           AX, R9
 	SHRQ           $0x04, R9
 	LEAQ           -1(CX), AX
-	CMPQ           AX, $0x00000080
+	CMPQ           AX, $0x00000100
 	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 32(DI), Y1
 	VBROADCASTI128 48(DI), Y2
@@ -7771,9 +8727,9 @@ seal_stream_used:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, 176(DI)
 	CMPQ           R9, $0x05
-	JB             little_rounds
+	JB             two_rounds
 
-little_rounds_and_blocks:
+two_rounds_and_blocks:
 	VPADDD  Y1, Y0, Y0
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
@@ -7972,11 +8928,11 @@ little_rounds_and_blocks:
 	ADDQ    $0x50, R8
 	SUBQ    $0x05, R9
 	SUBQ    $0x02, 176(DI)
-	JZ      little_blocks
+	JZ      two_blocks
 	CMPQ    R9, $0x05
-	JAE     little_rounds_and_blocks
+	JAE     two_rounds_and_blocks
 
-little_rounds:
+two_rounds:
 	VPADDD  Y1, Y0, Y0
 	VPXORD  Y0, Y3, Y3
 	VPROLD  $0x10, Y3, Y3
@@ -8008,11 +8964,11 @@ little_rounds:
 	VPSHUFD $0x4e, Y3, Y3
 	VPSHUFD $0x93, Y2, Y2
 	DECQ    176(DI)
-	JNZ     little_rounds
+	JNZ     two_rounds
 
-little_blocks:
+two_blocks:
 	TESTQ R9, R9
-	JZ    little_generated
+	JZ    two_generated
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
@@ -8042,9 +8998,9 @@ little_blocks:
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
-	JMP   little_blocks
+	JMP   two_blocks
 
-little_generated:
+two_generated:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10
@@ -8065,6 +9021,422 @@ little_generated:
 	VMOVDQU32      Y4, 736(DI)
 	ADDL           $0x00000002, 64(DI)
 	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y7, Y6, Y6
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x08, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y5, Y5
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x08, Y8, Y8
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXORD  Y7, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y5, Y5
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 512(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 544(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 576(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 608(DI)
+	VSHUFI32X4     $0x00, Y6, Y5, Y9
+	VMOVDQU32      Y9, 640(DI)
+	VSHUFI32X4     $0x00, Y8, Y7, Y9
+	VMOVDQU32      Y9, 672(DI)
+	VSHUFI32X4     $0x03, Y6, Y5, Y9
+	VMOVDQU32      Y9, 704(DI)
+	VSHUFI32X4     $0x03, Y8, Y7, Y9
+	VMOVDQU32      Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
 	JMP            parts
 
 not_last:
@@ -9852,8 +11224,10 @@ more:
 	MOVQ           AX, R9
 	SHRQ           $0x04, R9
 	LEAQ           -1(CX), AX
-	CMPQ           AX, $0x00000080
+	CMPQ           AX, $0x00000100
 	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 32(DI), Y1
 	VBROADCASTI128 48(DI), Y2
@@ -9862,9 +11236,9 @@ more:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, 176(DI)
 	CMPQ           R9, $0x05
-	JB             little_rounds
+	JB             two_rounds
 
-little_rounds_and_blocks:
+two_rounds_and_blocks:
 	VPADDD  Y1, Y0, Y0
 	ADDQ    (SI), R10
 	ADCQ    8(SI), R11
@@ -10063,11 +11437,11 @@ little_rounds_and_blocks:
 	ADDQ    $0x50, SI
 	SUBQ    $0x05, R9
 	SUBQ    $0x02, 176(DI)
-	JZ      little_blocks
+	JZ      two_blocks
 	CMPQ    R9, $0x05
-	JAE     little_rounds_and_blocks
+	JAE     two_rounds_and_blocks
 
-little_rounds:
+two_rounds:
 	VPADDD  Y1, Y0, Y0
 	VPXORD  Y0, Y3, Y3
 	VPROLD  $0x10, Y3, Y3
@@ -10099,11 +11473,11 @@ little_rounds:
 	VPSHUFD $0x4e, Y3, Y3
 	VPSHUFD $0x93, Y2, Y2
 	DECQ    176(DI)
-	JNZ     little_rounds
+	JNZ     two_rounds
 
-little_blocks:
+two_blocks:
 	TESTQ R9, R9
-	JZ    little_generated
+	JZ    two_generated
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
@@ -10133,27 +11507,27 @@ little_blocks:
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9
-	JMP   little_blocks
+	JMP   two_blocks
 
-little_generated:
+two_generated:
 	MOVQ 168(DI), R9
 	LEAQ -512(SI)(R9*1), SI
 
-little_stream:
+two_stream:
 	CMPQ      R9, $0x00000200
-	JE        little_stream_used
-	VMOVDQU32 (SI), Y8
-	VPXORD    256(DI)(R9*1), Y8, Y8
-	VMOVDQU32 Y8, (R8)
-	VMOVDQU32 32(SI), Y9
-	VPXORD    288(DI)(R9*1), Y9, Y9
-	VMOVDQU32 Y9, 32(R8)
+	JE        two_stream_used
+	VMOVDQU32 (SI), Y11
+	VPXORD    256(DI)(R9*1), Y11, Y11
+	VMOVDQU32 Y11, (R8)
+	VMOVDQU32 32(SI), Y12
+	VPXORD    288(DI)(R9*1), Y12, Y12
+	VMOVDQU32 Y12, 32(R8)
 	ADDQ      $0x40, SI
 	ADDQ      $0x40, R8
 	ADDQ      $0x40, R9
-	JMP       little_stream
+	JMP       two_stream
 
-little_stream_used:
+two_stream_used:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10
@@ -10174,6 +11548,440 @@ little_stream_used:
 	VMOVDQU32      Y4, 736(DI)
 	ADDL           $0x00000002, 64(DI)
 	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y7, Y6, Y6
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x08, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y5, Y5
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x08, Y8, Y8
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXORD  Y7, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y5, Y5
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+four_stream:
+	CMPQ      R9, $0x00000200
+	JE        four_stream_used
+	VMOVDQU32 (SI), Y11
+	VPXORD    256(DI)(R9*1), Y11, Y11
+	VMOVDQU32 Y11, (R8)
+	VMOVDQU32 32(SI), Y12
+	VPXORD    288(DI)(R9*1), Y12, Y12
+	VMOVDQU32 Y12, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	JMP       four_stream
+
+four_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 512(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 544(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 576(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 608(DI)
+	VSHUFI32X4     $0x00, Y6, Y5, Y9
+	VMOVDQU32      Y9, 640(DI)
+	VSHUFI32X4     $0x00, Y8, Y7, Y9
+	VMOVDQU32      Y9, 672(DI)
+	VSHUFI32X4     $0x03, Y6, Y5, Y9
+	VMOVDQU32      Y9, 704(DI)
+	VSHUFI32X4     $0x03, Y8, Y7, Y9
+	VMOVDQU32      Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
 	JMP            parts
 
 not_last:

@@ -70,7 +70,7 @@ func registerOps() []registerOp {
 		if k == portable {
 			continue
 		}
-		for _, n := range []int{13, 300, 700} {
+		for _, n := range []int{13, 300, 470, 700, 1500} {
 			key, nonce, plaintext := random.bytes(KeySize), random.nonce(), random.bytes(n)
 			ops = append(ops, messageOps(k, key, nonce, plaintext)...)
 		}

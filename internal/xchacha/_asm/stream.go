@@ -30,71 +30,80 @@ func (m message) more() {
 	}
 	MOVQ(reg.RAX, todo)
 	SHRQ(U8(4), todo)
-	LEAQ(Mem{Base: n, Disp: -1}, reg.RAX) // nothing left is not little: a part ends
-	CMPQ(reg.RAX, U32(128))
+	LEAQ(Mem{Base: n, Disp: -1}, reg.RAX)
+	CMPQ(reg.RAX, U32(256))
 	JAE(LabelRef("generate"))
-	m.generateLittle()
+	CMPQ(reg.RAX, U32(128))
+	JAE(LabelRef("four_more"))
+	m.generateRows("two", 1)
+	Label("four_more")
+	m.generateRows("four", 2)
 }
 
-// generateLittle is generateStream for a message of which at most 128 bytes are
-// left: two blocks take fewer instructions than eight.
-func (m message) generateLittle() {
+// generateRows is generateStream where no more than some rows of blocks are needed
+// to end the message: they take fewer instructions than eight blocks.
+func (m message) generateRows(label string, count int) {
 	ciphertext := dst
 	if m.open {
 		ciphertext = src
 	}
 	const perPair = 5
 	byteShuffle := m.loadShuffles()
-	r, in := m.rows(0), m.vec(10)
-	m.loadRow(sigma, r.a)
-	m.loadRow(at(offSubkey), r.b)
-	m.loadRow(at(offSubkey+16), r.c)
-	m.loadPosition(0, r.d, r.tmp)
+	in, rs := m.vec(10), make([]rows, count)
+	for i := range rs {
+		r := m.rows(i)
+		rs[i] = r
+		m.loadRow(sigma, r.a)
+		m.loadRow(at(offSubkey), r.b)
+		m.loadRow(at(offSubkey+16), r.c)
+		m.loadPosition(i, r.d, r.tmp)
+	}
+	doubleRound := func() []step {
+		var all [][]step
+		for _, r := range rs {
+			all = append(all, m.doubleRound(r, byteShuffle))
+		}
+		return zip(all...)
+	}
 	MOVQ(U32(10), at(offRounds))
 	CMPQ(todo, U8(perPair))
-	JB(LabelRef("little_rounds"))
+	JB(LabelRef(label + "_rounds"))
 
-	Label("little_rounds_and_blocks")
-	rounds := append(m.doubleRound(r, byteShuffle), m.doubleRound(r, byteShuffle)...)
-	emit(interleave(rounds, m.polyBlocks(Mem{Base: ciphertext}, perPair)))
+	Label(label + "_rounds_and_blocks")
+	emit(interleave(append(doubleRound(), doubleRound()...), m.polyBlocks(Mem{Base: ciphertext}, perPair)))
 	ADDQ(U8(16*perPair), ciphertext)
 	SUBQ(U8(perPair), todo)
 	SUBQ(U8(2), at(offRounds))
-	JZ(LabelRef("little_blocks"))
+	JZ(LabelRef(label + "_blocks"))
 	CMPQ(todo, U8(perPair))
-	JAE(LabelRef("little_rounds_and_blocks"))
+	JAE(LabelRef(label + "_rounds_and_blocks"))
 
-	Label("little_rounds")
-	emit(m.doubleRound(r, byteShuffle))
+	Label(label + "_rounds")
+	emit(doubleRound())
 	DECQ(at(offRounds))
-	JNZ(LabelRef("little_rounds"))
+	JNZ(LabelRef(label + "_rounds"))
 
-	Label("little_blocks")
+	Label(label + "_blocks")
 	TESTQ(todo, todo)
-	JZ(LabelRef("little_generated"))
+	JZ(LabelRef(label + "_generated"))
 	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
 	ADDQ(U8(16), ciphertext)
 	DECQ(todo)
-	JMP(LabelRef("little_blocks"))
+	JMP(LabelRef(label + "_blocks"))
 
-	Label("little_generated")
+	Label(label + "_generated")
 	if m.open {
 		MOVQ(at(offUsed), used)
 		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
-		m.xorStream("little", m.vec(8), m.vec(9))
+		m.xorStream(label, m.vec(11), m.vec(12))
 	}
-	m.loadPosition(0, in, r.tmp)
-	m.add(in, r.d)
-	for _, row := range []struct {
-		in Mem
-		x  reg.VecPhysical
-	}{{sigma, r.a}, {at(offSubkey), r.b}, {at(offSubkey + 16), r.c}} {
-		m.loadRow(row.in, in)
-		m.add(in, row.x)
+	begin := streamSize - 4*m.width()*count
+	m.addInput(in, rs)
+	for i, r := range rs {
+		m.storeRows(r, at(offStream+begin+4*m.width()*i))
 	}
-	m.storeRows(r, at(offStream+streamSize-128))
-	ADDL(U32(2), at(offPosition))
-	MOVL(U32(streamSize-128), used.As32())
+	ADDL(U32(count*m.width()/16), at(offPosition))
+	MOVL(U32(begin), used.As32())
 	JMP(LabelRef("parts"))
 }
 
