@@ -31,6 +31,9 @@ func TestGeneralRegistersNeverHoldASecret(t *testing.T) {
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED: an emulator can't be traced instruction by instruction")
 	}
+	if testenv.Race {
+		t.Skip("SKIPPED: the assembly is the same without the race detector, and faster")
+	}
 	for i, op := range registerOps() {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
