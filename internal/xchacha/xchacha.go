@@ -137,8 +137,8 @@ func StateAt(mem []byte) *State {
 //
 // Eight rounds are enough here. The mask keeps one share from telling anything
 // unless all bits of the other are known; there is one for each pair of shares,
-// and its input and output are secret. ChaCha with eight rounds is what Go's
-// runtime and C2SP's chacha8rand draw random bytes from. No attack on eight rounds is known.
+// and its input and output are secret. Go's runtime and C2SP's chacha8rand draw
+// random bytes from ChaCha with eight rounds, and no attack on it is known.
 type Shares struct {
 	Left, Right *[KeySize]byte
 	Domain      *[16]byte
