@@ -14,13 +14,18 @@ import (
 
 func newInternal(t *testing.T) *Coffer {
 	t.Helper()
+	return newInternalWith(t, Config{RekeyInterval: -1})
+}
+
+func newInternalWith(t *testing.T, cfg Config) *Coffer {
+	t.Helper()
 	budget := 4 * os.Getpagesize()
 	testenv.Lockable(t, budget)
 	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(pool, Config{RefreshInterval: -1})
+	c, err := New(pool, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +77,7 @@ func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
 	}
 	k, left, right := key(t, c), *c.key.Left, *c.key.Right
 	for range 3 {
-		if err := c.Refresh(); err != nil {
+		if err := c.Rekey(); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(key(t, c), k) {
@@ -180,7 +185,7 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	if dirty() == 0 {
 		t.Error("the faults left nothing, so nothing is tested")
 	}
-	if err := c.Refresh(); err != nil {
+	if err := c.Rekey(); err != nil {
 		t.Error(err)
 	}
 	if n := dirty(); n > 0 {

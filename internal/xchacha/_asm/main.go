@@ -1,9 +1,9 @@
 // Command _asm generates the amd64 assembly of package xchacha.
 //
 // A kernel is written once and generated for three instruction sets; isa.go is
-// what differs between them. message.go is the way of a message through it,
-// rows.go and words.go are two forms of ChaCha20, for latency and for
-// throughput, and poly.go is Poly1305.
+// what differs between them. message.go is the way of a message through it, with
+// stream.go for what is beyond the first keystream; rows.go and words.go are two
+// forms of ChaCha20, for latency and for throughput; poly.go is Poly1305.
 package main
 
 import (

@@ -160,170 +160,6 @@ func (m message) parts() {
 	JMP(LabelRef("parts"))
 }
 
-// more uses up the stream, RAX bytes of it, and generates the next.
-func (m message) more() {
-	Label("more")
-	if m.isa == sse2 {
-		m.absorbBlocks("more")
-		m.loadSubkey()
-		LEAQ(Mem{Base: n, Disp: -1}, reg.RAX) // nothing left is not little: a part ends
-		CMPQ(reg.RAX, U32(128))
-		JB(LabelRef("little_more"))
-		m.keystream("more_blocks_8", streamSize)
-		JMP(LabelRef("parts"))
-		Label("little_more")
-		m.keystream("more_blocks_2", 128)
-		JMP(LabelRef("parts"))
-		return
-	}
-	SUBQ(reg.RAX, n)
-	MOVQ(used, at(offUsed))
-	if !m.open {
-		m.xorStream("seal", ymm[0], ymm[1])
-		SUBQ(reg.RAX, dst)
-	}
-	MOVQ(reg.RAX, todo)
-	SHRQ(U8(4), todo)
-	JMP(LabelRef("generate"))
-}
-
-// generateStream fills the whole stream. Meanwhile it adds todo blocks of
-// ciphertext to the accumulator: those just sealed, or those to be opened with
-// the old stream, which therefore is kept until then. The two kinds of work
-// wait for different things, so together they take little longer than either.
-func (m message) generateStream() {
-	ciphertext := dst
-	if m.open {
-		ciphertext = src
-	}
-	w := m.words()
-	addBlocks := func(n int) (steps []step) {
-		for i := range n {
-			steps = append(steps, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
-		}
-		return steps
-	}
-	// Poly1305 waits the longer. So of the 32 blocks of a whole stream some are left
-	// for what follows the rounds. With AVX2 the rounds have more instructions, and
-	// there are no registers for that.
-	perPair := 6
-	atEnd := m.isa == avx512
-	if atEnd {
-		perPair = 5
-	}
-	left := 32 - 5*perPair
-
-	Label("generate")
-	w.load()
-	MOVQ(U32(10), at(offRounds))
-	CMPQ(todo, U8(perPair))
-	JB(LabelRef("rounds"))
-
-	Label("rounds_and_blocks")
-	emit(interleave(append(w.doubleRound(), w.doubleRound()...), addBlocks(perPair)))
-	ADDQ(U8(16*perPair), ciphertext)
-	SUBQ(U8(perPair), todo)
-	SUBQ(U8(2), at(offRounds))
-	JZ(LabelRef("blocks"))
-	CMPQ(todo, U8(perPair))
-	JAE(LabelRef("rounds_and_blocks"))
-
-	Label("rounds")
-	emit(w.doubleRound())
-	DECQ(at(offRounds))
-	JNZ(LabelRef("rounds"))
-
-	Label("blocks")
-	if atEnd {
-		CMPQ(todo, U8(left))
-		JNE(LabelRef("one_by_one"))
-		if m.open {
-			CMPQ(at(offUsed), U8(0))
-			JNE(LabelRef("one_by_one"))
-		}
-		m.finishWithBlocks(w, left, addBlocks(left))
-		JMP(LabelRef("finished"))
-		Label("one_by_one")
-	}
-	TESTQ(todo, todo)
-	JZ(LabelRef("generated"))
-	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
-	ADDQ(U8(16), ciphertext)
-	DECQ(todo)
-	JMP(LabelRef("blocks"))
-
-	Label("generated")
-	if m.open {
-		MOVQ(at(offUsed), used)
-		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
-		m.xorStream("open", w.tmp[0], w.tmp[1])
-	}
-	emit(w.finish(at(offStream)))
-	Label("finished")
-	if m.isa == avx512 {
-		Comment("The registers above the sixteenth are used here alone.")
-		m.clear(16, 22)
-	}
-	XORL(used.As32(), used.As32())
-	CMPL(at(offPosition), U8(8))
-	JE(LabelRef("key"))
-	JMP(LabelRef("parts"))
-}
-
-// finishWithBlocks is the end of generateStream, with a whole stream before it of
-// which the given number of blocks is left to add. When opening in place, what
-// they are must not be overwritten until then: so that waits in registers.
-func (m message) finishWithBlocks(w words, left int, blocks []step) {
-	if !m.open {
-		emit(interleave(w.finish(at(offStream)), blocks))
-		ADDQ(U8(16*left), dst)
-		return
-	}
-	var xors, stores []step
-	size := m.width()
-	from := 16*left - streamSize // where the stream began, seen from src
-	for offset := 0; offset < streamSize; offset += size {
-		x := w.tmp[offset/size%2]
-		store := func() { m.store(x, Mem{Base: dst, Disp: offset}) }
-		waits := offset+size > streamSize-16*left
-		if waits {
-			x = m.vec(18 + len(stores))
-		}
-		xors = append(xors,
-			func() { m.load(Mem{Base: src, Disp: from + offset}, x) },
-			func() { m.xorMem(at(offStream+offset), x, x) })
-		if waits {
-			stores = append(stores, store)
-		} else {
-			xors = append(xors, store)
-		}
-	}
-	work := append(xors, w.finish(at(offStream))...)
-	emit(interleave(append(work, stores...), blocks))
-	ADDQ(U8(16*left), src)
-	ADDQ(U32(streamSize), dst)
-}
-
-// xorStream uses up the stream, a multiple of 64 bytes.
-func (m message) xorStream(label string, x, y reg.VecPhysical) {
-	Label(label + "_stream")
-	CMPQ(used, U32(streamSize))
-	JE(LabelRef(label + "_stream_used"))
-	for i := 0; i < 64; i += 2 * m.width() {
-		for j, r := range []reg.VecPhysical{x, y} {
-			offset := i + j*m.width()
-			m.load(Mem{Base: src, Disp: offset}, r)
-			m.xorMem(stream().Offset(offset), r, r)
-			m.store(r, Mem{Base: dst, Disp: offset})
-		}
-	}
-	ADDQ(U8(64), src)
-	ADDQ(U8(64), dst)
-	ADDQ(U8(64), used)
-	JMP(LabelRef(label + "_stream"))
-	Label(label + "_stream_used")
-}
-
 // absorb takes all that is left, for which the stream is enough.
 func (m message) absorb() {
 	Label("absorb")
@@ -334,7 +170,6 @@ func (m message) absorb() {
 	Comment("The last block is short. String instructions move it, not general registers: those are printed when a program dies.")
 	x := m.vec(0).AsX().(reg.VecPhysical)
 	y := m.vec(1).AsX().(reg.VecPhysical)
-	load, store, xor, and := m.short()
 	XORL(work.As32(), work.As32())
 	MOVQ(work, at(offBlock))
 	MOVQ(work, at(offBlock+8))
@@ -342,19 +177,19 @@ func (m message) absorb() {
 	ADDQ(U8(offBlock), state) // the block, for the time of moving
 	moveShort("gather")
 	MOVQ(reg.RAX, state)
-	load(at(offBlock), x)
-	load(stream(), y)
-	xor(y, x)
+	m.load(at(offBlock), x)
+	m.load(stream(), y)
+	m.xor(y, x)
 	LEAQ(masks.Offset(16), reg.RDX)
 	SUBQ(n, reg.RDX)
-	load(Mem{Base: reg.RDX}, y)
-	and(y, x)
+	m.load(Mem{Base: reg.RDX}, y)
+	m.and(y, x)
 	steps := m.polyBlock(addBlock(at(offBlock)))
 	if m.open {
 		steps[0]() // while the block is ciphertext
 		steps = steps[1:]
 	}
-	store(x, at(offBlock))
+	m.store(x, at(offBlock))
 	MOVQ(state, reg.RAX)
 	MOVQ(src, work)
 	LEAQ(at(offBlock), src)
@@ -381,16 +216,6 @@ func moveShort(label string) {
 	}
 }
 
-// short is instructions on 16 bytes.
-func (m message) short() (load, store, xor, and func(src, dst Op)) {
-	if m.isa == sse2 {
-		return MOVOU, MOVOU, PXOR, PAND
-	}
-	three := func(f func(...Op)) func(src, dst Op) { return func(src, dst Op) { f(src, dst, dst) } }
-	move := func(src, dst Op) { VMOVDQU(src, dst) }
-	return move, move, three(func(o ...Op) { VPXOR(o[0], o[1], o[2]) }), three(func(o ...Op) { VPAND(o[0], o[1], o[2]) })
-}
-
 // absorbBlocks takes 16 bytes at a time, until fewer are left or the stream is
 // used up.
 func (m message) absorbBlocks(label string) {
@@ -399,6 +224,9 @@ func (m message) absorbBlocks(label string) {
 	load, store := VMOVDQU, VMOVDQU
 	if m.isa == sse2 {
 		load, store = MOVOU, MOVOU
+	}
+	if m.isa != sse2 {
+		m.absorbFours(label)
 	}
 	Label(label + "_block")
 	CMPQ(n, U8(16))
@@ -421,6 +249,35 @@ func (m message) absorbBlocks(label string) {
 	SUBQ(U8(16), n)
 	JMP(LabelRef(label + "_block"))
 	Label(label + "_end")
+}
+
+// absorbFours takes 64 bytes at a time, as long as there are as many.
+func (m message) absorbFours(label string) {
+	Label(label + "_fours")
+	CMPQ(n, U8(64))
+	JB(LabelRef(label + "_block"))
+	CMPQ(used, U32(streamSize-64))
+	JA(LabelRef(label + "_block"))
+	xor := func() {
+		for i := range 2 {
+			offset := i * m.width()
+			m.load(Mem{Base: src, Disp: offset}, m.vec(i))
+			m.xorMem(stream().Offset(offset), m.vec(i), nil)
+			m.store(m.vec(i), Mem{Base: dst, Disp: offset})
+		}
+	}
+	if m.open { // the ciphertext first: dst may be src
+		emit(m.polyBlocks(Mem{Base: src}, 4))
+		xor()
+	} else {
+		xor()
+		emit(m.polyBlocks(Mem{Base: dst}, 4))
+	}
+	for _, r := range []reg.Register{src, dst, used} {
+		ADDQ(U8(64), r)
+	}
+	SUBQ(U8(64), n)
+	JMP(LabelRef(label + "_fours"))
 }
 
 // finish adds the lengths, computes the tag, and clears the State.

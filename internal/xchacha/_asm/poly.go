@@ -60,13 +60,36 @@ func (v isa) polyBlock(add step) []step {
 	if v == sse2 {
 		s = append(s, polyMultiply()...)
 	} else {
-		s = append(s, polyMultiplyBMI2()...)
+		s = append(s, polyMultiplyBMI2(nil)...)
 	}
-	// The product is h0 + 2^64 (h1 + t1 + ax) + 2^128 (h2 + t2).
-	return append(s,
+	return append(s, polySum()...)
+}
+
+// polyBlocks is polyBlock of n blocks in memory. Each but the first is added to
+// the product before it while its parts are still apart, which takes a link out of
+// the chain.
+func (v isa) polyBlocks(block Mem, n int) []step {
+	s := []step{addBlock(block)}
+	for i := 1; i <= n; i++ {
+		var next step
+		if i < n {
+			at := block.Offset(16 * i)
+			next = func() { ADDQ(at, t0); ADCQ(at.Offset(8), reg.RAX); ADCQ(U8(1), t2) }
+		}
+		s = append(s, polyFold()...)
+		s = append(s, polyMultiplyBMI2(next)...)
+		s = append(s, polySum()...)
+	}
+	return s
+}
+
+// polySum takes the product, h0 + 2^64 (h1 + t1 + ax) + 2^128 (h2 + t2), to the
+// accumulator.
+func polySum() []step {
+	return []step{
 		func() { ADDQ(t1, h1); ADCQ(t2, h2) },
 		func() { ADDQ(reg.RAX, h1); ADCQ(U8(0), h2) },
-	)
+	}
 }
 
 func polyMultiply() []step {
@@ -93,14 +116,19 @@ func polyMultiply() []step {
 }
 
 // polyMultiplyBMI2 is polyMultiply with results in any register: it spares a
-// fifth of the instructions.
-func polyMultiplyBMI2() []step {
+// fifth of the instructions. next, if any, adds to t0 + 2^64 ax + 2^128 t2.
+func polyMultiplyBMI2(next step) []step {
 	r0, r1, fold := at(offR), at(offR+8), at(offFold)
 	ax, dx := reg.RAX, reg.RDX
-	return []step{
+	s := []step{
 		func() { MOVQ(h0, dx) },
 		func() { MULXQ(r0, t0, t1) },
 		func() { MULXQ(r1, ax, t2) },
+	}
+	if next != nil {
+		s = append(s, next)
+	}
+	return append(s,
 		func() { MOVQ(h1, dx) },
 		func() { MULXQ(r0, h0, h1) },
 		func() { ADDQ(h0, ax); ADCQ(h1, t2) },
@@ -109,7 +137,7 @@ func polyMultiplyBMI2() []step {
 		func() { MOVQ(fold, h1) },
 		func() { IMULQ(h2, h1) },
 		func() { IMULQ(r0, h2) },
-	}
+	)
 }
 
 // polyFold brings the accumulator below 2^130 and a little: what stands at 2^130

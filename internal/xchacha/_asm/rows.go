@@ -132,6 +132,15 @@ func (v isa) threeRows(label string, dst Mem) {
 	}
 	MOVQ(U32(10), work)
 	v.rounds(label, map[int]Op{16: shuffles, 8: shuffles.Offset(32)}, rs...)
+	v.addInput(in, rs)
+	for i, r := range rs {
+		v.storeRows(r, dst.Offset(64*v.width()/16*i))
+	}
+	ADDL(U32(3*v.width()/16), at(offPosition))
+}
+
+// addInput adds the input to the rows. in is overwritten, as is each tmp.
+func (v isa) addInput(in reg.VecPhysical, rs []rows) {
 	for i, r := range rs {
 		v.loadPosition(i, in, r.tmp)
 		v.add(in, r.d)
@@ -149,10 +158,6 @@ func (v isa) threeRows(label string, dst Mem) {
 			v.add(in, row.reg(r))
 		}
 	}
-	for i, r := range rs {
-		v.storeRows(r, dst.Offset(64*v.width()/16*i))
-	}
-	ADDL(U32(3*v.width()/16), at(offPosition))
 }
 
 // loadPosition is row d of the input of row i. tmp is overwritten.

@@ -98,6 +98,10 @@ func (w words) finish(dst Mem) []step {
 	do := func(f func()) { s = append(s, f) }
 	tmp := w.tmp[0]
 	add := func(in Mem, x reg.VecPhysical) {
+		if w.v == avx512 {
+			do(func() { VPADDD_BCST(in, x, x) })
+			return
+		}
 		do(func() { VPBROADCASTD(in, tmp) })
 		do(func() { w.v.add(tmp, x) })
 	}
