@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -383,6 +384,18 @@ func (r *Rotating) Stats() RotatingStats {
 	defer r.mu.Unlock()
 	return r.stats
 }
+
+// Format prints the source alone, whatever the verb.
+func (r *Rotating) Format(f fmt.State, _ rune) {
+	// A printer that can't write has nowhere to report it either.
+	_, _ = f.Write([]byte(r.String()))
+}
+
+// String returns the source.
+func (r *Rotating) String() string { return r.ref.text() }
+
+// LogValue logs the source.
+func (r *Rotating) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Close stops following the source, waits until that has ended, and destroys the
 // secret when its last use ends. Later calls of Use return [ErrClosed]. Closing

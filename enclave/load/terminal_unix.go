@@ -145,8 +145,18 @@ func (t *line) handle(s os.Signal) error {
 
 func interrupted(s os.Signal) error { return fmt.Errorf("%w by a signal: %v", ErrInterrupted, s) }
 
-// stop stops the process, as SIGTSTP would have done, until somebody has it go on.
-func stop() error { return unix.Kill(os.Getpid(), unix.SIGSTOP) }
+// stop stops the process, as SIGTSTP would have done, and returns when it goes on.
+func stop() error {
+	// The signal may reach another thread first, while this one runs on.
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, unix.SIGCONT)
+	defer signal.Stop(goesOn)
+	if err := unix.Kill(os.Getpid(), unix.SIGSTOP); err != nil {
+		return err
+	}
+	<-goesOn
+	return nil
+}
 
 // readable waits for input, for as long as a context or a signal may go unseen.
 func readable(fd int) (bool, error) {
