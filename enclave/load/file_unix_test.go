@@ -141,17 +141,11 @@ func TestAFIFOThatNeverEndsIsBoundedByContextAndSize(t *testing.T) {
 }
 
 func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
-	t.Parallel()
+	// No parallel test may start a process, which has copies for a moment.
 	l := newLoader(t)
 	open := func(text string) (int, *os.File) {
 		var p [2]int
-		// No child of another test may get them.
-		syscall.ForkLock.RLock()
-		err := syscall.Pipe(p[:])
-		syscall.CloseOnExec(p[0])
-		syscall.CloseOnExec(p[1])
-		syscall.ForkLock.RUnlock()
-		if err != nil {
+		if err := syscall.Pipe(p[:]); err != nil {
 			t.Fatal(err)
 		}
 		w := os.NewFile(uintptr(p[1]), "pipe")
@@ -195,7 +189,7 @@ func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
 }
 
 func TestFDLeavesWhatIsNoSourceAlone(t *testing.T) {
-	t.Parallel()
+	// No parallel test may get the descriptors' numbers.
 	l := newLoader(t)
 	for _, n := range []int{-1, 1 << 20} {
 		e, err := l.FD(t.Context(), n)
