@@ -62,12 +62,17 @@ type terminal struct {
 	shown  []byte
 }
 
+// lockable skips the test where a child could lock nothing, whose limit is its own.
+func lockable(t *testing.T) {
+	t.Helper()
+	testenv.Lockable(t, os.Getpagesize())
+}
+
 func openTerminal(t *testing.T) *terminal {
 	t.Helper()
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED: an emulator passes signals on as it likes")
 	}
-	testenv.Lockable(t, testenv.SmallLimit())
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("SKIPPED: %v", err)
@@ -167,6 +172,7 @@ func (s *terminal) ends(want string) {
 
 func TestTerminalReadsALineWithoutEcho(t *testing.T) {
 	t.Parallel()
+	lockable(t)
 	s := openTerminal(t)
 	s.prompted()
 	s.typed("wrong\x15" + content + "x\x7f\n") // the system's keys edit the line
@@ -180,6 +186,7 @@ func TestTerminalReadsALineWithoutEcho(t *testing.T) {
 
 func TestTerminalThatEndsIsEmpty(t *testing.T) {
 	t.Parallel()
+	lockable(t)
 	for _, keys := range []string{"\n", "\x04"} {
 		s := openTerminal(t)
 		s.prompted()
@@ -190,6 +197,7 @@ func TestTerminalThatEndsIsEmpty(t *testing.T) {
 
 func TestTerminalIsRestoredWhateverEndsIt(t *testing.T) {
 	t.Parallel()
+	lockable(t)
 	for name, end := range map[string]func(s *terminal){
 		"interrupted": func(s *terminal) { s.typed("half\x03") },
 		"canceled":    func(s *terminal) { s.stdin.Close() },
@@ -212,6 +220,7 @@ func TestTerminalIsRestoredWhateverEndsIt(t *testing.T) {
 
 func TestTerminalAsksAgainWhenAStoppedProgramGoesOn(t *testing.T) {
 	t.Parallel()
+	lockable(t)
 	s := openTerminal(t)
 	s.prompted()
 	s.typed("half\x1a")
@@ -237,9 +246,14 @@ func TestTerminalAsksAgainWhenAStoppedProgramGoesOn(t *testing.T) {
 
 func TestWithoutATerminalThereIsAnError(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, testenv.SmallLimit())
+	lockable(t)
 	cmd := testenv.Reexec()
 	cmd.Env = append(os.Environ(), childEnv+"=terminal")
+	stdin, err := cmd.StdinPipe() // stays open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := cmd.Output()
 	if err != nil || string(out) != "no terminal" {
