@@ -22,8 +22,8 @@ var (
 	// device, a socket.
 	ErrNotFile = errors.New("not a file")
 
-	// ErrNotSet reports an environment variable that is not set.
-	ErrNotSet = errors.New("not set in the environment")
+	// ErrNotSet reports an environment variable, or a reference, that is not set.
+	ErrNotSet = errors.New("not set")
 
 	// ErrNotTerminal reports that the process has no terminal to ask on.
 	ErrNotTerminal = errors.New("no terminal")

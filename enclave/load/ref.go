@@ -32,7 +32,7 @@ import (
 // Ref implements [encoding.TextUnmarshaler], so encoding/json, YAML, TOML, flag
 // (TextVar) and environment libraries decode it. Text that is none of the above
 // is [ErrInvalidRef], which does not repeat the text: it may be a secret that
-// somebody put there. The zero Ref is unset, and Resolve says so.
+// somebody put there. The zero Ref, and an empty text, are unset: Resolve says so.
 //
 // A literal is sealed in the default session as it is decoded, so Ref itself keeps
 // no plaintext. Its decoder may: encoding/json passes the bytes of its input on, so
@@ -73,6 +73,10 @@ func ParseRef(text string) (Ref, error) {
 // UnmarshalText parses the text of a reference. It does not look at what the
 // reference points to, and does not keep text.
 func (r *Ref) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*r = Ref{}
+		return nil
+	}
 	head, rest, _ := bytes.Cut(text, []byte(":"))
 	// Until its kind is known the text may be a secret, and becomes no string.
 	var parsed Ref

@@ -52,7 +52,7 @@ func TestRefPrintsAsItIsWritten(t *testing.T) {
 func TestTextThatIsNoReferenceIsRefusedAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"", content, ":" + content, "correct:" + content, "literal " + content, "FILE:" + content, " file:/x",
+		content, ":" + content, "correct:" + content, "literal " + content, "FILE:" + content, " file:/x",
 		"file:", "file:#a", "file:/x#", "file:/x\n", "file:/x\x00", "file:\xff", "file:/x#a\xff", "file:/x\ufffd",
 		"env:", "env:A=" + content, "env:A\n", "credential:", "credential:../x", "credential:a/b", `credential:a\b`, "credential:..",
 		"fd:", "fd:-1", "fd:1", "fd:2", "fd:x", "fd:99999999999", "fd:3 ", "cmd:", "cmd: ", "cmd:[", "cmd:[]", `cmd:[""]`, `cmd:[1]`, "cmd:a\nb",
@@ -86,7 +86,10 @@ func TestTextThatIsNoReferenceIsRefusedAndNotRepeated(t *testing.T) {
 
 func TestAnUnsetRefIsAnErrorToResolve(t *testing.T) {
 	t.Parallel()
-	var r load.Ref
+	r := parse(t, "env:A")
+	if err := r.UnmarshalText(nil); err != nil {
+		t.Error(err)
+	}
 	e, err := r.Resolve(t.Context())
 	refused(t, e, err, load.ErrNotSet, "reference")
 	if text, err := r.MarshalText(); len(text) > 0 || err != nil || !r.IsZero() {
