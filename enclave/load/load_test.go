@@ -195,6 +195,17 @@ func TestAReaderThatMisbehavesIsAnError(t *testing.T) {
 	})
 }
 
+// telling tells of each read of a file before it begins.
+type telling struct {
+	*os.File
+	reads chan struct{}
+}
+
+func (r telling) Read(b []byte) (int, error) {
+	r.reads <- struct{}{}
+	return r.File.Read(b)
+}
+
 func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
@@ -213,10 +224,13 @@ func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error)
+	blocks := make(chan struct{}, 2)
 	go func() {
-		_, err := l.Reader(ctx, r)
+		_, err := l.Reader(ctx, telling{r, blocks})
 		done <- err
 	}()
+	<-blocks // it reads what was written
+	<-blocks // it waits for more
 	cancel(why)
 	err = <-done
 	refused(t, nil, err, why, "reader")

@@ -176,6 +176,11 @@ func TestALiteralIsSealedAndRedacted(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &config); err != nil {
 		t.Fatal(err)
 	}
+	// The decoder's bytes are its own.
+	input := []byte("literal:" + content)
+	if err := new(load.Ref).UnmarshalText(input); err != nil || string(input) != "literal:"+content {
+		t.Errorf("UnmarshalText made %q of its input, %v", input, err)
+	}
 	l := newLoader(t)
 	for _, r := range []load.Ref{config.Password, *config.Other} {
 		for range 2 {

@@ -104,6 +104,8 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		becomes(t, r, told, "user 0")
+		swap(t, dir, "1")
+		becomes(t, r, told, "user 1")
 	})
 	t.Run("made readable", func(t *testing.T) {
 		t.Parallel()
