@@ -3,6 +3,7 @@ package load_test
 import (
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestEnvTakesAVariableOnce(t *testing.T) {
 	if _, ok := os.LookupEnv(name); ok {
 		t.Error("the variable is still set")
 	}
-	if strings.Trim(earlier, "\x00") != "" {
+	if runtime.GOOS != "windows" && strings.Trim(earlier, "\x00") != "" {
 		t.Error("the runtime's copy is not wiped")
 	}
 	e, err = l.Env(t.Context(), name)

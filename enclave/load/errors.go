@@ -35,8 +35,8 @@ var (
 	// [Loader.Commands].
 	ErrNotAllowed = errors.New("the program does not allow this command")
 
-	// ErrInvalidRef reports text that is no reference.
-	ErrInvalidRef = errors.New("not a reference: want file:PATH, env:NAME, credential:NAME, fd:NUMBER, cmd:PROGRAM ARGUMENTS or literal:VALUE")
+	// ErrInvalidRef reports text that is not a reference.
+	ErrInvalidRef = errors.New("invalid")
 
 	// ErrSyntax reports JSON or PEM that does not parse.
 	ErrSyntax = errors.New("malformed")
@@ -52,8 +52,9 @@ var (
 	ErrClosed = errors.New("load: the rotating secret is closed")
 )
 
-// An Error is what every function of this package returns: which source failed,
-// and why. It never holds the secret or a part of it.
+// An Error says which source failed, and why. All errors of this package are of
+// this type, but for those of a [Rotating] in use. It never holds the secret or a
+// part of it.
 type Error struct {
 	Source string // as a Ref prints: "file:/run/secrets/db"
 	Err    error

@@ -14,7 +14,7 @@ import (
 func TestAWorldReadableFileOnAReadOnlyTmpfsIsAccepted(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := filepath.Join(t.TempDir(), "mount")
+	dir := filepath.Join(tempDir(t), "mount")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !aix && !solaris
 
 package load_test
 
@@ -20,7 +20,7 @@ import (
 func TestAFileThatEveryUserMayReadIsRefusedUnlessAllowed(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := t.TempDir()
+	dir := tempDir(t)
 	path := write(t, dir, "secret", content)
 	for mode, open := range map[fs.FileMode]bool{
 		0o400: false, 0o600: false, 0o640: false, 0o660: false, 0o601: false,
@@ -56,7 +56,7 @@ func TestAFileThatMayNotBeReadIsRefused(t *testing.T) {
 		t.Skip("SKIPPED: root may read everything")
 	}
 	l := newLoader(t)
-	path := write(t, t.TempDir(), "secret", content)
+	path := write(t, tempDir(t), "secret", content)
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestADeviceAndASocketAreRefused(t *testing.T) {
 
 func newFIFO(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "fifo")
+	path := filepath.Join(tempDir(t), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
@@ -175,7 +175,7 @@ func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
 		t.Errorf("writing to a pipe whose reader was taken: %v", err)
 	}
 
-	f, err := os.Open(write(t, t.TempDir(), "secret", content))
+	f, err := os.Open(write(t, tempDir(t), "secret", content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestFDLeavesWhatIsNoSourceAlone(t *testing.T) {
 		e, err := l.FD(t.Context(), n)
 		refused(t, e, err, syscall.EBADF, "fd:")
 	}
-	for _, path := range []string{"/dev/null", t.TempDir()} {
+	for _, path := range []string{"/dev/null", tempDir(t)} {
 		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +96,51 @@ func silent(t testing.TB, err error) {
 	}
 }
 
+// tempDir is t.TempDir, which wine can't remove again.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	if runtime.GOOS != "windows" {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("", "load")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		var paths []string
+		_ = filepath.WalkDir(dir, func(path string, _ os.DirEntry, _ error) error {
+			paths = append(paths, path)
+			return nil
+		})
+		for _, path := range slices.Backward(paths) {
+			_ = os.Remove(path)
+		}
+	})
+	return dir
+}
+
+// needLinks skips the test where symbolic links can't be made, or don't work.
+func needLinks(t testing.TB) {
+	t.Helper()
+	dir := tempDir(t)
+	write(t, dir, "file", "x")
+	err := os.Symlink("file", filepath.Join(dir, "link"))
+	if err == nil {
+		_, err = os.ReadFile(filepath.Join(dir, "link"))
+	}
+	if err != nil {
+		t.Skipf("SKIPPED: symbolic links: %v", err)
+	}
+}
+
+// need skips the test where there is no such program.
+func need(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+}
+
 // write makes a file that its owner alone may read, and returns its path.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
@@ -135,7 +182,7 @@ func TestEverySizeUpToTheBoundIsRead(t *testing.T) {
 	t.Parallel()
 	l := load.Loader{Session: newSession(t, 64*os.Getpagesize())}
 	page := os.Getpagesize()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for _, size := range []int{1, page - 17, page - 16, page - 15, page, page + 1, 3 * page, 6 * page} {
 		secret := make([]byte, size)
 		for i := range secret {
@@ -236,14 +283,14 @@ func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 	refused(t, nil, err, why, "reader")
 
 	// What has ended before is not begun.
-	e, err := l.File(ctx, write(t, t.TempDir(), "secret", content))
+	e, err := l.File(ctx, write(t, tempDir(t), "secret", content))
 	refused(t, e, err, why, "file:")
 }
 
 func TestAFullBudgetIsWaitedForAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, t.TempDir(), "secret", content)
+	path := write(t, tempDir(t), "secret", content)
 	var held []interface{ Destroy() error }
 	for {
 		b, err := l.Session.NewBuffer(16)

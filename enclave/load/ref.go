@@ -73,6 +73,13 @@ func ParseRef(text string) (Ref, error) {
 // UnmarshalText parses the text of a reference. It does not look at what the
 // reference points to, and does not keep text.
 func (r *Ref) UnmarshalText(text []byte) error {
+	if err := r.parse(text); err != nil {
+		return failed("reference", err)
+	}
+	return nil
+}
+
+func (r *Ref) parse(text []byte) error {
 	if len(text) == 0 {
 		*r = Ref{}
 		return nil
@@ -97,7 +104,7 @@ func (r *Ref) UnmarshalText(text []byte) error {
 	case kindCommand:
 		parsed.arg = string(rest)
 	default:
-		return ErrInvalidRef
+		return fmt.Errorf("%w: want file:PATH, env:NAME, credential:NAME, fd:NUMBER, cmd:PROGRAM ARGUMENTS or literal:VALUE", ErrInvalidRef)
 	}
 	if err := parsed.check(); err != nil {
 		return err

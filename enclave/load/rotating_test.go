@@ -42,7 +42,11 @@ func inBubble(t *testing.T, f func(t *testing.T, l load.Loader)) {
 func replace(t testing.TB, path, text string) {
 	t.Helper()
 	next := write(t, filepath.Dir(path), ".next", text)
-	if err := os.Rename(next, path); err != nil {
+	err := os.Rename(next, path)
+	for runtime.GOOS == "windows" && errors.Is(err, fs.ErrPermission) {
+		err = os.Rename(next, path) // somebody reads the old one
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -99,7 +103,7 @@ func (r *record) all() []load.RotatingStats {
 
 func TestRotatingFollowsItsFileAtEachInterval(t *testing.T) {
 	t.Parallel()
-	path := write(t, t.TempDir(), "secret", "first\n")
+	path := write(t, tempDir(t), "secret", "first\n")
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		var told record
 		start := time.Now()
@@ -132,7 +136,7 @@ func TestRotatingFollowsItsFileAtEachInterval(t *testing.T) {
 
 func TestAVersionThatIsNotWholeKeepsTheOldOne(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		path := write(t, dir, "secret", content)
 		notWhole := errors.New("not whole")
@@ -189,7 +193,7 @@ func TestAVersionThatIsNotWholeKeepsTheOldOne(t *testing.T) {
 
 func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 	t.Parallel()
-	path := write(t, t.TempDir(), "secret", "old")
+	path := write(t, tempDir(t), "secret", "old")
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true})
 		time.Sleep(load.DefaultInterval - time.Millisecond)
@@ -205,6 +209,10 @@ func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 		has(t, r, content[:20])
 		if s := r.Stats(); s.Version != 2 || s.Failures != 0 {
 			t.Errorf("%+v", s)
+		}
+		if runtime.GOOS == "windows" {
+			closed(t, r)
+			return // a file can't be replaced while it is read
 		}
 		// One that never does is an error.
 		i := 0
@@ -230,7 +238,7 @@ func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 func TestAnOldVersionLivesUntilItsLastUseEnds(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, t.TempDir(), "secret", "first")
+	path := write(t, tempDir(t), "secret", "first")
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true, Settle: -1})
 	err := r.Use(func(secret []byte) error {
 		replace(t, path, "second")
@@ -251,7 +259,7 @@ func TestAnOldVersionLivesUntilItsLastUseEnds(t *testing.T) {
 
 func TestAPurgedSecretComesBackOnlyIfAskedFor(t *testing.T) {
 	t.Parallel()
-	path := write(t, t.TempDir(), "secret", content)
+	path := write(t, tempDir(t), "secret", content)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true})
 		if err := l.Session.Purge(); err != nil {
@@ -272,7 +280,7 @@ func TestAPurgedSecretComesBackOnlyIfAskedFor(t *testing.T) {
 
 func TestTheEndOfTheContextEndsTheFollowingAndKeepsTheSecret(t *testing.T) {
 	t.Parallel()
-	path := write(t, t.TempDir(), "secret", content)
+	path := write(t, tempDir(t), "secret", content)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, err := load.NewRotating(ctx, parse(t, "file:"+path), load.RotatingConfig{Loader: l, PollOnly: true})
@@ -306,7 +314,8 @@ func TestOnlyWhatChangesCanRotate(t *testing.T) {
 
 func TestRotatingFollowsACommandAndAField(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	need(t, "cat")
+	dir := tempDir(t)
 	l := newLoader(t)
 	l.Commands = []string{"cat"}
 	path := write(t, dir, "plain", "first")
@@ -335,9 +344,12 @@ func TestRotatingFollowsACommandAndAField(t *testing.T) {
 // Each version is one byte, many times: a mixture would show.
 func TestEachUseSeesAWholeVersionWhileItRotates(t *testing.T) {
 	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: a file can't be replaced while it is read")
+	}
 	l := load.Loader{Session: newSession(t, 12*os.Getpagesize())}
 	version := func(i int) string { return strings.Repeat(string(rune('a'+i%26)), 100+i%7) }
-	path := write(t, t.TempDir(), "secret", version(0))
+	path := write(t, tempDir(t), "secret", version(0))
 	var reloads atomic.Uint64
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, Settle: -1, Interval: time.Millisecond,
 		OnReload: func(s load.RotatingStats) {
@@ -389,7 +401,7 @@ func TestEachUseSeesAWholeVersionWhileItRotates(t *testing.T) {
 func TestConcurrentReloadsAgree(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, t.TempDir(), "secret", "0")
+	path := write(t, tempDir(t), "secret", "0")
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true, Settle: -1})
 	replace(t, path, "1")
 	var all sync.WaitGroup
