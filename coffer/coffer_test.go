@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -243,6 +244,66 @@ func TestClosedCofferRefusesEverything(t *testing.T) {
 	}
 	if n := pool.Stats().LockedBytes; n != 0 {
 		t.Errorf("%d bytes locked", n)
+	}
+}
+
+func TestZeroCofferIsClosed(t *testing.T) {
+	t.Parallel()
+	var c coffer.Coffer
+	_, openErr := open(&c, make([]byte, coffer.Overhead+1))
+	for name, err := range map[string]error{
+		"Seal": c.Seal(make([]byte, coffer.Overhead), nil), "Open": openErr, "Rekey": c.Rekey(), "Reset": c.Reset(),
+	} {
+		if !errors.Is(err, coffer.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := c.Stats(); s != (coffer.Stats{}) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSealAndOpenWorkInPlace(t *testing.T) {
+	t.Parallel()
+	c, _ := newCoffer(t, coffer.Config{})
+	for _, size := range []int{0, 1, 16, 100, 5000} {
+		secret := bytes.Repeat([]byte{0xA5}, size)
+		mem := make([]byte, size+coffer.Overhead)
+		copy(mem[8:], secret)
+		if err := c.Seal(mem, mem[8:8+size]); err != nil {
+			t.Errorf("sealing %d bytes: %v", size, err)
+		}
+		if got, err := open(c, mem); err != nil || !bytes.Equal(got, secret) {
+			t.Errorf("%d bytes sealed in place: %v", size, err)
+		}
+		if err := c.Open(mem[8:8+size], mem); err != nil || !bytes.Equal(mem[8:8+size], secret) {
+			t.Errorf("opening %d bytes: %v", size, err)
+		}
+	}
+}
+
+func TestOtherOverlapsAreErrorsAndWriteNothing(t *testing.T) {
+	t.Parallel()
+	c, _ := newCoffer(t, coffer.Config{})
+	const size = 100
+	for at := range size + coffer.Overhead + 20 {
+		mem := make([]byte, 3*size)
+		before := bytes.Clone(mem)
+		long, short := mem[10:][:size+coffer.Overhead], mem[at:][:size]
+		if at == 10+8 || at >= 10+size+coffer.Overhead {
+			continue
+		}
+		for what, err := range map[string]error{"Seal": c.Seal(long, short), "Open": c.Open(short, long)} {
+			if err == nil || errors.Is(err, coffer.ErrDecrypt) || !strings.Contains(err.Error(), "overlap") {
+				t.Errorf("%s, the plaintext at %d: %v", what, at-10, err)
+			}
+		}
+		if !bytes.Equal(mem, before) {
+			t.Errorf("the plaintext at %d: something was written", at-10)
+		}
 	}
 }
 

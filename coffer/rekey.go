@@ -1,9 +1,10 @@
 package coffer
 
 import (
-	"crypto/rand"
 	"errors"
 
+	"github.com/memkeep/memkeep/internal/random"
+	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -25,25 +26,24 @@ func (c *Coffer) unlockAll() {
 // draw makes a new key by drawing both shares: nothing ever assembles it for
 // that. The caller holds all locks, or is alone.
 func (c *Coffer) draw() {
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(c.key.Left[:])
-	_, _ = rand.Read(c.key.Right[:])
-	_, _ = rand.Read(c.prefix[:])
+	random.Bytes(c.key.Left[:])
+	random.Bytes(c.key.Right[:])
+	random.Bytes(c.prefix[:])
 }
 
 // Rekey re-randomises the shares. The key they stand for stays the same, and is
 // not assembled: left takes the new right's hash before it gives up the old
 // one's.
-func (c *Coffer) Rekey() error { return c.exclusively(c.rekey) }
+func (c *Coffer) Rekey() error { return c.exclusively(c.rekey, sigframe.Sweep) }
 
 // rekey is Rekey for a caller that holds all locks.
 func (c *Coffer) rekey() error {
-	if c.closed {
+	if c.closed || len(c.lanes) == 0 {
 		return ErrClosed
 	}
 	old, fresh := c.key.Right, c.spare
 	state := c.lanes[0].state
-	_, _ = rand.Read(fresh[:])
+	random.Bytes(fresh[:])
 	state.HChaCha20(&state.Key, fresh, &domain)
 	xchacha.XOR(c.key.Left, &state.Key)
 	state.HChaCha20(&state.Key, old, &domain)
@@ -59,12 +59,12 @@ func (c *Coffer) rekey() error {
 // opens again: it is [ErrDecrypt]. Operations that are at work finish first.
 func (c *Coffer) Reset() error {
 	return c.exclusively(func() error {
-		if c.closed {
+		if c.closed || len(c.lanes) == 0 {
 			return ErrClosed
 		}
 		c.draw()
 		return nil
-	})
+	}, sigframe.Sweep)
 }
 
 // Close wipes the key, stops the timer and frees the coffer's memory. Closing
@@ -88,7 +88,7 @@ func (c *Coffer) Close() error {
 			l.state, l.nonce = nil, nil
 		}
 		return nil
-	})
+	}, sigframe.Sweep)
 }
 
 // free gives the coffer's memory back.
@@ -109,7 +109,7 @@ func (c *Coffer) tick() {
 		return
 	}
 	// The timer is gone before the coffer is closed.
-	_ = c.Rekey()
+	_ = c.exclusively(c.rekey, sigframe.SweepDue)
 	c.timer.Reset(c.interval)
 }
 

@@ -20,7 +20,7 @@ func TestPurgeAtAnyMomentLeavesEveryCallItsOwnSecretOrAnError(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, s *enclave.Session) {
 		acceptable := func(err error) bool {
-			return err == nil || errors.Is(err, enclave.ErrDecrypt) || errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted)
+			return err == nil || errors.Is(err, enclave.ErrPurged) || errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted)
 		}
 		var wg sync.WaitGroup
 		var good atomic.Int32
@@ -225,7 +225,7 @@ func TestSessionsAreIndependent(t *testing.T) {
 	if err := first.Purge(); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Use(holds([]byte(b))); !errors.Is(err, enclave.ErrDecrypt) {
+	if err := e.Use(holds([]byte(b))); !errors.Is(err, enclave.ErrPurged) {
 		t.Error(err)
 	}
 }

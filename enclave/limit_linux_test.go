@@ -68,7 +68,7 @@ func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
 	if err := enclave.Purge(); err != nil {
 		t.Error(err)
 	}
-	if err := e.Use(holds(secretOf(32))); !errors.Is(err, enclave.ErrDecrypt) {
+	if err := e.Use(holds(secretOf(32))); !errors.Is(err, enclave.ErrPurged) {
 		t.Errorf("after the purge: %v", err)
 	}
 }
@@ -103,8 +103,8 @@ func refusesEverything(t *testing.T, limit int) {
 			t.Errorf("%s: figures: %+v", name, refused)
 		}
 		for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock"} {
-			if !strings.Contains(err.Error(), remedy) {
-				t.Errorf("%s: %q does not name %s", name, err, remedy)
+			if !strings.Contains(refused.Remedy(), remedy) {
+				t.Errorf("%s: %q does not name %s", name, refused.Remedy(), remedy)
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func TestStreamAfterPurgeAndReset(t *testing.T) {
 	}
 	for _, size := range []int{5, 20} {
 		buf := noise(size)
-		if n, err := s.Read(buf); n != 0 || !errors.Is(err, enclave.ErrDecrypt) {
+		if n, err := s.Read(buf); n != 0 || !errors.Is(err, enclave.ErrPurged) {
 			t.Error(n, err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestOpenIntoDecryptsInPlaceOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(dst, "xxxxxxxxxx")
-	if n, err := e.OpenInto(dst); n != 0 || !errors.Is(err, enclave.ErrDecrypt) || bytes.Contains(dst, []byte("secret")) {
+	if n, err := e.OpenInto(dst); n != 0 || !errors.Is(err, enclave.ErrPurged) || bytes.Contains(dst, []byte("secret")) {
 		t.Error(n, err)
 	}
 	e.Destroy()

@@ -50,6 +50,7 @@ func closePool(t testing.TB, p *locked.Pool) {
 	if s.LockedBytes != 0 || s.OpenBuffers != 0 || s.Waiters != 0 {
 		t.Errorf("after Close: %+v", s)
 	}
+	p.CheckInvariants(t)
 	if s.LockedBytesPeak > s.Budget {
 		t.Errorf("%d bytes were locked, the budget is %d", s.LockedBytesPeak, s.Budget)
 	}
@@ -113,8 +114,8 @@ func TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t *testing.T) 
 		t.Errorf("figures: %+v", limit)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
-		if !strings.Contains(err.Error(), remedy) {
-			t.Errorf("%q does not name %s", err, remedy)
+		if !strings.Contains(limit.Remedy(), remedy) {
+			t.Errorf("%q does not name %s", limit.Remedy(), remedy)
 		}
 	}
 }

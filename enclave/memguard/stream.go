@@ -78,7 +78,14 @@ func (s *Stream) readPart(first *list.Element, buf []byte) (int, error) {
 		return 0, err
 	}
 	defer b.Destroy()
+	// A purge waits for the lock.
+	b.Lock()
+	defer b.Unlock()
 	data := b.Data()
+	if data == nil {
+		s.drop(first, core.ErrDecryptionFailed)
+		return 0, core.ErrDecryptionFailed
+	}
 	rest, err := core.NewEnclave(data[len(buf):])
 	if err != nil {
 		return 0, err

@@ -25,6 +25,11 @@ func (single) Name() string { return Memcall }
 func (single) Charge(size int, _ bool) int { return size }
 
 func (s single) Map(size int, _ bool) (*Run, error) {
+	r, err := s.mapPages(size)
+	return r, refusal("mapping", size, err)
+}
+
+func (s single) mapPages(size int) (*Run, error) {
 	guard := Size()
 	whole, err := s.alloc(guard + size + guard)
 	if err != nil {
@@ -55,7 +60,7 @@ func (s single) prepare(r *Run, guard int) error {
 
 func (s single) Protect(r *Run, a Access) error {
 	if err := s.protect(r.View, a); err != nil {
-		return err
+		return refusal("making "+a.String(), len(r.View), err)
 	}
 	if !relockAfterNone {
 		return nil
@@ -87,19 +92,25 @@ func (s single) Unmap(r *Run) error {
 	}
 	// memcall makes the pages writable, wipes them once more and releases
 	// them, which also unlocks them.
-	return memcall.Free(r.whole)
+	err := memcall.Free(r.whole)
+	if err != nil && release(r.whole) == nil {
+		// What can't be made writable, and so can't be wiped, is better gone.
+		return nil
+	}
+	return err
 }
 
 func (s single) alloc(size int) ([]byte, error) {
 	if err := s.hook.before("alloc"); err != nil {
-		return nil, fmt.Errorf("alloc: %w", err)
+		return nil, &callError{"alloc", err}
 	}
-	return memcall.Alloc(size)
+	b, err := memcall.Alloc(size)
+	return b, withErrno("alloc", err)
 }
 
 func (s single) protect(b []byte, a Access) error {
 	if err := s.hook.before("protect"); err != nil {
-		return fmt.Errorf("protect: %w", err)
+		return &callError{"protect", err}
 	}
 	flag := memcall.NoAccess()
 	switch a {
@@ -108,5 +119,5 @@ func (s single) protect(b []byte, a Access) error {
 	case ReadWrite:
 		flag = memcall.ReadWrite()
 	}
-	return memcall.Protect(b, flag)
+	return withErrno("protect", memcall.Protect(b, flag))
 }

@@ -36,3 +36,7 @@ func realSystem() system {
 		include:       includeInReports,
 	}
 }
+
+// release: VirtualFree, "the function does not fail if you attempt to decommit an
+// uncommitted page", and takes pages of any protection.
+func release(whole []byte) error { return windows.VirtualFree(address(whole), 0, windows.MEM_RELEASE) }

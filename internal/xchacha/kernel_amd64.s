@@ -83,6 +83,12 @@ DATA counters<>+24(SB)/4, $0x00000006
 DATA counters<>+28(SB)/4, $0x00000007
 GLOBL counters<>(SB), RODATA|NOPTR, $32
 
+DATA masks<>+0(SB)/8, $0xffffffffffffffff
+DATA masks<>+8(SB)/8, $0xffffffffffffffff
+DATA masks<>+16(SB)/8, $0x0000000000000000
+DATA masks<>+24(SB)/8, $0x0000000000000000
+GLOBL masks<>(SB), RODATA|NOPTR, $32
+
 DATA lanes<>+0(SB)/8, $0x0000000000000000
 DATA lanes<>+8(SB)/8, $0x0000000000000000
 DATA lanes<>+16(SB)/8, $0x0000000000000001
@@ -1279,58 +1285,68 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ  AX, DI
+	MOVOU 144(DI), X0
+	MOVOU 256(DI)(R9*1), X1
+	PXOR  X1, X0
+	LEAQ  masks<>+16(SB), DX
+	SUBQ  CX, DX
+	MOVOU (DX), X1
+	PAND  X1, X0
+	MOVOU X0, 144(DI)
+	MOVQ  DI, AX
+	MOVQ  SI, BX
+	LEAQ  144(DI), SI
+	MOVQ  R8, DI
+	TESTQ $0x00000008, CX
+	JZ    scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
@@ -2598,61 +2614,71 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ  AX, DI
+	MOVOU 144(DI), X0
+	MOVOU 256(DI)(R9*1), X1
+	PXOR  X1, X0
+	LEAQ  masks<>+16(SB), DX
+	SUBQ  CX, DX
+	MOVOU (DX), X1
+	PAND  X1, X0
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
+	MOVOU X0, 144(DI)
+	MOVQ  DI, AX
+	MOVQ  SI, BX
+	LEAQ  144(DI), SI
+	MOVQ  R8, DI
+	TESTQ $0x00000008, CX
+	JZ    scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -3419,58 +3445,68 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
@@ -4689,61 +4725,71 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
-	ADDQ  144(DI), R10
-	ADCQ  152(DI), R11
-	ADCQ  $0x01, R12
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	ADDQ    144(DI), R10
+	ADCQ    152(DI), R11
+	ADCQ    $0x01, R12
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -6026,58 +6072,68 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
@@ -7160,61 +7216,71 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
-	ADDQ  144(DI), R10
-	ADCQ  152(DI), R11
-	ADCQ  $0x01, R12
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	ADDQ    144(DI), R10
+	ADCQ    152(DI), R11
+	ADCQ    $0x01, R12
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX

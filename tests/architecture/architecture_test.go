@@ -36,6 +36,7 @@ var outside = map[string][]string{
 	"internal/page":     {"golang.org/x/sys/unix", "golang.org/x/sys/windows", "github.com/awnumar/memcall"},
 	"internal/platform": {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 	"internal/harden":   {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
+	"internal/random":   {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 	"internal/xchacha":  {"golang.org/x/crypto/", "golang.org/x/sys/cpu"},
 	// What package os does not know: terminals, inotify, what a mount is.
 	"enclave/load": {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},

@@ -22,17 +22,23 @@ import (
 // limitOf returns the limit error that v carries, or fails.
 func limitOf(t *testing.T, v any) *locked.LimitError {
 	t.Helper()
-	err, _ := v.(error)
-	var limit *locked.LimitError
-	if !errors.As(err, &limit) {
+	limit, ok := asLimit(v)
+	if !ok {
 		t.Fatalf("got %v, which carries no *locked.LimitError", v)
 	}
 	for _, words := range []string{"ulimit -l", "LimitMEMLOCK"} {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%q does not say %q", err, words)
+		if !strings.Contains(limit.Remedy(), words) {
+			t.Errorf("%q does not say %q", limit.Remedy(), words)
 		}
 	}
 	return limit
+}
+
+// asLimit returns the limit error that v carries.
+func asLimit(v any) (limit *locked.LimitError, ok bool) {
+	err, _ := v.(error)
+	ok = errors.As(err, &limit)
+	return limit, ok
 }
 
 // exhaust makes buffers until there is no memory for one more, which must be

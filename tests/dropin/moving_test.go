@@ -46,7 +46,7 @@ func TestMovingPieceByPiece(t *testing.T) {
 	memguard.Purge()
 	wantNull(t, b)
 	wantNull(t, &memguard.LockedBuffer{Buffer: core.Wrap(nil)})
-	if _, err := fresh.Open(); !errors.Is(err, enclave.ErrDecrypt) {
+	if _, err := fresh.Open(); !errors.Is(err, enclave.ErrPurged) {
 		t.Error("the purge left an enclave of the session", err)
 	}
 	if native.Alive() || !errors.Is(native.Freeze(), locked.ErrDestroyed) {

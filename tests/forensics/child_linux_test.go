@@ -313,7 +313,7 @@ func (c *child) work(worker int, random *rand.Rand) error {
 	default:
 		err = c.openAndCompare(i, e)
 	}
-	if errors.Is(err, enclave.ErrDecrypt) { // purged
+	if errors.Is(err, enclave.ErrPurged) { // purged
 		return c.reseal(i, worker)
 	}
 	if errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -12,6 +14,7 @@ var (
 	shuffles Mem // byte orders that rotate words left by 16, then by 8
 	counters Mem // 0 … 7 as words
 	lanes    Mem // 0 and 1, then 2 and 3, each in the first word of a lane
+	masks    Mem // 16 bytes of ones and 16 of zeros
 )
 
 func constants() {
@@ -28,6 +31,11 @@ func constants() {
 	counters = GLOBL("counters", RODATA|NOPTR)
 	for i := range 8 {
 		DATA(4*i, U32(i))
+	}
+
+	masks = GLOBL("masks", RODATA|NOPTR)
+	for i := range 4 {
+		DATA(8*i, U64([]uint64{math.MaxUint64, math.MaxUint64, 0, 0}[i]))
 	}
 
 	lanes = GLOBL("lanes", RODATA|NOPTR)

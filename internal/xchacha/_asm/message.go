@@ -2,6 +2,7 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -253,41 +254,64 @@ func (m message) absorb() {
 	TESTQ(n, n)
 	JZ(LabelRef("ended"))
 
-	Comment("The last block is short: move what there is of it, and add it padded with zeros.")
-	block := Mem{Base: state, Index: work, Scale: 1, Disp: offBlock}
+	Comment("The last block is short. String instructions move it, not general registers: those are printed when a program dies.")
+	x := m.vec(0).AsX().(reg.VecPhysical)
+	y := m.vec(1).AsX().(reg.VecPhysical)
+	load, store, xor, and := m.short()
 	XORL(work.As32(), work.As32())
 	MOVQ(work, at(offBlock))
 	MOVQ(work, at(offBlock+8))
+	MOVQ(state, reg.RAX)
+	ADDQ(U8(offBlock), state) // the block, for the time of moving
+	moveShort("gather")
+	MOVQ(reg.RAX, state)
+	load(at(offBlock), x)
+	load(stream(), y)
+	xor(y, x)
+	LEAQ(masks.Offset(16), reg.RDX)
+	SUBQ(n, reg.RDX)
+	load(Mem{Base: reg.RDX}, y)
+	and(y, x)
+	steps := polyBlock(addBlock(at(offBlock)))
+	if m.open {
+		steps[0]() // while the block is ciphertext
+		steps = steps[1:]
+	}
+	store(x, at(offBlock))
+	MOVQ(state, reg.RAX)
+	MOVQ(src, work)
+	LEAQ(at(offBlock), src)
+	MOVQ(dst, reg.RDI)
+	moveShort("scatter")
+	MOVQ(reg.RDI, dst)
+	MOVQ(work, src)
+	MOVQ(reg.RAX, state)
+	emit(steps)
+	Label("ended")
+}
+
+// moveShort moves n bytes, fewer than 16, from RSI to RDI, and moves those on.
+func moveShort(label string) {
 	for _, piece := range []struct {
-		size int
-		x    reg.Register
-		mov  func(imr, mr Op)
-		xor  func(imr, mr Op)
-	}{
-		{8, reg.RAX, MOVQ, XORQ},
-		{4, reg.EAX, MOVL, XORL},
-		{2, reg.AX, MOVW, XORW},
-		{1, reg.AL, MOVB, XORB},
-	} {
-		next := "tail_" + string(rune('0'+piece.size/2))
+		size uint32
+		move string
+	}{{8, "MOVSQ"}, {4, "MOVSL"}, {2, "MOVSW"}, {1, "MOVSB"}} {
+		next := label + "_" + string(rune('0'+piece.size/2))
 		TESTQ(U32(piece.size), n)
 		JZ(LabelRef(next))
-		piece.mov(Mem{Base: src}, piece.x)
-		if m.open {
-			piece.mov(piece.x, block)
-		}
-		piece.xor(stream(), piece.x)
-		if !m.open {
-			piece.mov(piece.x, block)
-		}
-		piece.mov(piece.x, Mem{Base: dst})
-		for _, r := range []reg.Register{src, dst, used, work} {
-			ADDQ(U8(piece.size), r)
-		}
+		Instruction(&ir.Instruction{Opcode: piece.move}) // avo has none of them
 		Label(next)
 	}
-	emit(polyBlock(addBlock(at(offBlock))))
-	Label("ended")
+}
+
+// short is instructions on 16 bytes.
+func (m message) short() (load, store, xor, and func(src, dst Op)) {
+	if m.isa == sse2 {
+		return MOVOU, MOVOU, PXOR, PAND
+	}
+	three := func(f func(...Op)) func(src, dst Op) { return func(src, dst Op) { f(src, dst, dst) } }
+	move := func(src, dst Op) { VMOVDQU(src, dst) }
+	return move, move, three(func(o ...Op) { VPXOR(o[0], o[1], o[2]) }), three(func(o ...Op) { VPAND(o[0], o[1], o[2]) })
 }
 
 // absorbBlocks takes 16 bytes at a time, until fewer are left or the stream is

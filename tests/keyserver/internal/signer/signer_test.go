@@ -256,7 +256,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		group.Go(func() {
 			for range 200 {
 				_, err := p.Sign(t.Context(), key, []byte("message"))
-				if err != nil && !errors.Is(err, enclave.ErrDecrypt) {
+				if err != nil && !errors.Is(err, enclave.ErrPurged) {
 					t.Errorf("Sign: %v", err)
 					return
 				}
@@ -267,7 +267,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		t.Error(err)
 	}
 	group.Wait()
-	if _, err := p.Sign(t.Context(), key, nil); !errors.Is(err, enclave.ErrDecrypt) {
+	if _, err := p.Sign(t.Context(), key, nil); !errors.Is(err, enclave.ErrPurged) {
 		t.Errorf("Sign after a purge: %v", err)
 	}
 }
