@@ -135,7 +135,7 @@ func (r Ref) check() error {
 	case strings.ContainsFunc(r.arg+r.field, unprintable):
 		return fmt.Errorf("%w: %s: a character that is not printable UTF-8", ErrInvalidRef, r.kind)
 	case r.arg == "":
-		return fmt.Errorf("%w: nothing behind %s:", ErrInvalidRef, r.kind)
+		return fmt.Errorf("%w: nothing follows %s: in it", ErrInvalidRef, r.kind)
 	}
 	switch r.kind {
 	case kindFD:
