@@ -252,6 +252,34 @@ var ways = map[string]way{
 		return nil
 	}, usualFile},
 
+	"errors": {func(dir string) error {
+		small := load.Loader{MaxSize: 20}
+		ctx := context.Background()
+		file, err := load.File(filepath.Join(dir, "ours", "broken"))
+		if err != nil {
+			return err
+		}
+		return again(func() error {
+			f, err := os.Open(filepath.Join(dir, "ours", "secret"))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			for _, try := range []func() (*enclave.Enclave, error){
+				func() (*enclave.Enclave, error) { return small.Reader(ctx, f) },
+				func() (*enclave.Enclave, error) { return load.Field(file, "password") },
+				func() (*enclave.Enclave, error) { return load.PEM(file, "PRIVATE KEY") },
+			} {
+				e, err := try()
+				if e != nil || err == nil {
+					return fmt.Errorf("%v, %v", e, err)
+				}
+				kept = append(kept, err)
+			}
+			return nil
+		})
+	}, usualFile},
+
 	"literal, encoding/json": {func(dir string) error {
 		return again(func() error { return literal(filepath.Join(dir, "ours", "literal.json"), json.Unmarshal) })
 	}, func(dir string) (any, error) { return os.ReadFile(filepath.Join(dir, "usual", "literal.json")) }},

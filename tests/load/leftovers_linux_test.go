@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +42,10 @@ func TestLeftovers(t *testing.T) {
 	testenv.Lockable(t, os.Getpagesize())
 	type row struct{ ours, usual int }
 	table := map[string]row{}
-	for name := range ways {
+	for _, name := range slices.Sorted(maps.Keys(ways)) {
+		if name == "tenants" {
+			continue
+		}
 		for _, limited := range []bool{false, true} {
 			s := prepare(t, name, limited)
 			memory := s.memory()
@@ -56,7 +60,8 @@ func TestLeftovers(t *testing.T) {
 			table[name] = row{max(old.ours, r.ours), max(old.usual, r.usual)}
 		}
 	}
-	for name, r := range table {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		r := table[name]
 		t.Logf("%-24s %d copies; the usual way %d", name, r.ours, r.usual)
 	}
 }
@@ -78,6 +83,7 @@ func count(memory []byte, secrets [][]byte) (n int) {
 type subject struct {
 	t           *testing.T
 	cmd         *exec.Cmd
+	dir         string // its files
 	ours, usual [][]byte
 }
 
@@ -105,6 +111,7 @@ func prepare(t *testing.T, name string, limited bool) *subject {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	s.dir = dir
 	for folder, secret := range map[string][]byte{"ours": ours, "usual": usual, "large": big} {
 		folder = filepath.Join(dir, folder)
 		if err := os.Mkdir(folder, 0o755); err != nil {
@@ -121,6 +128,7 @@ func prepare(t *testing.T, name string, limited bool) *subject {
 		for file, content := range map[string][]byte{
 			"secret":       append(bytes.Clone(secret), '\n'),
 			"json":         asJSON,
+			"broken":       asJSON[:len(asJSON)-2],
 			"literal.json": asLiteral,
 			"pem":          pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
 		} {
@@ -144,12 +152,17 @@ func prepare(t *testing.T, name string, limited bool) *subject {
 		}
 	}
 	if limited {
-		s.cmd.Env = append(s.cmd.Env, limitEnv+"=1")
-		if os.Getuid() == 0 {
-			s.asNobody(dir)
-		}
+		s.limit()
 	}
 	return s
+}
+
+// limit has the child run under the smallest limit, as somebody whom it holds.
+func (s *subject) limit() {
+	s.cmd.Env = append(s.cmd.Env, limitEnv+"=1")
+	if os.Getuid() == 0 {
+		s.asNobody(s.dir)
+	}
 }
 
 // pipe gives the child a pipe that holds the secret.
