@@ -29,7 +29,7 @@
 // never show what was read.
 //
 // This is how many copies of a secret are left in ordinary memory, by a scan from
-// another process after 100 loads (10 of Command and FD, 1 of Env and yaml.v3), as
+// another process after 100 loads (10 of Command and FD, 1 of Env, Terminal and yaml.v3), as
 // root and as nobody under a limit of 64 KiB:
 //
 //	go test -v -run Leftovers ./tests/load
@@ -38,6 +38,7 @@
 //	File, Dir, Credential, Ref              0   os.ReadFile      1
 //	Rotating, 200 versions                  0   os.ReadFile      1
 //	FD, Reader                              0   io.ReadAll       1
+//	Terminal                                0   bufio.Reader     2
 //	Command                                 0   exec.Cmd.Output  2
 //	Field                                   0   encoding/json    2
 //	PEM                                     0   encoding/pem     1

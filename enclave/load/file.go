@@ -21,8 +21,8 @@ import (
 // AllowWorldReadable is set. A group may read it (0640), as Kubernetes' fsGroup
 // and ssl-cert have it. Kubernetes' and Docker Swarm's own mounts are accepted as
 // they are, 0644 and 0444: each is a tmpfs that is mounted read-only for this
-// container, so only its processes see it. Windows has no such modes, and nothing
-// is checked there.
+// container, so only its processes see it. For Vault's agent, set perms to "0640"
+// in the template. Windows has no such modes, and nothing is checked there.
 func (l Loader) File(ctx context.Context, path string) (*enclave.Enclave, error) {
 	return l.file(ctx, path, "file:"+path, nil)
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -317,4 +318,38 @@ func TestAFullBudgetIsWaitedForAndLosesNothing(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestManyLoadsAtOnceShareASmallBudget(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	dir := tempDir(t)
+	path := write(t, dir, "plain", content)
+	asJSON := write(t, dir, "json", `{"a":"`+content+`"}`)
+	large := write(t, dir, "large", strings.Repeat("x", 2*os.Getpagesize()))
+	var all sync.WaitGroup
+	for i := range 48 {
+		all.Go(func() {
+			switch i % 3 {
+			case 0:
+				e, err := l.File(t.Context(), path)
+				holds(t, e, err, []byte(content))
+			case 1:
+				e, err := l.Resolve(t.Context(), parse(t, "file:"+asJSON+"#a"))
+				holds(t, e, err, []byte(content))
+			case 2:
+				// Its buffer grows, while others wait for theirs.
+				f, err := os.Open(large)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer f.Close()
+				if e, err := l.Reader(t.Context(), f); err != nil || e.Size() != 2*os.Getpagesize() {
+					t.Errorf("%v, %v", e, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

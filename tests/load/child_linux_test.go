@@ -184,6 +184,9 @@ var ways = map[string]way{
 		return exec.Command("cat", filepath.Join(dir, "usual", "secret")).Output()
 	}},
 
+	"Terminal": {func(string) error { return keep(load.Terminal(prompt)) },
+		func(string) (any, error) { return bufio.NewReader(os.NewFile(3, "terminal")).ReadString('\n') }},
+
 	"Env": {func(string) error { return keep(load.Env(ourEnv)) },
 		func(string) (any, error) { return os.Getenv(usualEnv), nil }},
 

@@ -150,6 +150,8 @@ func prepare(t *testing.T, name string, limited bool) *subject {
 		for n := range descriptors + 1 {
 			s.pipe([][]byte{ours, usual}[n/descriptors])
 		}
+	case "Terminal":
+		s.terminal(ours, usual)
 	}
 	if limited {
 		s.limit()
@@ -183,7 +185,10 @@ func (s *subject) pipe(secret []byte) {
 // files belong.
 func (s *subject) asNobody(dir string) {
 	const nobody = 65534
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if s.cmd.SysProcAttr == nil {
+		s.cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	s.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	s.cmd.Dir = os.TempDir()
 	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		if err != nil {
