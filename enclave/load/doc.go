@@ -28,9 +28,10 @@
 // refused, and so are files that every user may read. Errors name the source and
 // never show what was read.
 //
-// This is how many copies of a secret are left in ordinary memory, by a scan from
-// another process after 100 loads (10 of Command and FD, 1 of Env, Terminal and yaml.v3), as
-// root and as nobody under a limit of 64 KiB:
+// This is how many copies of a secret are left in ordinary memory at rest, a second
+// after the last use, by a scan from another process. It loaded the secret 100 times
+// (10 times by Command and FD, once by Env, Terminal and yaml.v3), as root, and as
+// nobody under a limit of 64 KiB:
 //
 //	go test -v -run Leftovers ./tests/load
 //
@@ -38,9 +39,9 @@
 //	File, Dir, Credential, Ref              0   os.ReadFile      1
 //	Rotating, 200 versions                  0   os.ReadFile      1
 //	FD, Reader                              0   io.ReadAll       1
-//	Terminal                                0   bufio.Reader     2
+//	Terminal                                0   bufio.Reader     2–3
 //	Command                                 0   exec.Cmd.Output  2
-//	Field                                   0   encoding/json    2
+//	Field                                   0   encoding/json    2–3
 //	PEM                                     0   encoding/pem     1
 //	Env (Linux)                             0   os.Getenv        2
 //	literal: in JSON in locked memory       0   os.ReadFile      1

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
@@ -77,6 +78,7 @@ func child(name string) error {
 		return err
 	}
 	kept = append(kept, control)
+	rest()
 	fmt.Println("ready")
 	_, err = bufio.NewReader(os.Stdin).ReadByte()
 	if err == io.EOF {
@@ -87,6 +89,14 @@ func child(name string) error {
 		return errors.New("nothing was kept")
 	}
 	return err
+}
+
+// rest waits until the key's shares were refreshed after the work: then what a
+// signal saved of the registers, in the middle of a decryption, is overwritten.
+func rest() {
+	for first := enclave.Default().Stats().Rekeys; enclave.Default().Stats().Rekeys < first+2; {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // keep remembers an enclave, or returns the error.

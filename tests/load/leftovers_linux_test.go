@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -41,28 +42,34 @@ func TestLeftovers(t *testing.T) {
 	}
 	testenv.Lockable(t, os.Getpagesize())
 	type row struct{ ours, usual int }
+	var mu sync.Mutex // protects table
 	table := map[string]row{}
-	for _, name := range slices.Sorted(maps.Keys(ways)) {
+	t.Cleanup(func() {
+		for _, name := range slices.Sorted(maps.Keys(table)) {
+			t.Logf("%-24s %d copies; the usual way %d", name, table[name].ours, table[name].usual)
+		}
+	})
+	for name := range ways {
 		if name == "tenants" {
 			continue
 		}
-		for _, limited := range []bool{false, true} {
-			s := prepare(t, name, limited)
-			memory := s.memory()
-			r := row{count(memory, s.ours), count(memory, s.usual)}
-			if r.usual == 0 {
-				t.Errorf("%s: the scan does not find the control: it proves nothing", name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, limited := range []bool{false, true} {
+				s := prepare(t, name, limited)
+				memory := s.memory()
+				r := row{count(memory, s.ours), count(memory, s.usual)}
+				if r.usual == 0 {
+					t.Error("the scan does not find the control: it proves nothing")
+				}
+				if most := documented[name]; most >= 0 && r.ours > most {
+					t.Errorf("limited %v: %d copies are left, documented are %d", limited, r.ours, most)
+				}
+				mu.Lock()
+				table[name] = row{max(table[name].ours, r.ours), max(table[name].usual, r.usual)}
+				mu.Unlock()
 			}
-			if most := documented[name]; most >= 0 && r.ours > most {
-				t.Errorf("%s, limited %v: %d copies are left, documented are %d", name, limited, r.ours, most)
-			}
-			old := table[name]
-			table[name] = row{max(old.ours, r.ours), max(old.usual, r.usual)}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(table)) {
-		r := table[name]
-		t.Logf("%-24s %d copies; the usual way %d", name, r.ours, r.usual)
+		})
 	}
 }
 
