@@ -29,10 +29,10 @@ const descriptors = 10
 // -1 for any number.
 var documented = map[string]int{"literal, yaml.v3": -1}
 
-// TestLeftovers scans the memory of a process that loaded a secret, from outside,
+// TestLoadingLeavesNothing scans the memory of a process that loaded a secret, from outside,
 // for any 16 bytes of it. The control, another secret that the same process
 // loaded in the usual way, must be found.
-func TestLeftovers(t *testing.T) {
+func TestLoadingLeavesNothing(t *testing.T) {
 	t.Parallel()
 	if testenv.Race {
 		t.Skip("SKIPPED, NOTHING TESTED: the race detector's shadow memory takes minutes to scan")
