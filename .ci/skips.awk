@@ -22,7 +22,8 @@ function top(name) {
 	count[why]++
 	if (!((why, name) in seen)) {
 		seen[why, name] = 1
-		tests[why] = tests[why] " " name
+		if (++named[why] <= 8)
+			tests[why] = tests[why] " " name
 		if (index(must, " " name " "))
 			print "MUST " name ": " why
 	}
@@ -30,7 +31,7 @@ function top(name) {
 }
 END {
 	for (why in count)
-		printf "    skipped %d× because %s:%s\n", count[why], why, tests[why]
+		printf "    skipped %d× because %s:%s%s\n", count[why], why, tests[why], (named[why] > 8 ? " and " (named[why] - 8) " more" : "")
 	n = split(must, names, " ")
 	for (i = 1; i <= n; i++)
 		if (!(names[i] in ran) && !(names[i] in skipped))

@@ -7,7 +7,7 @@
 // The key K is never at rest. It exists as two shares in different locked
 // pages,
 //
-//	left = K ⊕ HChaCha20(right, domain)
+//	left = K ⊕ HChaCha8(right, domain)
 //
 // which a timer re-randomises: neither page alone says anything of K, and what
 // a page held a moment ago says nothing together with what the other holds now.
@@ -115,7 +115,7 @@ type Coffer struct {
 	timer    *time.Timer // nil if there is none, or no longer
 }
 
-// domain is what HChaCha20 takes besides the right share.
+// domain is what HChaCha8 takes besides the right share.
 var domain = [16]byte([]byte("memkeep share v1"))
 
 // New returns a coffer with a fresh random key, in two regions of the pool.

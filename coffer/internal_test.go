@@ -5,7 +5,6 @@ import (
 	"os"
 	"testing"
 
-	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/memkeep/memkeep/internal/testenv"
@@ -39,10 +38,7 @@ func newInternal(t *testing.T) *Coffer {
 // key assembles K from the shares as the package doc gives it.
 func key(t *testing.T, c *Coffer) []byte {
 	t.Helper()
-	k, err := chacha20.HChaCha20(c.key.Right[:], domain[:])
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := testenv.HChaCha(8, c.key.Right[:], domain[:])
 	for i := range k {
 		k[i] ^= c.key.Left[i]
 	}

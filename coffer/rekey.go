@@ -44,9 +44,9 @@ func (c *Coffer) rekey() error {
 	old, fresh := c.key.Right, c.spare
 	state := c.lanes[0].state
 	random.Bytes(fresh[:])
-	state.HChaCha20(&state.Key, fresh, &domain)
+	state.HChaCha8(&state.Key, fresh, &domain)
 	xchacha.XOR(c.key.Left, &state.Key)
-	state.HChaCha20(&state.Key, old, &domain)
+	state.HChaCha8(&state.Key, old, &domain)
 	xchacha.XOR(c.key.Left, &state.Key)
 	state.Wipe()
 	wipe.Bytes(old[:])

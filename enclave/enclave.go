@@ -264,16 +264,19 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // that can't leak: prefer it to Open. fn's error is returned as it is.
 //
 // fn gets a read-only slice that is valid until it returns. Use waits while all
-// slots are taken; fn may call Use of another enclave, but when every slot that
-// Use gave out is held by a caller that wants one more, one of them gets
-// [ErrExhausted].
-// [UseAll] takes several secrets at once without that. The other errors are
-// those of [Enclave.Open].
+// slots are taken. fn may call Use of another enclave; calls that are nested any
+// deeper don't wait: they return [ErrExhausted] if no slot is free. [UseAll] takes
+// several secrets at once without that. The other errors are those of
+// [Enclave.Open].
 //
-// The slice lies outside the Go heap. Since Go 1.26 crypto/ed25519 can't sign
-// with a private key there: it ends the program with "getWeakHandle on invalid
-// pointer". Copy such a key, wipe the copy, and know that the standard library
-// keeps on the heap what it derives from it.
+// What fn does with the secret leaves copies that the library can't see. A private
+// key parsed in fn for each signature leaves dozens of them on the heap, more than
+// a key that is parsed once: sign with the package
+// github.com/memkeep/memkeep/enclave/keys, whose keys leave none.
+//
+// Never convert the slice to an ed25519.PrivateKey: it lies outside the Go heap, and
+// since Go 1.26 crypto/ed25519 ends the process at such a key ("getWeakHandle on
+// invalid pointer"), which no recover prevents.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }

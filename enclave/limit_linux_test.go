@@ -117,6 +117,7 @@ func refusesEverything(t *testing.T, limit int) {
 }
 
 func TestBudgetBelowTheSmallestIsALimitErrorAndLeavesNothing(t *testing.T) {
+	before := testenv.LockedBytes(t) // by the default session, if a test made it
 	for _, pages := range []int{1, 2, 3} {
 		testenv.Lockable(t, pages*os.Getpagesize())
 		s, err := enclave.NewSession(enclave.Config{LockedBytes: pages * os.Getpagesize()})
@@ -130,7 +131,7 @@ func TestBudgetBelowTheSmallestIsALimitErrorAndLeavesNothing(t *testing.T) {
 			}
 		}
 	}
-	if n := testenv.LockedBytes(t); n != 0 {
-		t.Errorf("%d bytes locked after sessions that could not be", n)
+	if n := testenv.LockedBytes(t); n > before {
+		t.Errorf("%d bytes locked after sessions that could not be, %d before", n, before)
 	}
 }

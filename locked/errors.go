@@ -73,7 +73,7 @@ func (e *LimitError) Error() string {
 		fmt.Fprintf(&b, " for a secret of %d bytes", e.Size)
 	}
 	switch {
-	case e.Resource != LockedMemory:
+	case e.Resource != LockedMemory && e.Resource != "":
 		fmt.Fprintf(&b, ": out of %s", e.Resource)
 	case e.Err == nil && e.chosen:
 		fmt.Fprintf(&b, ": more than a budget of %d bytes can hold", e.Budget)

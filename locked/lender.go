@@ -25,6 +25,7 @@ type lender struct {
 	idle    stripes       // taken without mu
 	waiting atomic.Int32  // written under mu
 	returns atomic.Uint64 // slots that came back while callers waited
+	soon    atomic.Bool   // a timer will serve those who wait
 
 	mu             sync.Mutex // protects what follows
 	mapped         int        // of the kept ones
@@ -34,10 +35,18 @@ type lender struct {
 	closed         bool
 }
 
+// crowd is how many callers may wait before those that run overtake them: to wake
+// a caller for each call costs several times what the call does. Every turn'th
+// slot that comes back goes to the first who waits all the same.
+const (
+	crowd = 1 << 10
+	turn  = 16
+)
+
 // take returns a slot, or waits for one until ctx ends.
 func (l *lender) take(ctx context.Context) (*slot, error) {
-	// Whoever waits came first.
-	if l.waiting.Load() == 0 {
+	// Whoever waits came first, but for a crowd.
+	if n := l.waiting.Load(); n == 0 || n > crowd {
 		if s := l.idle.take(); s != nil {
 			if !l.pool.closed.Load() {
 				return s, nil
@@ -213,11 +222,16 @@ func (l *lender) serve() {
 
 // room maps slots for those who wait, if there is room for more.
 func (l *lender) room() {
-	if l.waiting.Load() == 0 {
+	if l.waiting.Load() == 0 || !l.mayServe() {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fill()
+}
+
+// fill is room for a caller that holds mu.
+func (l *lender) fill() {
 	for w := l.next(); w != nil; w = l.next() {
 		paid, ok := l.mayMap()
 		if !ok {
@@ -227,7 +241,6 @@ func (l *lender) room() {
 		if paid {
 			w.bytes = l.pool.store.charge(l.kind)
 		}
-		l.returns.Add(1)
 		w.serve(nil)
 	}
 }
@@ -250,12 +263,29 @@ func (l *lender) give(s *slot) {
 	if l.pool.closed.Load() {
 		// What fails is stuck, and Close reports it when called again.
 		_ = l.empty()
-	} else if l.waiting.Load() > 0 {
-		l.returns.Add(1)
+	} else if l.waiting.Load() > 0 && l.mayServe() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.serve()
 	}
+}
+
+// mayServe reports whether what came back is for those who wait. If it is not,
+// they get it a moment later, unless somebody else has taken it.
+func (l *lender) mayServe() bool {
+	if n := l.returns.Add(1); l.waiting.Load() <= crowd || n%turn == 0 {
+		return true
+	}
+	if !l.soon.Swap(true) {
+		time.AfterFunc(time.Millisecond, func() {
+			l.soon.Store(false)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.serve()
+			l.fill()
+		})
+	}
+	return false
 }
 
 // drop unmaps a slot that must not be used again.

@@ -18,25 +18,23 @@ func call(fn func([]byte) error, b []byte) error { return fn(b) }
 // What a function given to Use calls on another goroutine is not seen.
 func nesting() int {
 	name := runtime.FuncForPC(reflect.ValueOf(call).Pointer()).Name()
+	var few [64]uintptr
+	pcs := few[:runtime.Callers(2, few[:])]
+	// The whole stack in one piece: to begin again further down would cost the square
+	// of its depth.
+	for size := len(few); len(pcs) == size; {
+		size *= 8
+		pcs = make([]uintptr, size)
+		pcs = pcs[:runtime.Callers(2, pcs)]
+	}
 	depth := 0
 	// Names, not addresses: a profile-guided build may inline call all the same.
-	frames := runtime.CallersFrames(callers())
-	for more := true; more && depth < 2; {
+	frames := runtime.CallersFrames(pcs)
+	for more := len(pcs) > 0; more && depth < 2; {
 		var frame runtime.Frame
 		if frame, more = frames.Next(); frame.Function == name {
 			depth++
 		}
 	}
 	return depth
-}
-
-// callers returns the whole stack, in one piece: to begin again further down
-// would cost the square of its depth.
-func callers() []uintptr {
-	for size := 128; ; size *= 8 {
-		pcs := make([]uintptr, size)
-		if n := runtime.Callers(2, pcs); n < size {
-			return pcs[:n]
-		}
-	}
 }

@@ -7,7 +7,10 @@ require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/awnumar/memguard v0.23.0
 	github.com/caarlos0/env/v11 v11.3.1
+	github.com/go-jose/go-jose/v4 v4.1.9
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/memkeep/memkeep v0.0.0
+	github.com/memkeep/memkeep/enclave/keys v0.0.0
 	github.com/prometheus/client_golang v1.24.1
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/tidwall/btree v1.8.2
@@ -19,6 +22,8 @@ require (
 )
 
 require (
+	filippo.io/bigmod v0.1.0 // indirect
+	filippo.io/nistec v0.0.4 // indirect
 	github.com/awnumar/memcall v0.4.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
@@ -31,4 +36,7 @@ require (
 	google.golang.org/protobuf v1.36.11 // indirect
 )
 
-replace github.com/memkeep/memkeep => ../
+replace (
+	github.com/memkeep/memkeep => ../
+	github.com/memkeep/memkeep/enclave/keys => ../enclave/keys
+)

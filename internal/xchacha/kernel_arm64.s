@@ -279,8 +279,8 @@
 	MOVD ZR, R25; \
 	MOVD ZR, R26
 
-// func hChaCha20NEON(dst, key *[KeySize]byte, in *[16]byte)
-TEXT ·hChaCha20NEON(SB), NOSPLIT, $0-24
+// func hChaChaNEON(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)
+TEXT ·hChaChaNEON(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), DST
 	MOVD key+8(FP), SRC
 	MOVD in+16(FP), NONCE
@@ -288,7 +288,7 @@ TEXT ·hChaCha20NEON(SB), NOSPLIT, $0-24
 	VMOV SIGMA.B16, V0.B16
 	VLD1 (SRC), [V1.B16, V2.B16]
 	VLD1 (NONCE), [V3.B16]
-	MOVD $10, ROUNDS
+	MOVD doubleRounds+24(FP), ROUNDS
 
 rounds:
 	DOUBLE_ROUND1
@@ -315,13 +315,13 @@ TEXT ·messageNEON(SB), NOSPLIT, $0-57
 	CONSTANTS
 	TBZ  $FIRST_BIT, PART, resume
 
-	// The key is the left share ⊕ HChaCha20 of the right one and the domain.
+	// The key is the left share ⊕ HChaCha8 of the right one and the domain.
 	LDP  (CIPHER), (T0, T1)
 	MOVD 16(CIPHER), T2
 	VMOV SIGMA.B16, V0.B16
 	VLD1 (T1), [V1.B16, V2.B16]
 	VLD1 (T2), [V3.B16]
-	MOVD $10, ROUNDS
+	MOVD $4, ROUNDS
 
 key_rounds:
 	DOUBLE_ROUND1

@@ -12,7 +12,7 @@ import (
 const (
 	functionSeal uint64 = iota
 	functionOpen
-	functionHChaCha20
+	functionHChaCha
 	functionXOR
 	functionDiffer
 	functionCopy
@@ -94,7 +94,7 @@ func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key *Sh
 	}
 }
 
-func TestHChaCha20NoTrace(t *testing.T) {
+func TestHChaChaNoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		if k == portable {
 			t.Skip("SKIPPED: the portable kernel can't promise it")
@@ -106,7 +106,7 @@ func TestHChaCha20NoTrace(t *testing.T) {
 		defer pin.Unpin()
 		key := uintptr(unsafe.Pointer(&mem[0]))
 		for _, pattern := range patterns {
-			r, _ := callAssembly(k, functionHChaCha20, pattern, [8]uintptr{key, key, key + KeySize})
+			r, _ := callAssembly(k, functionHChaCha, pattern, [8]uintptr{key, key, key + KeySize, 4})
 			r.check(t, pattern)
 		}
 	})

@@ -19,7 +19,7 @@
 //   - When a signal arrives while the assembly runs, the operating system saves
 //     the registers in a frame on the thread's signal stack. The next signal
 //     overwrites it: see package sigframe. Seal, Open, Copy and Equal mark for it
-//     that they ran. HChaCha20 and XOR do not: who calls them on secrets has the
+//     that they ran. HChaCha8 and XOR do not: who calls them on secrets has the
 //     thread swept.
 //   - There is no additional data, and a nonce must never be used twice with
 //     one key. A message has 256 GiB at most.
@@ -128,8 +128,14 @@ func StateAt(mem []byte) *State {
 	return (*State)(p)
 }
 
-// Shares are a key that is nowhere whole: Left ⊕ HChaCha20(Right, Domain). The
-// assembly puts it together in registers, and stores nothing of it.
+// Shares are a key that is never stored whole: Left ⊕ HChaCha8(Right, Domain).
+// The assembly puts it together in registers.
+//
+// Eight rounds are enough here. The mask keeps one share from telling anything
+// unless all bits of the other are known; there is one for each pair of shares,
+// and its input and output are secret. ChaCha with eight rounds is what Go's
+// runtime and C2SP's chacha8rand draw random bytes from. The best attacks that are
+// known break seven rounds, with more work and data than exist.
 type Shares struct {
 	Left, Right *[KeySize]byte
 	Domain      *[16]byte
@@ -152,13 +158,14 @@ func (s *State) Open(dst, ciphertext []byte, nonce *[NonceSize]byte, key *Shares
 	return best.openMessage(s, dst, ciphertext, nonce, key)
 }
 
-// HChaCha20 derives a key from key and in, as XChaCha20 does its subkey. dst
-// may be key. The State is neither used nor changed, unless one of them is its Key.
-func (s *State) HChaCha20(dst, key *[KeySize]byte, in *[16]byte) {
-	best.hChaCha20(s, dst, key, in)
+// HChaCha8 is the mask of [Shares]: HChaCha20 (draft-irtf-cfrg-xchacha-03) with
+// eight rounds. dst may be key. The State is neither used nor changed, unless one
+// of them is its Key.
+func (s *State) HChaCha8(dst, key *[KeySize]byte, in *[16]byte) {
+	best.hChaCha(s, dst, key, in, 4)
 }
 
-// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha20 does.
+// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha8 does.
 func XOR(dst, src *[KeySize]byte) { xor(dst, src) }
 
 // Wipe clears the State, the key included.

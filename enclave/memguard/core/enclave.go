@@ -104,7 +104,8 @@ func OpenInto(e *Enclave, dst []byte) (int, error) {
 }
 
 // Unwrap returns the enclave as the library knows it, nil for one that was never
-// made: for a program that moves over piece by piece.
+// made: for a program that moves over piece by piece. Of a *memguard.Enclave e it
+// is Unwrap(e.Enclave).
 //
 // It is not in memguard.
 func Unwrap(e *Enclave) *enclave.Enclave { return e.sealed }

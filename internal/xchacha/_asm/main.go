@@ -62,21 +62,22 @@ func main() {
 	ConstraintExpr("!purego")
 	constants()
 	for _, v := range []isa{sse2, avx2, avx512} {
-		hChaCha20(v)
+		hChaCha(v)
 		message{v, false}.generate()
 		message{v, true}.generate()
 	}
 	Generate()
 }
 
-func hChaCha20(v isa) {
-	TEXT("hChaCha20"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte)")
+func hChaCha(v isa) {
+	TEXT("hChaCha"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)")
 	Pragma("noescape")
-	Doc("hChaCha20" + v.String() + " is HChaCha20; dst may be key.")
+	Doc("hChaCha" + v.String() + " is HChaCha of so many double rounds; dst may be key.")
 	Load(Param("dst"), dst)
 	Load(Param("key"), reg.RAX)
 	Load(Param("in"), src)
-	r := v.hChaCha20("rounds", Mem{Base: reg.RAX}, Mem{Base: src})
+	Load(Param("doubleRounds"), work)
+	r := v.hChaCha("rounds", Mem{Base: reg.RAX}, Mem{Base: src})
 	v.storeSubkey(r, Mem{Base: dst})
 	clearRegisters(v)
 	RET()

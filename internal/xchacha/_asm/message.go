@@ -45,8 +45,9 @@ func (m message) generate() {
 func (m message) begin() {
 	Load(Param("key"), reg.RAX)
 	MOVQ(Mem{Base: reg.RAX, Disp: 8}, reg.RDX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, work)
-	r := m.hChaCha20("key_rounds", Mem{Base: reg.RDX}, Mem{Base: work})
+	MOVQ(Mem{Base: reg.RAX, Disp: 16}, used)
+	MOVQ(U32(4), work) // eight rounds: see Shares
+	r := m.hChaCha("key_rounds", Mem{Base: reg.RDX}, Mem{Base: used})
 	Comment("left share")
 	MOVQ(Mem{Base: reg.RAX}, reg.RDX)
 	m.loadRow(Mem{Base: reg.RDX}, r.b)
@@ -54,15 +55,13 @@ func (m message) begin() {
 	m.xor(r.a, r.b)
 	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
-	m.hChaCha20Rounds("subkey", r, Mem{Base: reg.RAX})
+	MOVQ(U32(10), work)
+	m.hChaChaRounds("subkey", r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)
 	Load(Param("nonce"), reg.RAX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, reg.RAX)
-	XORL(reg.EDX, reg.EDX)
-	MOVQ(reg.RDX, at(offPosition))
-	MOVQ(reg.RAX, at(offPosition+8))
+	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
 
 	CMPQ(n, U8(64))
@@ -77,6 +76,14 @@ func (m message) begin() {
 	JMP(LabelRef("key"))
 
 	Label("beyond_192")
+	if m.isa != sse2 {
+		CMPQ(n, U32(320))
+		JA(LabelRef("beyond_320"))
+		m.threeRows("blocks_6", at(offStream+streamSize-384))
+		MOVL(U32(streamSize-384), used.As32())
+		JMP(LabelRef("key"))
+		Label("beyond_320")
+	}
 	if m.isa == sse2 {
 		m.keystream("blocks_8", streamSize)
 	} else {
@@ -88,6 +95,20 @@ func (m message) begin() {
 	Label("key")
 	polyInit(stream())
 	ADDQ(U8(64), used)
+}
+
+// storePosition makes row d of ChaCha20's first input of the end of the nonce. It
+// is one store, for it is read as a whole right away.
+func (m message) storePosition(nonce Mem) {
+	if m.isa == sse2 {
+		MOVQ(nonce, reg.X0)
+		PSLLDQ(U8(8), reg.X0)
+		MOVOU(reg.X0, at(offPosition))
+		return
+	}
+	VMOVQ(nonce, reg.X0)
+	VPSLLDQ(U8(8), reg.X0, reg.X0)
+	VMOVDQU(reg.X0, at(offPosition))
 }
 
 // keystream fills the end of the stream with size bytes, at two rows a pass.
@@ -176,25 +197,35 @@ func (m message) generateStream() {
 		ciphertext = src
 	}
 	w := m.words()
-	const perRound = 3
+	addBlocks := func(n int) (steps []step) {
+		for i := range n {
+			steps = append(steps, m.polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
+		}
+		return steps
+	}
+	// Poly1305 waits the longer. So of the 32 blocks of a whole stream some are left
+	// for what follows the rounds. With AVX2 the rounds have more instructions, and
+	// there are no registers for that.
+	perPair := 6
+	atEnd := m.isa == avx512
+	if atEnd {
+		perPair = 5
+	}
+	left := 32 - 5*perPair
 
 	Label("generate")
 	w.load()
 	MOVQ(U32(10), at(offRounds))
-	CMPQ(todo, U8(perRound))
+	CMPQ(todo, U8(perPair))
 	JB(LabelRef("rounds"))
 
 	Label("rounds_and_blocks")
-	var blocks []step
-	for i := range perRound {
-		blocks = append(blocks, polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
-	}
-	emit(interleave(w.doubleRound(), blocks))
-	ADDQ(U8(16*perRound), ciphertext)
-	SUBQ(U8(perRound), todo)
-	DECQ(at(offRounds))
+	emit(interleave(append(w.doubleRound(), w.doubleRound()...), addBlocks(perPair)))
+	ADDQ(U8(16*perPair), ciphertext)
+	SUBQ(U8(perPair), todo)
+	SUBQ(U8(2), at(offRounds))
 	JZ(LabelRef("blocks"))
-	CMPQ(todo, U8(perRound))
+	CMPQ(todo, U8(perPair))
 	JAE(LabelRef("rounds_and_blocks"))
 
 	Label("rounds")
@@ -203,9 +234,20 @@ func (m message) generateStream() {
 	JNZ(LabelRef("rounds"))
 
 	Label("blocks")
+	if atEnd {
+		CMPQ(todo, U8(left))
+		JNE(LabelRef("one_by_one"))
+		if m.open {
+			CMPQ(at(offUsed), U8(0))
+			JNE(LabelRef("one_by_one"))
+		}
+		m.finishWithBlocks(w, left, addBlocks(left))
+		JMP(LabelRef("finished"))
+		Label("one_by_one")
+	}
 	TESTQ(todo, todo)
 	JZ(LabelRef("generated"))
-	emit(polyBlock(addBlock(Mem{Base: ciphertext})))
+	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
 	ADDQ(U8(16), ciphertext)
 	DECQ(todo)
 	JMP(LabelRef("blocks"))
@@ -216,15 +258,50 @@ func (m message) generateStream() {
 		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
 		m.xorStream("open", w.tmp[0], w.tmp[1])
 	}
-	w.finish(at(offStream))
+	emit(w.finish(at(offStream)))
+	Label("finished")
 	if m.isa == avx512 {
 		Comment("The registers above the sixteenth are used here alone.")
-		m.clear(16, 18)
+		m.clear(16, 22)
 	}
 	XORL(used.As32(), used.As32())
 	CMPL(at(offPosition), U8(8))
 	JE(LabelRef("key"))
 	JMP(LabelRef("parts"))
+}
+
+// finishWithBlocks is the end of generateStream, with a whole stream before it of
+// which the given number of blocks is left to add. When opening in place, what
+// they are must not be overwritten until then: so that waits in registers.
+func (m message) finishWithBlocks(w words, left int, blocks []step) {
+	if !m.open {
+		emit(interleave(w.finish(at(offStream)), blocks))
+		ADDQ(U8(16*left), dst)
+		return
+	}
+	var xors, stores []step
+	size := m.width()
+	from := 16*left - streamSize // where the stream began, seen from src
+	for offset := 0; offset < streamSize; offset += size {
+		x := w.tmp[offset/size%2]
+		store := func() { m.store(x, Mem{Base: dst, Disp: offset}) }
+		waits := offset+size > streamSize-16*left
+		if waits {
+			x = m.vec(18 + len(stores))
+		}
+		xors = append(xors,
+			func() { m.load(Mem{Base: src, Disp: from + offset}, x) },
+			func() { m.xorMem(at(offStream+offset), x, x) })
+		if waits {
+			stores = append(stores, store)
+		} else {
+			xors = append(xors, store)
+		}
+	}
+	work := append(xors, w.finish(at(offStream))...)
+	emit(interleave(append(work, stores...), blocks))
+	ADDQ(U8(16*left), src)
+	ADDQ(U32(streamSize), dst)
 }
 
 // xorStream uses up the stream, a multiple of 64 bytes.
@@ -272,7 +349,7 @@ func (m message) absorb() {
 	SUBQ(n, reg.RDX)
 	load(Mem{Base: reg.RDX}, y)
 	and(y, x)
-	steps := polyBlock(addBlock(at(offBlock)))
+	steps := m.polyBlock(addBlock(at(offBlock)))
 	if m.open {
 		steps[0]() // while the block is ciphertext
 		steps = steps[1:]
@@ -329,9 +406,9 @@ func (m message) absorbBlocks(label string) {
 	CMPQ(used, U32(streamSize))
 	JE(LabelRef(label + "_end"))
 	load(Mem{Base: src}, x)
-	steps := polyBlock(addBlock(Mem{Base: dst}))
+	steps := m.polyBlock(addBlock(Mem{Base: dst}))
 	if m.open {
-		steps = polyBlock(addBlock(Mem{Base: src}))
+		steps = m.polyBlock(addBlock(Mem{Base: src}))
 		steps[0]() // before dst, which may be src, is written
 		steps = steps[1:]
 	}
@@ -349,7 +426,7 @@ func (m message) absorbBlocks(label string) {
 // finish adds the lengths, computes the tag, and clears the State.
 func (m message) finish() {
 	Comment("no additional data, and the length of the ciphertext")
-	emit(polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
+	emit(m.polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
 	polyTag()
 	if m.open {
 		XORQ(Mem{Base: src}, h0)

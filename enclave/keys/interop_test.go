@@ -1,0 +1,165 @@
+package keys_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/memkeep/memkeep/enclave/keys"
+)
+
+// signers are the algorithms of certificates.
+var signers = []keys.Algorithm{keys.Ed25519, keys.ECDSAP256, keys.ECDSAP384, keys.RSA2048}
+
+// certificate returns a certificate that k signed itself, in DER.
+func certificate(t *testing.T, k crypto.Signer) []byte {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "test"},
+		DNSNames:     []string{"test"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		IsCA:         true,
+
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestKeysServeTLS(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	for _, alg := range signers {
+		k := parse(t, in, standardKeys()[alg])
+		der := certificate(t, k)
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := leaf.CheckSignatureFrom(leaf); err != nil {
+			t.Errorf("%v: %v", alg, err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(leaf)
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			cert := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}
+			server := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}
+			client := &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "test", MaxVersion: version}
+			if err := handshake(server, client); err != nil {
+				t.Errorf("%v, TLS %x: %v", alg, version, err)
+			}
+		}
+	}
+}
+
+// handshake has a server and a client meet.
+func handshake(server, client *tls.Config) error {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	done := make(chan error, 1)
+	go func() { done <- tls.Server(a, server).Handshake() }()
+	c := tls.Client(b, client)
+	err := c.Handshake()
+	if err == nil {
+		// In TLS 1.3 the client ends first, and has to read on.
+		go func() { _, _ = c.Read(make([]byte, 1)) }()
+	} else {
+		b.Close()
+	}
+	return errors.Join(err, <-done)
+}
+
+func TestKeysSignForSSH(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	for _, alg := range signers {
+		signer, err := ssh.NewSignerFromSigner(parse(t, in, standardKeys()[alg]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := []byte("message")
+		s, err := signer.Sign(rand.Reader, message)
+		if err == nil {
+			err = signer.PublicKey().Verify(message, s)
+		}
+		if err != nil {
+			t.Errorf("%v: %v", alg, err)
+		}
+	}
+}
+
+func TestLoadX509KeyPairLoadsWhatTLSLoads(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	dir := t.TempDir()
+	write := func(name string, blocks ...*pem.Block) string {
+		var text []byte
+		for _, b := range blocks {
+			text = append(text, pem.EncodeToMemory(b)...)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var foreign string
+	for _, alg := range signers {
+		standard := standardKeys()[alg]
+		der := certificate(t, parse(t, in, standard))
+		certBlock := &pem.Block{Type: "CERTIFICATE", Bytes: der}
+		keyBlock := &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, standard)}
+		cert := write("cert", certBlock, certBlock)
+		key := write(alg.String(), keyBlock)
+		both := write("both", keyBlock, certBlock, certBlock)
+		for _, files := range [][2]string{{cert, key}, {both, both}} {
+			want, err := tls.LoadX509KeyPair(files[0], files[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := in.LoadX509KeyPair(files[0], files[1])
+			if err != nil {
+				t.Errorf("%v: %v", alg, err)
+				continue
+			}
+			k, ok := got.PrivateKey.(*keys.PrivateKey)
+			if !ok || !k.Equal(want.PrivateKey) || len(got.Certificate) != 2 || !bytes.Equal(got.Certificate[0], want.Certificate[0]) || !got.Leaf.Equal(want.Leaf) {
+				t.Errorf("%v: another certificate or key", alg)
+			}
+		}
+		if foreign != "" {
+			if _, err := in.LoadX509KeyPair(cert, foreign); !errors.Is(err, keys.ErrMismatch) {
+				t.Errorf("%v: a foreign key: %v", alg, err)
+			}
+		}
+		if _, err := in.LoadX509KeyPair(key, key); !errors.Is(err, keys.ErrFormat) {
+			t.Errorf("%v: no certificate: %v", alg, err)
+		}
+		if _, err := in.LoadX509KeyPair(cert, cert); !errors.Is(err, keys.ErrFormat) {
+			t.Errorf("%v: no key: %v", alg, err)
+		}
+		foreign = key
+	}
+	if _, err := in.LoadX509KeyPair(filepath.Join(dir, "none"), foreign); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
