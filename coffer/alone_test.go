@@ -51,7 +51,7 @@ func TestKeyAndSharesComeFromTheSystemWhateverTheReaderIs(t *testing.T) {
 	}
 	reader := new(zeros)
 	rand.Reader = reader
-	c, err := New(pool, Config{RekeyInterval: -1})
+	c, err := New(pool, Config{RefreshInterval: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +64,10 @@ func TestKeyAndSharesComeFromTheSystemWhateverTheReaderIs(t *testing.T) {
 		}
 	}
 	check("a new key", c.key.Left[:], c.key.Right[:], c.prefix[:])
-	if err := c.Rekey(); err != nil {
+	if err := c.Refresh(); err != nil {
 		t.Fatal(err)
 	}
-	check("a rekey", c.key.Right[:])
+	check("a refresh", c.key.Right[:])
 	if err := c.Reset(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestThreadsAreSweptAfterOperationsAndNotOtherwise(t *testing.T) {
 		{"Equal", func() error { xchacha.Equal(secret, []byte{2}); return nil }},
 		{"Copy", func() error { xchacha.Copy(make([]byte, 1), secret); return nil }},
 	} {
-		for name, change := range map[string]func() error{"rekey": c.Rekey, "reset": other.Reset} {
+		for name, change := range map[string]func() error{"refresh": c.Refresh, "reset": other.Reset} {
 			if n := sweeps(t, operation.run); n != 0 {
 				t.Errorf("%s sweeps", operation.name)
 			}
@@ -124,7 +124,7 @@ func TestThreadsAreSweptAfterOperationsAndNotOtherwise(t *testing.T) {
 			if err := c.Seal(sealed, secret); err != nil { // under the key there is now
 				t.Fatal(err)
 			}
-			sweeps(t, c.Rekey)
+			sweeps(t, c.Refresh)
 		}
 	}
 	if err := c.Seal(sealed, secret); err != nil {
@@ -154,7 +154,7 @@ func TestManyCoffersSweepTogetherAtMostTwiceASecond(t *testing.T) {
 	start, before := time.Now(), sigframe.Sweeps()
 	var all []*Coffer
 	for range coffers {
-		c, err := New(pool, Config{RekeyInterval: time.Millisecond})
+		c, err := New(pool, Config{RefreshInterval: time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestManyCoffersSweepTogetherAtMostTwiceASecond(t *testing.T) {
 			if err := c.Seal(sealed, []byte{1}); err != nil {
 				t.Fatal(err)
 			}
-			rekeys += c.Stats().Rekeys
+			rekeys += c.Stats().Refreshes
 		}
 	}
 	swept := int(sigframe.Sweeps() - before)

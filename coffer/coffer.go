@@ -59,11 +59,11 @@ const (
 	// 8 of the counter and 16 of the tag.
 	Overhead = counterSize + xchacha.TagSize
 
-	// DefaultRekeyInterval is how often the shares are re-randomised: a
-	// rekey takes some microseconds, so that twice a second costs nothing
+	// DefaultRefreshInterval is how often the shares are re-randomised: a
+	// refresh takes some microseconds, so that twice a second costs nothing
 	// measurable, and nothing of the shares stays in one place long enough
 	// to burn in.
-	DefaultRekeyInterval = 500 * time.Millisecond
+	DefaultRefreshInterval = 500 * time.Millisecond
 
 	counterSize = 8
 	prefixSize  = xchacha.NonceSize - counterSize
@@ -80,9 +80,9 @@ var (
 
 // Config says how a Coffer is made. The zero value is a good choice.
 type Config struct {
-	// RekeyInterval is how often the shares are re-randomised:
-	// [DefaultRekeyInterval] if zero, never if negative.
-	RekeyInterval time.Duration
+	// RefreshInterval is how often the shares are re-randomised:
+	// [DefaultRefreshInterval] if zero, never if negative.
+	RefreshInterval time.Duration
 
 	// NoSignals keeps the coffer from sending signals to the process's threads:
 	// for programs whose C code takes EINTR for a failure. What a signal saved of
@@ -101,18 +101,18 @@ type Coffer struct {
 	regions []*locked.Region
 
 	// The shares and the prefix may be read under any lane's lock, and
-	// written under all of them: so readers share nothing, and a rekey waits
+	// written under all of them: so readers share nothing, and a refresh waits
 	// for those that are at work.
 	key    xchacha.Shares
 	spare  *[KeySize]byte // where the next right share goes; zero
 	prefix [prefixSize]byte
 	closed bool
 
-	silent   bool // sends no signals
-	rekeys   atomic.Uint64
-	interval time.Duration
-	timerMu  sync.Mutex  // protects timer, and is held while a tick runs
-	timer    *time.Timer // nil if there is none, or no longer
+	silent    bool // sends no signals
+	refreshes atomic.Uint64
+	interval  time.Duration
+	timerMu   sync.Mutex  // protects timer, and is held while a tick runs
+	timer     *time.Timer // nil if there is none, or no longer
 }
 
 // domain is what HChaCha8 takes besides the right share.
@@ -121,9 +121,9 @@ var domain = [16]byte([]byte("memkeep share v1"))
 // New returns a coffer with a fresh random key, in two regions of the pool.
 // The errors are those of [locked.Pool.NewRegion].
 func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
-	c := &Coffer{interval: cfg.RekeyInterval, silent: cfg.NoSignals}
+	c := &Coffer{interval: cfg.RefreshInterval, silent: cfg.NoSignals}
 	if c.interval == 0 {
-		c.interval = DefaultRekeyInterval
+		c.interval = DefaultRefreshInterval
 	}
 	if err := c.layOut(pool); err != nil {
 		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))

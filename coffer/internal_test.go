@@ -20,7 +20,7 @@ func newInternal(t *testing.T) *Coffer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(pool, Config{RekeyInterval: -1})
+	c, err := New(pool, Config{RefreshInterval: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
 	}
 	k, left, right := key(t, c), *c.key.Left, *c.key.Right
 	for range 3 {
-		if err := c.Rekey(); err != nil {
+		if err := c.Refresh(); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(key(t, c), k) {
@@ -180,7 +180,7 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	if dirty() == 0 {
 		t.Error("the faults left nothing, so nothing is tested")
 	}
-	if err := c.Rekey(); err != nil {
+	if err := c.Refresh(); err != nil {
 		t.Error(err)
 	}
 	if n := dirty(); n > 0 {

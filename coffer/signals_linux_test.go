@@ -19,7 +19,7 @@ func TestNoSignalsSendsNone(t *testing.T) {
 	silent.silent = true
 	sealed := make([]byte, 1+Overhead)
 	for _, c := range []*Coffer{loud, silent} {
-		for what, change := range map[string]func() error{"rekey": c.Rekey, "reset": c.Reset} {
+		for what, change := range map[string]func() error{"refresh": c.Refresh, "reset": c.Reset} {
 			if err := c.Seal(sealed, []byte{1}); err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,7 @@
 // no place: it exists as two shares in different locked pages, re-randomised on
 // a timer. A secret in use lies in a locked page between guard pages, kept out
 // of swap, core dumps and child processes. So what counts towards the limit on
-// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.LockedBytes], and
+// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.MaxLockedBytes], and
 // not the number of secrets: a million of them work under a limit of 64 KiB.
 //
 // At the budget nothing is lost: Open returns [ErrExhausted], while Use and

@@ -28,18 +28,18 @@ func smallest() int { return 4 * os.Getpagesize() }
 // nothing locked and no buffer open.
 func newSession(t testing.TB, cfg enclave.Config) *enclave.Session {
 	t.Helper()
-	if cfg.LockedBytes == 0 {
-		cfg.LockedBytes = budget()
+	if cfg.MaxLockedBytes == 0 {
+		cfg.MaxLockedBytes = budget()
 	}
-	testenv.Lockable(t, cfg.LockedBytes)
+	testenv.Lockable(t, cfg.MaxLockedBytes)
 	s, err := enclave.NewSession(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		stats := s.Stats()
-		if stats.LockedBytesPeak > cfg.LockedBytes {
-			t.Errorf("%d bytes were locked, the budget is %d", stats.LockedBytesPeak, cfg.LockedBytes)
+		if stats.LockedBytesPeak > cfg.MaxLockedBytes {
+			t.Errorf("%d bytes were locked, the budget is %d", stats.LockedBytesPeak, cfg.MaxLockedBytes)
 		}
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -50,7 +50,7 @@ func newSession(t testing.TB, cfg enclave.Config) *enclave.Session {
 
 func backends(t *testing.T, f func(t *testing.T, s *enclave.Session)) {
 	t.Helper()
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) {
 			t.Parallel()
 			if _, err := page.Open(string(backend), nil); err != nil {
@@ -298,7 +298,7 @@ func TestUseAllTakesSeveralSessionsSecretsAtOnce(t *testing.T) {
 	testenv.Lockable(t, 2*budget())
 	var sessions []*enclave.Session
 	for range 2 {
-		s, err := enclave.NewSession(enclave.Config{LockedBytes: budget()})
+		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget()})
 		if err != nil {
 			t.Fatal(err)
 		}

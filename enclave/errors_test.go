@@ -107,7 +107,7 @@ func TestReadOnlySourcesAreRefusedBeforeAnythingHappens(t *testing.T) {
 	if !testenv.FaultsHaveAddresses() {
 		t.Log("faults have no addresses here, and are told from others all the same")
 	}
-	s, other := newSession(t, enclave.Config{LockedBytes: 16 * os.Getpagesize()}), newSession(t, enclave.Config{})
+	s, other := newSession(t, enclave.Config{MaxLockedBytes: 16 * os.Getpagesize()}), newSession(t, enclave.Config{})
 	refuses := func(what string, secret []byte) {
 		t.Helper()
 		want := bytes.Clone(secret)
@@ -161,7 +161,7 @@ func TestReadOnlySourcesAreRefusedBeforeAnythingHappens(t *testing.T) {
 func TestOneReadOnlyPageOfManyIsFound(t *testing.T) {
 	t.Parallel()
 	page := os.Getpagesize()
-	s := newSession(t, enclave.Config{LockedBytes: 16 * page})
+	s := newSession(t, enclave.Config{MaxLockedBytes: 16 * page})
 	for frozen := range 3 {
 		whole := testenv.ReadOnlyPage(t, 3, frozen)
 		// From the middle of the first page to the middle of the last one.

@@ -63,7 +63,7 @@ func failNth(t *testing.T, name string, budget, n int) bool {
 		}
 		return err == nil
 	}
-	s := &Session{cfg: Config{RekeyInterval: -1}}
+	s := &Session{cfg: Config{RefreshInterval: -1}}
 	// A session that could not be made can be made again.
 	for s.core.Load() == nil {
 		pool, err := bridge.NewPool(b, locked.Config{LockedBytes: budget, UseSlots: 2})

@@ -13,7 +13,7 @@ func TestTamperedCiphertextIsErrDecryptAndLeaksNothing(t *testing.T) {
 	t.Parallel()
 	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	s, err := NewSession(Config{LockedBytes: budget})
+	s, err := NewSession(Config{MaxLockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}

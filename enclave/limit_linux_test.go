@@ -56,7 +56,7 @@ func TestImportDoesNothingAndTheDefaultSessionIsMadeOnFirstUse(t *testing.T) {
 		t.Error(err)
 	}
 	s := enclave.Default().Stats()
-	if now := testenv.LockedBytes(t); s.LockedBytes == 0 || s.LockedBytes != now || s.LockedBytesAllowed > limit || s.Seals != 3 || s.Uses != 1 {
+	if now := testenv.LockedBytes(t); s.LockedBytes == 0 || s.LockedBytes != now || s.Budget > limit || s.Seals != 3 || s.Uses != 1 {
 		t.Errorf("%d bytes locked, %+v", now, s)
 	}
 	if now := runtime.NumGoroutine(); now != goroutines {
@@ -120,7 +120,7 @@ func TestBudgetBelowTheSmallestIsALimitErrorAndLeavesNothing(t *testing.T) {
 	before := testenv.LockedBytes(t) // by the default session, if a test made it
 	for _, pages := range []int{1, 2, 3} {
 		testenv.Lockable(t, pages*os.Getpagesize())
-		s, err := enclave.NewSession(enclave.Config{LockedBytes: pages * os.Getpagesize()})
+		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: pages * os.Getpagesize()})
 		var limit *locked.LimitError
 		if !errors.As(err, &limit) {
 			t.Errorf("%d pages: %v", pages, err)

@@ -80,7 +80,7 @@ func TestReadersOfASessionGiveAllOrAnErrorAndNoBuffer(t *testing.T) {
 func TestReadAllReadsThreeQuartersOfTheBudget(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	s := newSession(t, enclave.Config{LockedBytes: budget})
+	s := newSession(t, enclave.Config{MaxLockedBytes: budget})
 	data := noise(budget * 3 / 4)
 	b, err := s.ReadAll(iotest.HalfReader(bytes.NewReader(data)))
 	if err != nil {
@@ -137,7 +137,7 @@ func (f readFunc) Read(b []byte) (int, error) { return f(b) }
 // has.
 func TestStreamTellsWhatWasCutOffFromWhatEnded(t *testing.T) {
 	t.Parallel()
-	stream := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	stream := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	for _, size := range []int{0, 40, enclave.StreamChunkSize, enclave.StreamChunkSize + 40} {
 		cut := io.MultiReader(bytes.NewReader(noise(size)), iotest.ErrReader(io.ErrUnexpectedEOF))
 		if n, err := stream.ReadFrom(cut); n != int64(size) || err != io.ErrUnexpectedEOF {

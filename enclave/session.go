@@ -23,22 +23,26 @@ const Overhead = coffer.Overhead
 
 // Config says how a Session is made. The zero value is a good choice.
 type Config struct {
-	// LockedBytes is the budget of locked memory, in bytes:
+	// MaxLockedBytes is the budget of locked memory, in bytes:
 	// [locked.DefaultLockedBytes] if zero. It is cut to what the process may
 	// lock, after raising the soft limit towards the hard one.
-	LockedBytes int
+	MaxLockedBytes int
 
-	// RekeyInterval is how often the session key's shares are
-	// re-randomised: [coffer.DefaultRekeyInterval] if zero, never if
+	// RefreshInterval is how often the session key's shares are
+	// re-randomised: [coffer.DefaultRefreshInterval] if zero, never if
 	// negative.
-	RekeyInterval time.Duration
+	RefreshInterval time.Duration
 
 	// Backend forces a mechanism for locked pages: the best one if empty.
 	Backend locked.Backend
 
-	// QuietPeriod is how long locked pages that nobody uses stay locked:
-	// [locked.DefaultQuietPeriod] if zero.
-	QuietPeriod time.Duration
+	// IdleTimeout is how long locked pages that nobody uses stay locked:
+	// [locked.DefaultIdleTimeout] if zero.
+	IdleTimeout time.Duration
+
+	// AllowUnlocked lets the session go on without locked memory where the
+	// process may lock none: see [locked.Config]. Stats.Unlocked says so.
+	AllowUnlocked bool
 
 	// NoSignals keeps the session from sending SIGURG to the process's threads:
 	// see [coffer.Config].
@@ -117,10 +121,11 @@ func (s *Session) open() (*core, error) {
 		useSlots = 0
 	}
 	pool, err := locked.NewPool(locked.Config{
-		LockedBytes: s.cfg.LockedBytes,
-		Backend:     s.cfg.Backend,
-		QuietPeriod: s.cfg.QuietPeriod,
-		UseSlots:    useSlots,
+		LockedBytes:   s.cfg.MaxLockedBytes,
+		Backend:       s.cfg.Backend,
+		AllowUnlocked: s.cfg.AllowUnlocked,
+		IdleTimeout:   s.cfg.IdleTimeout,
+		UseSlots:      useSlots,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", err)
@@ -145,7 +150,7 @@ func (s *Session) start(c *core) error {
 }
 
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
-	c, err := coffer.New(pool, coffer.Config{RekeyInterval: s.cfg.RekeyInterval, NoSignals: s.cfg.NoSignals})
+	c, err := coffer.New(pool, coffer.Config{RefreshInterval: s.cfg.RefreshInterval, NoSignals: s.cfg.NoSignals})
 	if err != nil {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}

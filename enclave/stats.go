@@ -9,22 +9,23 @@ import (
 
 // Stats is what a session holds at one moment, and what it did so far.
 type Stats struct {
-	LockedBytes        int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them
-	LockedBytesPeak    int            `json:"locked_bytes_peak"`        // the most there were
-	LockedBytesAllowed int            `json:"locked_bytes_allowed"`     // the most there may be: the budget
-	LockedBytesCut     bool           `json:"locked_bytes_cut"`         // the process's limit allows less than was asked for
-	DumpableBytes      int            `json:"dumpable_bytes"`           // bytes that a core dump may hold, where the system can't leave them out
-	Backend            locked.Backend `json:"backend"`                  // the mechanism in use
-	BackendReason      string         `json:"backend_reason,omitempty"` // what the system answered for each better mechanism; empty for the best one, and for one that was forced
-	RuntimeSecret      bool           `json:"runtime_secret"`           // functions given to Use run inside runtime/secret.Do
-	OpenBuffers        int            `json:"open_buffers"`             // buffers not yet destroyed: steady growth indicates a leak
-	Waiters            int            `json:"waiters"`                  // calls that wait for locked memory
+	LockedBytes     int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them
+	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the most there were
+	Budget          int            `json:"budget"`                   // the most there may be: the budget
+	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than was asked for
+	Unlocked        bool           `json:"unlocked"`                 // the pages are not locked: see Config.AllowUnlocked
+	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may hold, where the system can't leave them out
+	Backend         locked.Backend `json:"backend"`                  // the mechanism in use
+	BackendReason   string         `json:"backend_reason,omitempty"` // what the system answered for each better mechanism; empty for the best one, and for one that was forced
+	RuntimeSecret   bool           `json:"runtime_secret"`           // functions given to Use run inside runtime/secret.Do
+	OpenBuffers     int            `json:"open_buffers"`             // buffers not yet destroyed: steady growth indicates a leak
+	Waiters         int            `json:"waiters"`                  // calls that wait for locked memory
 
-	Seals    uint64 `json:"seals"`    // enclaves made
-	Opens    uint64 `json:"opens"`    // secrets decrypted into buffers, failures included
-	Uses     uint64 `json:"uses"`     // secrets decrypted for Use, failures included
-	Failures uint64 `json:"failures"` // of the opens and uses, those whose ciphertext did not open
-	Rekeys   uint64 `json:"rekeys"`   // times the key's shares were re-randomised
+	Seals     uint64 `json:"seals"`     // enclaves made
+	Opens     uint64 `json:"opens"`     // secrets decrypted into buffers, failures included
+	Uses      uint64 `json:"uses"`      // secrets decrypted for Use, failures included
+	Failures  uint64 `json:"failures"`  // of the opens and uses, those whose ciphertext did not open
+	Refreshes uint64 `json:"refreshes"` // times the key's shares were re-randomised
 
 	LastLimitError *LimitError `json:"last_limit_error,omitempty"` // the last time the system refused to lock; nil for never
 }
@@ -34,8 +35,9 @@ func (s Stats) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Int("locked_bytes", s.LockedBytes),
 		slog.Int("locked_bytes_peak", s.LockedBytesPeak),
-		slog.Int("locked_bytes_allowed", s.LockedBytesAllowed),
-		slog.Bool("locked_bytes_cut", s.LockedBytesCut),
+		slog.Int("budget", s.Budget),
+		slog.Bool("budget_cut", s.BudgetCut),
+		slog.Bool("unlocked", s.Unlocked),
 		slog.Int("dumpable_bytes", s.DumpableBytes),
 		slog.String("backend", string(s.Backend)),
 		slog.Bool("runtime_secret", s.RuntimeSecret),
@@ -45,7 +47,7 @@ func (s Stats) LogValue() slog.Value {
 		slog.Uint64("opens", s.Opens),
 		slog.Uint64("uses", s.Uses),
 		slog.Uint64("failures", s.Failures),
-		slog.Uint64("rekeys", s.Rekeys),
+		slog.Uint64("refreshes", s.Refreshes),
 	}
 	if s.BackendReason != "" {
 		attrs = append(attrs, slog.String("backend_reason", s.BackendReason))
@@ -72,21 +74,22 @@ func (c *core) stats() Stats {
 	pool := c.pool.Stats()
 	opens, coffer := c.opens.Load(), c.coffer.Stats()
 	return Stats{
-		LockedBytes:        pool.LockedBytes,
-		LockedBytesPeak:    pool.LockedBytesPeak,
-		LockedBytesAllowed: pool.Budget,
-		LockedBytesCut:     pool.BudgetCut,
-		DumpableBytes:      pool.DumpableBytes,
-		Backend:            pool.Backend,
-		BackendReason:      pool.BackendReason,
-		RuntimeSecret:      guard.On,
-		OpenBuffers:        pool.OpenBuffers,
-		Waiters:            pool.Waiters,
-		Seals:              coffer.Seals,
-		Opens:              opens,
-		Uses:               coffer.Opens - min(opens, coffer.Opens),
-		Failures:           coffer.Failures,
-		Rekeys:             coffer.Rekeys,
-		LastLimitError:     pool.LastLimitError,
+		LockedBytes:     pool.LockedBytes,
+		LockedBytesPeak: pool.LockedBytesPeak,
+		Budget:          pool.Budget,
+		BudgetCut:       pool.BudgetCut,
+		Unlocked:        pool.Unlocked,
+		DumpableBytes:   pool.DumpableBytes,
+		Backend:         pool.Backend,
+		BackendReason:   pool.BackendReason,
+		RuntimeSecret:   guard.On,
+		OpenBuffers:     pool.OpenBuffers,
+		Waiters:         pool.Waiters,
+		Seals:           coffer.Seals,
+		Opens:           opens,
+		Uses:            coffer.Opens - min(opens, coffer.Opens),
+		Failures:        coffer.Failures,
+		Refreshes:       coffer.Refreshes,
+		LastLimitError:  pool.LastLimitError,
 	}
 }

@@ -19,8 +19,11 @@ const (
 	MemfdSecret Backend = page.MemfdSecret
 	// Memfd is memfd_create(2) and mlock(2).
 	Memfd Backend = page.Memfd
-	// Memcall is private memory with mlock(2) or VirtualLock.
-	Memcall Backend = page.Memcall
+	// Mlock is private memory with mlock(2) or VirtualLock.
+	Mlock Backend = page.Mlock
+	// Unlocked is private memory that is not locked: what [Config.AllowUnlocked]
+	// falls back to. It is never chosen otherwise.
+	Unlocked Backend = page.Unlocked
 )
 
 const (
@@ -31,9 +34,9 @@ const (
 	// nothing until it is used.
 	DefaultLockedBytes = 8 << 20
 
-	// DefaultQuietPeriod is how long an unused slot stays locked before its
+	// DefaultIdleTimeout is how long an unused slot stays locked before its
 	// pages go back to the system.
-	DefaultQuietPeriod = 10 * time.Second
+	DefaultIdleTimeout = 10 * time.Second
 )
 
 // Config says how a Pool is made. The zero value is a good choice.
@@ -46,6 +49,13 @@ type Config struct {
 	// Backend forces a mechanism.
 	Backend Backend
 
+	// AllowUnlocked lets the pool do without locked memory where the process may
+	// not lock what the smallest pool takes, or the platform can't lock memory:
+	// everything else is as promised, but the system may write the pages to its
+	// swap. [Stats.Unlocked] says so. Where there are no guarded pages either
+	// (DragonFly, Plan 9, js, wasip1) the error is [ErrUnsupported] all the same.
+	AllowUnlocked bool
+
 	// UseSlots is how many slots of one page are kept for [Pool.Use] alone,
 	// so that it finds one however many buffers are open. From two on, one
 	// of them is for calls nested in another Use alone, so that a single
@@ -54,7 +64,7 @@ type Config struct {
 	// calls only where six slots fit. Zero keeps none.
 	UseSlots int
 
-	// QuietPeriod is how long an unused slot stays mapped and locked:
-	// [DefaultQuietPeriod] if zero.
-	QuietPeriod time.Duration
+	// IdleTimeout is how long an unused slot stays mapped and locked:
+	// [DefaultIdleTimeout] if zero.
+	IdleTimeout time.Duration
 }

@@ -37,7 +37,7 @@
 // A pool never has more bytes locked than [Config.LockedBytes], as the process's
 // limit counts them. Slots are mapped when they are needed, wiped and kept when
 // they come back, used again, the oldest first, and given back to the system
-// when nobody has used them for [Config.QuietPeriod].
+// when nobody has used them for [Config.IdleTimeout].
 //
 // When the budget is in use, New returns [ErrExhausted] at once, and NewContext
 // and Use wait, in order of arrival. For secrets of Use that fit into a page,

@@ -101,7 +101,7 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 
 func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 	t.Parallel()
-	inBubble(t, small(), locked.Config{UseSlots: 1, QuietPeriod: time.Hour}, func(t *testing.T, p *locked.Pool) {
+	inBubble(t, small(), locked.Config{UseSlots: 1, IdleTimeout: time.Hour}, func(t *testing.T, p *locked.Pool) {
 		for _, b := range fill(t, p, 32) {
 			destroy(t, b)
 		}
@@ -124,7 +124,7 @@ func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 
 func TestBufferWrittenToWhileItClosesLeavesNothingToTheNext(t *testing.T) {
 	// Not parallel: the writer has to be on a processor while the buffer closes.
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) {
 			if _, err := page.Open(string(backend), nil); err != nil {
 				t.Skipf("SKIPPED: %v", err)

@@ -20,7 +20,7 @@ func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		p, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
 		if errors.Is(err, locked.ErrUnsupported) {
 			t.Logf("SKIPPED: %v", err)
@@ -151,7 +151,7 @@ func TestLimitOfExactlyOnePageIsAnErrorAndNoHang(t *testing.T) {
 	if !testenv.UnderLimit(t, one) {
 		return
 	}
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		_, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
 		if errors.Is(err, locked.ErrUnsupported) {
 			t.Logf("SKIPPED: %v", err)

@@ -59,7 +59,7 @@ func closePool(t testing.TB, p *locked.Pool) {
 // backends runs f on every backend that this system has.
 func backends(t *testing.T, f func(t *testing.T, backend locked.Backend)) {
 	t.Helper()
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) {
 			t.Parallel()
 			if _, err := page.Open(string(backend), nil); err != nil {
@@ -122,7 +122,7 @@ func TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t *testing.T) 
 
 func TestNegativeConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []locked.Config{{LockedBytes: -1}, {UseSlots: -1}, {QuietPeriod: -1}} {
+	for _, cfg := range []locked.Config{{LockedBytes: -1}, {UseSlots: -1}, {IdleTimeout: -1}} {
 		if _, err := locked.NewPool(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}

@@ -51,15 +51,29 @@ type Pool struct {
 // process may not lock even one page the error is a *[LimitError]; where the
 // platform or the forced backend can't lock memory, [ErrUnsupported].
 func NewPool(cfg Config) (*Pool, error) {
+	p, err := openPool(cfg)
+	var limit *LimitError
+	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
+		cfg.Backend = Unlocked
+		return openPool(cfg)
+	}
+	return p, err
+}
+
+func openPool(cfg Config) (*Pool, error) {
 	b, err := page.Open(string(cfg.Backend), nil)
 	if err != nil {
 		return nil, openError(err)
 	}
-	return newPool(b, cfg, ofProcess())
+	r := ofProcess()
+	if cfg.Backend == Unlocked {
+		r.read = func() (page.Limits, error) { return page.Limits{Soft: Unlimited, Hard: Unlimited}, nil }
+	}
+	return newPool(b, cfg, r)
 }
 
 func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
-	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.QuietPeriod < 0 {
+	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.IdleTimeout < 0 {
 		return nil, fmt.Errorf("locked: negative value in %+v", cfg)
 	}
 	want := cfg.LockedBytes
@@ -80,9 +94,9 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 
 // makePool returns a pool of so many bytes.
 func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
-	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.QuietPeriod}
+	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.IdleTimeout}
 	if p.quiet == 0 {
-		p.quiet = DefaultQuietPeriod
+		p.quiet = DefaultIdleTimeout
 	}
 	random.Bytes(p.canary[:])
 	p.store = store{

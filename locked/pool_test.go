@@ -225,10 +225,10 @@ func TestCloseEndsWaitersBuffersAndLaterCalls(t *testing.T) {
 	})
 }
 
-func TestUnusedSlotsGoBackAfterTheQuietPeriod(t *testing.T) {
+func TestUnusedSlotsGoBackAfterTheIdleTimeout(t *testing.T) {
 	t.Parallel()
 	const quiet = time.Minute
-	inBubble(t, small(), locked.Config{UseSlots: 2, QuietPeriod: quiet}, func(t *testing.T, p *locked.Pool) {
+	inBubble(t, small(), locked.Config{UseSlots: 2, IdleTimeout: quiet}, func(t *testing.T, p *locked.Pool) {
 		nop := func([]byte) error { return nil }
 		use := func() {
 			if err := p.Use(context.Background(), 32, nop, func([]byte) error { return p.Use(context.Background(), 16, nop, nop) }); err != nil {

@@ -13,11 +13,11 @@ import (
 )
 
 // Use must not need what the process may have run out of since.
-func TestUseNeedsNoDescriptorAfterAQuietPeriod(t *testing.T) {
+func TestUseNeedsNoDescriptorAfterAIdleTimeout(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	p := openPool(t, locked.Config{UseSlots: 2, QuietPeriod: time.Millisecond})
+	p := openPool(t, locked.Config{UseSlots: 2, IdleTimeout: time.Millisecond})
 	use := func() error {
 		return p.Use(ctx, 32, nop, func([]byte) error { return p.Use(ctx, 32, nop, nop) })
 	}
@@ -62,7 +62,7 @@ func TestPurgeLeavesNothingMappedThatItCannotWipe(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		p, err := locked.NewPool(locked.Config{Backend: backend, LockedBytes: 5 * os.Getpagesize()})
 		if errors.Is(err, locked.ErrUnsupported) {
 			continue

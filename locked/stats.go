@@ -12,6 +12,7 @@ type Stats struct {
 	LockedBytesPeak int         // the most there were
 	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
 	Budget          int         // the most there may be
+	Unlocked        bool        // the pages are not locked: see Config.AllowUnlocked
 	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
 	Backend         Backend     // the mechanism in use
 	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
@@ -28,6 +29,7 @@ func (p *Pool) Stats() Stats {
 	}
 	s := Stats{
 		Budget:        p.total,
+		Unlocked:      p.backend.Name() == page.Unlocked,
 		BudgetCut:     p.cut,
 		Backend:       Backend(p.backend.Name()),
 		BackendReason: reasonOf(p.backend),

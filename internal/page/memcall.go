@@ -14,13 +14,21 @@ import (
 // toggles the access of the only address it has. Where a closed view loses its
 // lock, it is locked again before anything can be written to it.
 type single struct {
-	hook   Hook
-	system system // what an operating system needs besides memcall
+	hook     Hook
+	system   system // what an operating system needs besides memcall
+	unlocked bool   // the pages are not locked
 }
 
-func openMemcall(hook Hook) (Backend, error) { return single{hook, realSystem()}, nil }
+func openMemcall(hook Hook) (Backend, error) { return single{hook, realSystem(), false}, nil }
 
-func (single) Name() string { return Memcall }
+func openUnlocked(hook Hook) (Backend, error) { return single{hook, realSystem(), true}, nil }
+
+func (s single) Name() string {
+	if s.unlocked {
+		return Unlocked
+	}
+	return Mlock
+}
 
 func (single) Charge(size int, _ bool) int { return size }
 
@@ -55,6 +63,9 @@ func (s single) prepare(r *Run, guard int) error {
 		return fmt.Errorf("exclude: %w", err)
 	}
 	r.excluded, r.Dumpable = err == nil, err != nil
+	if s.unlocked {
+		return nil
+	}
 	return s.lock(r.View)
 }
 
@@ -62,7 +73,7 @@ func (s single) Protect(r *Run, a Access) error {
 	if err := s.protect(r.View, a); err != nil {
 		return refusal("making "+a.String(), len(r.View), err)
 	}
-	if !relockAfterNone {
+	if !relockAfterNone || s.unlocked {
 		return nil
 	}
 	if a == None {

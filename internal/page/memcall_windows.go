@@ -4,7 +4,7 @@ import "golang.org/x/sys/windows"
 
 // mechanisms of Windows. A second mapping is left out: the package doc
 // says why.
-var mechanisms = []mechanism{{Memcall, openMemcall}}
+var mechanisms = []mechanism{{Mlock, openMemcall}}
 
 // lockCall names the system call that locks.
 const lockCall = "VirtualLock"

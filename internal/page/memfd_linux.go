@@ -12,7 +12,7 @@ import (
 var mechanisms = []mechanism{
 	{MemfdSecret, openMemfdSecret},
 	{Memfd, openMemfd},
-	{Memcall, openMemcall},
+	{Mlock, openMemcall},
 }
 
 // memfd maps the pages of an anonymous file. The file gives the pages a second

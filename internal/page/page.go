@@ -154,7 +154,8 @@ func Size() int { return os.Getpagesize() }
 const (
 	MemfdSecret = "memfd_secret"
 	Memfd       = "memfd"
-	Memcall     = "memcall"
+	Mlock       = "mlock"
+	Unlocked    = "unlocked"
 )
 
 // Hook is called before every system call of a backend with the call's name.
@@ -178,9 +179,12 @@ var errMissing = errors.New("not available")
 
 // Open returns the named backend, or the best one that this system offers for
 // the empty name. A named backend that the system lacks is an error that wraps
-// [ErrUnsupported]. Any other error is a failure of the moment, a *[LockError] if
+// [ErrUnsupported]. [Unlocked] is never the best. Any other error is a failure of the moment, a *[LockError] if
 // something ran out. Nothing is mapped yet.
 func Open(name string, hook Hook) (Backend, error) {
+	if name == Unlocked {
+		return openUnlocked(hook)
+	}
 	var reasons []error
 	for _, m := range mechanisms {
 		if name != "" && name != m.name {

@@ -92,7 +92,7 @@ func TestRefusedLockIsALockError(t *testing.T) {
 	for _, name := range page.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Memcall: "lock"}[name]
+			call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Mlock: "lock"}[name]
 			calls := 0
 			b, err := page.Open(name, func(c string) error {
 				if c != call {
@@ -128,7 +128,7 @@ func TestMissingMechanismLeavesTheNextOne(t *testing.T) {
 		}
 		for _, step := range []struct{ gone, next string }{
 			{"memfd_secret", page.Memfd},
-			{"memfd_create", page.Memcall},
+			{"memfd_create", page.Mlock},
 		} {
 			missing[step.gone] = true
 			b, err := page.Open("", hook)
@@ -202,9 +202,9 @@ func TestRefusalNamesTheResourceThatRanOut(t *testing.T) {
 		{page.Memfd, "mprotect", 1, unix.ENOMEM, page.Mappings},
 		// A page more is to be had: so it is the size that was too much.
 		{page.Memfd, "mmap", 1, unix.ENOMEM, page.AddressSpace},
-		{page.Memcall, "alloc", 1, unix.ENOMEM, page.AddressSpace},
-		{page.Memcall, "protect", 1, unix.ENOMEM, page.Mappings},
-		{page.Memcall, "lock", 1, unix.EPERM, page.LockedMemory},
+		{page.Mlock, "alloc", 1, unix.ENOMEM, page.AddressSpace},
+		{page.Mlock, "protect", 1, unix.ENOMEM, page.Mappings},
+		{page.Mlock, "lock", 1, unix.EPERM, page.LockedMemory},
 	} {
 		if _, err := page.Open(c.backend, nil); err != nil {
 			t.Logf("SKIPPED in part: this system has no %s: %v", c.backend, err)
@@ -236,7 +236,7 @@ func TestRefusalNamesTheResourceThatRanOut(t *testing.T) {
 // memcall keeps the text of an error alone.
 func TestErrnoOfMemcallIsFoundAgain(t *testing.T) {
 	t.Parallel()
-	b, err := page.Open(page.Memcall, nil)
+	b, err := page.Open(page.Mlock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestCoreDumps(t *testing.T) {
 				t.Parallel()
 				if strings.HasPrefix(d.name, "gcore") {
 					// gdb takes its time: once for each way of keeping pages out.
-					if secretMemory := backend == ""; !testenv.Long() && (d.all != secretMemory || backend == string(locked.Memcall)) {
+					if secretMemory := backend == ""; !testenv.Long() && (d.all != secretMemory || backend == string(locked.Mlock)) {
 						t.Skip("SKIPPED: MEMKEEP_LONG is not set")
 					}
 					if _, err := exec.LookPath("gcore"); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-var backends = []locked.Backend{locked.BestBackend, locked.Memfd, locked.Memcall}
+var backends = []locked.Backend{locked.BestBackend, locked.Memfd, locked.Mlock}
 
 func eachBackend(t *testing.T, f func(t *testing.T, backend string)) {
 	t.Parallel()

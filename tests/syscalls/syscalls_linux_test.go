@@ -198,7 +198,7 @@ func mappedOnce(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return limits.Backend == locked.Memcall || !limits.Exempt && limits.Hard < locked.DefaultLockedBytes
+	return limits.Backend == locked.Mlock || !limits.Exempt && limits.Hard < locked.DefaultLockedBytes
 }
 
 // traced runs the operation under strace and returns how often each system

@@ -38,7 +38,7 @@ func Session() (*enclave.Session, error) {
 		return s, nil
 	}
 	// The session cuts this to what there is.
-	made, err := bridge.NewBareSession(enclave.Config{LockedBytes: math.MaxInt})
+	made, err := bridge.NewBareSession(enclave.Config{MaxLockedBytes: math.MaxInt})
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func exhausted(cause error, size int) error {
 	e := &locked.LimitError{Resource: locked.LockedMemory, Size: size, Requested: size, Err: cause}
 	if s := session.Load(); s != nil {
 		stats := s.Stats()
-		e.Locked, e.Budget = stats.LockedBytes, stats.LockedBytesAllowed
+		e.Locked, e.Budget = stats.LockedBytes, stats.Budget
 	}
 	// Without the limits the error still says what was asked for.
 	if l, err := locked.CurrentLimits(); err == nil {

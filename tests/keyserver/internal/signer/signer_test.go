@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // nothing, the test is skipped: that the server says so is a test of its own.
 func newPool(t testing.TB) *Pool {
 	t.Helper()
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)

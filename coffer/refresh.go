@@ -31,13 +31,13 @@ func (c *Coffer) draw() {
 	random.Bytes(c.prefix[:])
 }
 
-// Rekey re-randomises the shares. The key they stand for stays the same, and is
+// Refresh re-randomises the shares. The key they stand for stays the same, and is
 // not assembled: left takes the new right's hash before it gives up the old
 // one's.
-func (c *Coffer) Rekey() error { return c.exclusively(c.rekey, sigframe.Sweep) }
+func (c *Coffer) Refresh() error { return c.exclusively(c.refresh, sigframe.Sweep) }
 
-// rekey is Rekey for a caller that holds all locks.
-func (c *Coffer) rekey() error {
+// refresh is Refresh for a caller that holds all locks.
+func (c *Coffer) refresh() error {
 	if c.closed || len(c.lanes) == 0 {
 		return ErrClosed
 	}
@@ -51,7 +51,7 @@ func (c *Coffer) rekey() error {
 	state.Wipe()
 	wipe.Bytes(old[:])
 	c.key.Right, c.spare = fresh, old
-	c.rekeys.Add(1)
+	c.refreshes.Add(1)
 	return nil
 }
 
@@ -109,21 +109,21 @@ func (c *Coffer) tick() {
 		return
 	}
 	// The timer is gone before the coffer is closed.
-	_ = c.exclusively(c.rekey, sigframe.SweepDue)
+	_ = c.exclusively(c.refresh, sigframe.SweepDue)
 	c.timer.Reset(c.interval)
 }
 
 // Stats counts what a coffer did.
 type Stats struct {
-	Seals    uint64 // calls of Seal
-	Opens    uint64 // calls of Open
-	Failures uint64 // of these, calls that returned ErrDecrypt
-	Rekeys   uint64 // times the shares were re-randomised
+	Seals     uint64 // calls of Seal
+	Opens     uint64 // calls of Open
+	Failures  uint64 // of these, calls that returned ErrDecrypt
+	Refreshes uint64 // times the shares were re-randomised
 }
 
 // Stats returns the coffer's figures. It takes each lane's lock for a moment.
 func (c *Coffer) Stats() Stats {
-	s := Stats{Rekeys: c.rekeys.Load()}
+	s := Stats{Refreshes: c.refreshes.Load()}
 	for _, l := range c.lanes {
 		l.mu.Lock()
 		s.Seals += l.seals
