@@ -6,8 +6,8 @@
 //
 // Alert on memkeep_decrypt_failures_total, which grows when memory was tampered
 // with or a purged enclave was used, on memkeep_open_buffers, whose steady growth
-// indicates a leak, and on memkeep_locked_limit_bytes being smaller than was asked
-// for (memkeep_locked_limit_reduced is 1).
+// indicates a leak, and on memkeep_unlocked, which is 1 if secrets lie in memory that
+// may be swapped out.
 package enclaveprom
 
 import (
@@ -53,10 +53,12 @@ func NewCollector(session *enclave.Session, labels prometheus.Labels) prometheus
 		func(s enclave.Stats) int { return s.LockedBytes })
 	gauge("memkeep_locked_peak_bytes", "The most bytes that were locked at once.",
 		func(s enclave.Stats) int { return s.LockedBytesPeak })
-	gauge("memkeep_locked_limit_bytes", "The most bytes that may be locked: the session's budget.",
-		func(s enclave.Stats) int { return s.LockedBytesAllowed })
-	gauge("memkeep_locked_limit_reduced", "1 if the process's limit is smaller than the budget that was asked for.",
-		func(s enclave.Stats) int { return oneIf(s.LockedBytesCut) })
+	gauge("memkeep_budget_bytes", "The most bytes that may be locked.",
+		func(s enclave.Stats) int { return s.Budget })
+	gauge("memkeep_budget_cut", "1 if the process's limit is smaller than the budget that was asked for.",
+		func(s enclave.Stats) int { return oneIf(s.BudgetCut) })
+	gauge("memkeep_unlocked", "1 if the pages are not locked, as Config.AllowUnlocked permits.",
+		func(s enclave.Stats) int { return oneIf(s.Unlocked) })
 	gauge("memkeep_dumpable_bytes", "Bytes that a core dump may hold, where the system can't leave them out.",
 		func(s enclave.Stats) int { return s.DumpableBytes })
 	gauge("memkeep_lock_failed", "1 if the system ever refused to lock memory.",
@@ -74,7 +76,7 @@ func NewCollector(session *enclave.Session, labels prometheus.Labels) prometheus
 	counter("memkeep_decrypt_failures_total", "Opens and uses whose ciphertext did not open.",
 		func(s enclave.Stats) uint64 { return s.Failures })
 	counter("memkeep_key_refreshes_total", "Times that the shares of the session key were refreshed.",
-		func(s enclave.Stats) uint64 { return s.Rekeys })
+		func(s enclave.Stats) uint64 { return s.Refreshes })
 	return c
 }
 

@@ -18,7 +18,7 @@ import (
 
 func newSession(t *testing.T) *enclave.Session {
 	t.Helper()
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: 8 * os.Getpagesize()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 8 * os.Getpagesize()})
 	var limit *enclave.LimitError
 	if errors.Is(err, enclave.ErrUnsupported) || errors.As(err, &limit) {
 		t.Skipf("SKIPPED: %v", err)
@@ -68,7 +68,7 @@ func TestFiguresAreTheSessions(t *testing.T) {
 		value            any
 	}{
 		{"memkeep_locked_bytes", "gauge", "Bytes of memory that are locked.", stats.LockedBytes},
-		{"memkeep_locked_limit_bytes", "gauge", "The most bytes that may be locked: the session's budget.", stats.LockedBytesAllowed},
+		{"memkeep_budget_bytes", "gauge", "The most bytes that may be locked.", stats.Budget},
 		{"memkeep_open_buffers", "gauge", "Buffers that are not destroyed yet.", 1},
 		{"memkeep_seals_total", "counter", "Secrets that were sealed.", 3},
 		{"memkeep_uses_total", "counter", "Secrets that were decrypted for one use, failures included.", 3},
@@ -78,7 +78,7 @@ func TestFiguresAreTheSessions(t *testing.T) {
 	}
 	fmt.Fprintf(&want, "# HELP memkeep_session_info How the session protects its pages; always 1.\n# TYPE memkeep_session_info gauge\n"+
 		"memkeep_session_info{backend=%q,runtime_secret=\"%v\",session=\"tenants\"} 1\n", stats.Backend, stats.RuntimeSecret)
-	err = testutil.CollectAndCompare(c, strings.NewReader(want.String()), "memkeep_locked_bytes", "memkeep_locked_limit_bytes",
+	err = testutil.CollectAndCompare(c, strings.NewReader(want.String()), "memkeep_locked_bytes", "memkeep_budget_bytes",
 		"memkeep_open_buffers", "memkeep_seals_total", "memkeep_uses_total", "memkeep_decrypt_failures_total", "memkeep_session_info")
 	if err != nil {
 		t.Error(err)
@@ -124,5 +124,5 @@ func ExampleNewCollector() {
 		log.Fatal(err)
 	}
 	fmt.Println(families[0].GetName())
-	// Output: memkeep_decrypt_failures_total
+	// Output: memkeep_budget_bytes
 }

@@ -45,7 +45,7 @@ func TestEnvLeavesWhatItCannotSeal(t *testing.T) {
 	refused(t, e, err, load.ErrTooLarge, "env:"+name)
 	still(content)
 
-	closed, err := enclave.NewSession(enclave.Config{LockedBytes: budget() / 2})
+	closed, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget() / 2})
 	if err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}

@@ -32,7 +32,7 @@ func newLoader(t testing.TB) load.Loader {
 func newSession(t testing.TB, lockedBytes int) *enclave.Session {
 	t.Helper()
 	testenv.Lockable(t, lockedBytes)
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: lockedBytes})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func child(name string) error {
 // rest waits until the key's shares were refreshed after the work: then what a
 // signal saved of the registers, in the middle of a decryption, is overwritten.
 func rest() {
-	for first := enclave.Default().Stats().Rekeys; enclave.Default().Stats().Rekeys < first+2; {
+	for first := enclave.Default().Stats().Refreshes; enclave.Default().Stats().Refreshes < first+2; {
 		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -23,7 +23,7 @@ import (
 func TestAKeyInAPEMFileSigns(t *testing.T) {
 	t.Parallel()
 	testenv.Lockable(t, testenv.SmallLimit())
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	if err != nil {
 		t.Fatal(err)
 	}
