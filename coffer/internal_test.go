@@ -14,7 +14,7 @@ import (
 
 func newInternal(t *testing.T) *Coffer {
 	t.Helper()
-	return newInternalWith(t, Config{RekeyInterval: -1})
+	return newInternalWith(t, Config{RefreshInterval: -1})
 }
 
 func newInternalWith(t *testing.T, cfg Config) *Coffer {
@@ -77,7 +77,7 @@ func TestSharesLieInDifferentPagesAndChangeTogether(t *testing.T) {
 	}
 	k, left, right := key(t, c), *c.key.Left, *c.key.Right
 	for range 3 {
-		if err := c.Rekey(); err != nil {
+		if err := c.Refresh(); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(key(t, c), k) {
@@ -185,7 +185,7 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	if dirty() == 0 {
 		t.Error("the faults left nothing, so nothing is tested")
 	}
-	if err := c.Rekey(); err != nil {
+	if err := c.Refresh(); err != nil {
 		t.Error(err)
 	}
 	if n := dirty(); n > 0 {
