@@ -33,7 +33,7 @@
 // (10 times by Command and FD, once by Env, Terminal and yaml.v3), as root, and as
 // nobody under a limit of 64 KiB:
 //
-//	go test -v -run LoadingLeaves ./tests/load
+//	go test -v -run LoadingLeaves ./tests/loading
 //
 //	                                   copies   one load with
 //	File, Dir, Credential, Ref              0   os.ReadFile      1

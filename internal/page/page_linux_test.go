@@ -184,6 +184,7 @@ func TestFailureOfTheMomentCostsNoBetterMechanism(t *testing.T) {
 // Whatever runs out, the error says what it was, and keeps the system's answer.
 func TestRefusalNamesTheResourceThatRanOut(t *testing.T) {
 	t.Parallel()
+	testenv.Lockable(t, 2*page.Size())
 	for _, c := range []struct {
 		backend, call string
 		nth           int
