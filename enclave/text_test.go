@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // settings is how a program has secrets in its configuration.
@@ -21,8 +20,7 @@ type settings struct {
 }
 
 func TestTextIsFilledByDecoders(t *testing.T) {
-	t.Parallel()
-	testenv.Lockable(t, smallest())
+	enclave.MakeDefault(t, newSession(t, enclave.Config{MaxLockedBytes: smallest()}))
 	var fromFlag enclave.Text
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.TextVar(&fromFlag, "password", enclave.Text{}, "")
@@ -48,8 +46,7 @@ func TestTextIsFilledByDecoders(t *testing.T) {
 }
 
 func TestTextRefusesItsOwnRedactionAndNothing(t *testing.T) {
-	t.Parallel()
-	testenv.Lockable(t, smallest())
+	enclave.MakeDefault(t, newSession(t, enclave.Config{MaxLockedBytes: smallest()}))
 	var s settings
 	if err := json.Unmarshal([]byte(`{"Password":"correct horse"}`), &s); err != nil {
 		t.Fatal(err)
