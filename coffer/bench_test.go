@@ -95,7 +95,7 @@ func BenchmarkRekey(b *testing.B) {
 	c, _ := benchmarkCoffer(b, 32)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := c.Rekey(); err != nil {
+		if err := c.Refresh(); err != nil {
 			b.Fatal(err)
 		}
 	}

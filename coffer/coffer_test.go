@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -114,18 +115,18 @@ func TestWrongLengthsAreErrorsAndWriteNothing(t *testing.T) {
 
 func TestRekeyKeepsTheKeyAndResetReplacesIt(t *testing.T) {
 	t.Parallel()
-	c, _ := newCoffer(t, coffer.Config{RekeyInterval: -1})
+	c, _ := newCoffer(t, coffer.Config{RefreshInterval: -1})
 	secret := []byte("a secret")
 	sealed := seal(t, c, secret)
 	for i := range 100 {
-		if err := c.Rekey(); err != nil {
+		if err := c.Refresh(); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := open(c, sealed); err != nil || !bytes.Equal(got, secret) {
 			t.Fatalf("after %d rekeys: %v", i+1, err)
 		}
 	}
-	if n := c.Stats().Rekeys; n != 100 {
+	if n := c.Stats().Refreshes; n != 100 {
 		t.Errorf("%d rekeys counted", n)
 	}
 	if err := c.Reset(); err != nil {
@@ -166,7 +167,7 @@ func TestNoTwoSealsShareANonce(t *testing.T) {
 
 func TestSealAndOpenGoOnWhileTheSharesAndTheKeyChange(t *testing.T) {
 	t.Parallel()
-	c, _ := newCoffer(t, coffer.Config{RekeyInterval: 50 * time.Microsecond})
+	c, _ := newCoffer(t, coffer.Config{RefreshInterval: 50 * time.Microsecond})
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -184,7 +185,7 @@ func TestSealAndOpenGoOnWhileTheSharesAndTheKeyChange(t *testing.T) {
 	}
 	wg.Go(func() {
 		for range 50 {
-			if err := errors.Join(c.Rekey(), c.Reset()); err != nil {
+			if err := errors.Join(c.Refresh(), c.Reset()); err != nil {
 				t.Error(err)
 			}
 			c.Stats()
@@ -203,13 +204,13 @@ func TestTimerRekeysAndStopsWithTheCoffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := coffer.New(pool, coffer.Config{RekeyInterval: time.Second})
+		c, err := coffer.New(pool, coffer.Config{RefreshInterval: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10*time.Second + time.Millisecond)
 		synctest.Wait()
-		if n := c.Stats().Rekeys; n != 10 {
+		if n := c.Stats().Refreshes; n != 10 {
 			t.Errorf("%d rekeys in ten intervals", n)
 		}
 		if err := errors.Join(c.Close(), c.Close()); err != nil {
@@ -217,7 +218,7 @@ func TestTimerRekeysAndStopsWithTheCoffer(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if n := c.Stats().Rekeys; n != 10 {
+		if n := c.Stats().Refreshes; n != 10 {
 			t.Errorf("%d rekeys after Close", n)
 		}
 		if err := pool.Close(); err != nil {
@@ -235,7 +236,7 @@ func TestClosedCofferRefusesEverything(t *testing.T) {
 	}
 	_, openErr := open(c, sealed)
 	for name, err := range map[string]error{
-		"Seal": c.Seal(make([]byte, coffer.Overhead), nil), "Open": openErr, "Rekey": c.Rekey(), "Reset": c.Reset(),
+		"Seal": c.Seal(make([]byte, coffer.Overhead), nil), "Open": openErr, "Refresh": c.Refresh(), "Reset": c.Reset(),
 	} {
 		if !errors.Is(err, coffer.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
@@ -243,6 +244,66 @@ func TestClosedCofferRefusesEverything(t *testing.T) {
 	}
 	if n := pool.Stats().LockedBytes; n != 0 {
 		t.Errorf("%d bytes locked", n)
+	}
+}
+
+func TestZeroCofferIsClosed(t *testing.T) {
+	t.Parallel()
+	var c coffer.Coffer
+	_, openErr := open(&c, make([]byte, coffer.Overhead+1))
+	for name, err := range map[string]error{
+		"Seal": c.Seal(make([]byte, coffer.Overhead), nil), "Open": openErr, "Refresh": c.Refresh(), "Reset": c.Reset(),
+	} {
+		if !errors.Is(err, coffer.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := c.Stats(); s != (coffer.Stats{}) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSealAndOpenWorkInPlace(t *testing.T) {
+	t.Parallel()
+	c, _ := newCoffer(t, coffer.Config{})
+	for _, size := range []int{0, 1, 16, 100, 5000} {
+		secret := bytes.Repeat([]byte{0xA5}, size)
+		mem := make([]byte, size+coffer.Overhead)
+		copy(mem[8:], secret)
+		if err := c.Seal(mem, mem[8:8+size]); err != nil {
+			t.Errorf("sealing %d bytes: %v", size, err)
+		}
+		if got, err := open(c, mem); err != nil || !bytes.Equal(got, secret) {
+			t.Errorf("%d bytes sealed in place: %v", size, err)
+		}
+		if err := c.Open(mem[8:8+size], mem); err != nil || !bytes.Equal(mem[8:8+size], secret) {
+			t.Errorf("opening %d bytes: %v", size, err)
+		}
+	}
+}
+
+func TestOtherOverlapsAreErrorsAndWriteNothing(t *testing.T) {
+	t.Parallel()
+	c, _ := newCoffer(t, coffer.Config{})
+	const size = 100
+	for at := range size + coffer.Overhead + 20 {
+		mem := make([]byte, 3*size)
+		before := bytes.Clone(mem)
+		long, short := mem[10:][:size+coffer.Overhead], mem[at:][:size]
+		if at == 10+8 || at >= 10+size+coffer.Overhead {
+			continue
+		}
+		for what, err := range map[string]error{"Seal": c.Seal(long, short), "Open": c.Open(short, long)} {
+			if err == nil || errors.Is(err, coffer.ErrDecrypt) || !strings.Contains(err.Error(), "overlap") {
+				t.Errorf("%s, the plaintext at %d: %v", what, at-10, err)
+			}
+		}
+		if !bytes.Equal(mem, before) {
+			t.Errorf("the plaintext at %d: something was written", at-10)
+		}
 	}
 }
 

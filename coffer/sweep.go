@@ -6,53 +6,36 @@ import (
 	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
-// A signal that lands inside the cipher leaves registers in ordinary memory:
-// see the package sigframe. Whoever changes the shares sweeps that away.
+// exclusively runs f, which handles the shares, under all locks. Then it sweeps
+// what signals left of the registers in ordinary memory: see package sigframe.
 //
-// What the change itself may have left is on its own thread, which it stays
-// on: two system calls. What operations may have left is on any thread, and is
-// swept only if one ran since the last time, so that a coffer at rest disturbs
-// nobody.
-
-// sweeper is the part of a coffer that sweeps.
-type sweeper struct {
-	swept uint64       // operations until the last sweep; all lanes' locks protect it
-	all   func() error // sigframe.Overwrite, or a test's
-	own   func() error // sigframe.OverwriteOwn, or a test's
-}
-
-var realSweeper = sweeper{all: sigframe.Overwrite, own: sigframe.OverwriteOwn}
-
-// exclusively runs f, which handles the shares, under all locks, and sweeps.
-func (c *Coffer) exclusively(f func() error) error {
+// What f may have left is on its own thread, which it stays on: two system
+// calls. What operations may have left is on any thread, and is swept by one of
+// the process's coffers, if one ran since the last time: so coffers at rest
+// disturb nobody. sweep is sigframe's for that.
+func (c *Coffer) exclusively(f func() error, sweep func() (bool, error)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ran, err := c.lockedOut(f)
+	err := c.lockedOut(f)
+	if c.silent {
+		return err
+	}
 	// A system that refuses (no /proc, a filter of system calls) leaves the
 	// frames as they are until the next signal: no reason to fail what is done.
-	if ran {
-		_ = c.sweeper.all()
-	} else {
-		_ = c.sweeper.own()
+	if swept, _ := sweep(); !swept {
+		_ = sigframe.SweepThread()
 	}
 	return err
 }
 
-// lockedOut runs f under all locks, and reports whether operations ran since
-// the last sweep.
-func (c *Coffer) lockedOut(f func() error) (ran bool, err error) {
+// lockedOut runs f under all locks.
+func (c *Coffer) lockedOut(f func() error) error {
 	c.lockAll()
 	defer c.unlockAll()
-	operations := uint64(0)
-	for _, l := range c.lanes {
-		operations += l.seals + l.opens
-	}
-	ran = operations != c.sweeper.swept
-	c.sweeper.swept = operations
-	if ran && !c.closed {
+	if !c.closed {
 		c.clearLanes()
 	}
-	return ran, f()
+	return f()
 }
 
 // clearLanes wipes what is left in a state where an operation met memory that
@@ -60,6 +43,9 @@ func (c *Coffer) lockedOut(f func() error) (ran bool, err error) {
 // that. Any other operation leaves its state clear. The caller holds all locks.
 func (c *Coffer) clearLanes() {
 	for _, l := range c.lanes {
-		l.state.Wipe()
+		if l.dirty {
+			l.state.Wipe()
+			l.dirty = false
+		}
 	}
 }

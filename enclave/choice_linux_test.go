@@ -15,7 +15,7 @@ func TestStatsShowABudgetThatTheLimitCut(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	if got := statsAsAPool(t, 16*limit); !got.LockedBytesCut || got.LockedBytesAllowed != limit {
+	if got := statsAsAPool(t, 16*limit); !got.BudgetCut || got.Budget != limit {
 		t.Errorf("%+v", got)
 	}
 }

@@ -20,7 +20,7 @@ func TestPurgeAtAnyMomentLeavesEveryCallItsOwnSecretOrAnError(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, s *enclave.Session) {
 		acceptable := func(err error) bool {
-			return err == nil || errors.Is(err, enclave.ErrDecrypt) || errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted)
+			return err == nil || errors.Is(err, enclave.ErrPurged) || errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted)
 		}
 		var wg sync.WaitGroup
 		var good atomic.Int32
@@ -98,7 +98,7 @@ func TestPurgeAtAnyMomentLeavesEveryCallItsOwnSecretOrAnError(t *testing.T) {
 
 func TestNestedUseAtTheSmallestBudgetHangsNobody(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: smallest()})
+	s := newSession(t, enclave.Config{MaxLockedBytes: smallest()})
 	kek, dek := newEnclave(t, s, secretOf(32)), newEnclave(t, s, secretOf(48))
 	var wg sync.WaitGroup
 	for range 100 {
@@ -124,7 +124,7 @@ func TestNestedUseAtTheSmallestBudgetHangsNobody(t *testing.T) {
 
 func TestOneLevelOfNestingNeverFailsWithinTheDefaultShare(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: 2 * budget()})
+	s := newSession(t, enclave.Config{MaxLockedBytes: 2 * budget()})
 	kek, dek := newEnclave(t, s, secretOf(32)), newEnclave(t, s, secretOf(48))
 	var wg sync.WaitGroup
 	for range 100 {
@@ -145,7 +145,7 @@ func TestOneLevelOfNestingNeverFailsWithinTheDefaultShare(t *testing.T) {
 // Buffers in hand, and a wish for one more, inside of Use: every mix ends.
 func TestMixedHoldersAtTheSmallestBudgetAllEnd(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: smallest()})
+	s := newSession(t, enclave.Config{MaxLockedBytes: smallest()})
 	e := newEnclave(t, s, secretOf(32))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -185,7 +185,7 @@ func TestMixedHoldersAtTheSmallestBudgetAllEnd(t *testing.T) {
 
 func TestNoGoroutineIsLeftAtRest(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{RekeyInterval: time.Millisecond})
+	s := newSession(t, enclave.Config{RefreshInterval: time.Millisecond})
 	e := newEnclave(t, s, secretOf(32))
 	for range 100 {
 		if err := e.Use(holds(secretOf(32))); err != nil {
@@ -220,12 +220,12 @@ func TestNoGoroutineIsLeftAtRest(t *testing.T) {
 func TestSessionsAreIndependent(t *testing.T) {
 	t.Parallel()
 	a, b := fmt.Sprint(1), fmt.Sprint(2)
-	first := newSession(t, enclave.Config{LockedBytes: smallest()})
+	first := newSession(t, enclave.Config{MaxLockedBytes: smallest()})
 	e := newEnclave(t, first, []byte(a))
 	if err := first.Purge(); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Use(holds([]byte(b))); !errors.Is(err, enclave.ErrDecrypt) {
+	if err := e.Use(holds([]byte(b))); !errors.Is(err, enclave.ErrPurged) {
 		t.Error(err)
 	}
 }

@@ -3,8 +3,6 @@ package enclave
 import (
 	"fmt"
 	"io"
-
-	"github.com/memkeep/memkeep/locked"
 )
 
 // NewCopy is [Session.New] that leaves the secret as it is: for one that lies in
@@ -33,38 +31,8 @@ func (e *Enclave) OpenInto(dst []byte) (int, error) {
 	if len(dst) < size {
 		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), size, io.ErrShortBuffer)
 	}
-	if err := c.open(dst[:size], sealed); err != nil {
+	if err := c.open(dst[:size], sealed, e.number()); err != nil {
 		return 0, err
 	}
 	return size, nil
-}
-
-// ReadFull reads size bytes from r straight into locked memory: see
-// [locked.Pool.ReadFull].
-func (s *Session) ReadFull(r io.Reader, size int) (*locked.Buffer, error) {
-	c, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	return c.pool.ReadFull(r, size)
-}
-
-// ReadUntil reads from r straight into locked memory up to a delimiter: see
-// [locked.Pool.ReadUntil].
-func (s *Session) ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
-	c, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	return c.pool.ReadUntil(r, delim)
-}
-
-// ReadAll reads all of r straight into locked memory: see
-// [locked.Pool.ReadAll].
-func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) {
-	c, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	return c.pool.ReadAll(r)
 }

@@ -20,13 +20,15 @@
 // no place: it exists as two shares in different locked pages, re-randomised on
 // a timer. A secret in use lies in a locked page between guard pages, kept out
 // of swap, core dumps and child processes. So what counts towards the limit on
-// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.LockedBytes], and
+// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.MaxLockedBytes], and
 // not the number of secrets: a million of them work under a limit of 64 KiB.
 //
-// At the budget nothing is lost: Open returns [locked.ErrExhausted], while Use
-// and OpenContext wait their turn. If the system refuses to lock memory the
-// error is a *[locked.LimitError], which says how much was asked for, what the
-// limits are and how to raise them.
+// At the budget nothing is lost: Open returns [ErrExhausted], while Use and
+// OpenContext wait their turn. If there is no locked memory to be had the error is
+// a *[LimitError], which says what ran out, how much was asked for and what the
+// limits are, and how to raise them. The errors that callers branch on are listed
+// with [ErrEmpty]. A purged session is [ErrPurged], a ciphertext that somebody
+// changed [ErrDecrypt].
 //
 // # What it does not
 //
@@ -47,7 +49,11 @@
 //
 // # State
 //
-// Importing the package does nothing. The default session is made on first use;
-// a program that wants its own budget makes one with [NewSession] and closes it.
-// There is no goroutine at rest: a timer re-randomises the key's shares.
+// Importing the package does nothing. The default session is made on first use. A
+// program that wants its own budget makes a session with [NewSession] and uses its
+// methods, or puts it behind the package's functions with [SetDefault]. Close ends
+// any but the default one. There is no goroutine at rest: a timer re-randomises the
+// key's shares.
+//
+// Fields of a configuration that hold secrets are of type [Text].
 package enclave

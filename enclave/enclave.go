@@ -2,7 +2,7 @@ package enclave
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -10,8 +10,11 @@ import (
 	"unsafe"
 
 	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/guard"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -70,24 +73,28 @@ func (e *Enclave) bytes() []byte {
 // seal returns an enclave with the plaintext, which it only reads. What could
 // never be opened within the budget is not sealed.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
-	if err := c.pool.CanHold(len(plaintext)); err != nil {
-		return nil, fmt.Errorf("enclave: %w", err)
+	if len(plaintext) > c.largest {
+		return nil, c.tooLarge(len(plaintext))
 	}
 	if uint64(len(plaintext)) > math.MaxUint32 {
 		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
 	}
-	e := newEnclave(s.number, len(plaintext))
+	e := newEnclave(s.now(), len(plaintext))
 	if err := c.coffer.Seal(e.bytes(), plaintext); err != nil {
-		return nil, err
+		return nil, refused(context.Background(), 0, err)
 	}
 	return e, nil
 }
 
-// New seals the secret and wipes it. An empty secret is [ErrEmpty]. After an
-// error the secret is as it was: so a secret that is too large for the budget is
-// refused with a *[locked.LimitError]. The slice may lie in ordinary memory or in a
-// locked buffer; what it was read through is the caller's to wipe.
+// New seals the secret and wipes it. An empty secret is [ErrEmpty], one in
+// read-only memory [ErrReadOnly]. After an error the secret is as it was: so a
+// secret that is too large for the budget is refused with a *[LimitError]. The
+// slice may lie in ordinary memory or in a locked buffer; what it was read through
+// is the caller's to wipe.
 func (s *Session) New(secret []byte) (*Enclave, error) {
+	if len(secret) > 0 && !writable(secret) {
+		return nil, ErrReadOnly
+	}
 	e, err := s.NewCopy(secret)
 	if err != nil {
 		return nil, err
@@ -111,7 +118,7 @@ func (s *Session) NewFunc(size int, fill func(dst []byte) error) (*Enclave, erro
 }
 
 // NewFuncContext is NewFunc that waits for a slot until ctx ends, and then
-// returns its cause.
+// returns an error that wraps its cause.
 func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []byte) error) (*Enclave, error) {
 	if size <= 0 {
 		return nil, ErrEmpty
@@ -121,27 +128,33 @@ func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []
 		return nil, err
 	}
 	var e *Enclave
-	err = c.pool.Use(ctx, size, fill, func(secret []byte) error {
+	started := false
+	err = c.pool.Use(ctx, size, func(dst []byte) error {
+		started = true
+		return fill(dst)
+	}, func(secret []byte) error {
 		e, err = s.seal(c, secret)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		return e, nil
+	case !started:
+		err = refused(ctx, size, err)
 	}
-	return e, nil
+	return nil, err
 }
 
 // randomize fills b with random bytes.
 func randomize(b []byte) error {
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(b)
+	random.Bytes(b)
 	return nil
 }
 
 // Seal moves the buffer's secret into a new enclave and destroys the buffer,
 // frozen or not, of this session's pool or another. A destroyed buffer is
-// [locked.ErrDestroyed]. After an error the buffer is as it was, but for
-// [locked.ErrCorrupted]: then the buffer is destroyed and the enclave, with
+// [ErrDestroyed]. After an error the buffer is as it was, but for
+// [ErrCorrupted]: then the buffer is destroyed and the enclave, with
 // what the buffer held, is returned beside the error.
 func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 	if b == nil {
@@ -160,47 +173,88 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 }
 
 // Open decrypts the secret into a read-only buffer, which the caller destroys.
-// If the budget of locked memory is in use it returns [locked.ErrExhausted] at
-// once, and a *[locked.LimitError] if the system refuses to lock memory.
-// [ErrDecrypt] says that the ciphertext does not open any more, as after a
-// purge, and [locked.ErrDestroyed] that the enclave is destroyed.
+// If the budget of locked memory is in use it returns [ErrExhausted] at once, and a
+// *[LimitError] if the system refuses to lock memory. [ErrDestroyed] says that the
+// enclave is destroyed, [ErrPurged] and [ErrClosed] what became of its session, and
+// [ErrDecrypt] that the ciphertext was tampered with.
 func (e *Enclave) Open() (*locked.Buffer, error) {
-	sealed, c, err := e.ready()
-	if err != nil {
-		return nil, err
-	}
-	return c.pool.NewFrozen(int(e.size), func(secret []byte) error { return c.open(secret, sealed) })
+	return e.open(context.Background(), false)
 }
 
 // OpenContext is Open that waits while the budget is in use, in order of
-// arrival, until ctx ends, and then returns its cause.
+// arrival, until ctx ends, and then returns an error that wraps its cause.
 func (e *Enclave) OpenContext(ctx context.Context) (*locked.Buffer, error) {
+	return e.open(ctx, true)
+}
+
+// open is OpenContext, or Open if wait is false.
+func (e *Enclave) open(ctx context.Context, wait bool) (b *locked.Buffer, err error) {
 	sealed, c, err := e.ready()
 	if err != nil {
 		return nil, err
 	}
-	return c.pool.NewFrozenContext(ctx, int(e.size), func(secret []byte) error { return c.open(secret, sealed) })
+	started := false
+	fill := func(secret []byte) error {
+		started = true
+		return c.open(secret, sealed, e.number())
+	}
+	if wait {
+		b, err = c.pool.NewFrozenContext(ctx, int(e.size), fill)
+	} else {
+		b, err = c.pool.NewFrozen(int(e.size), fill)
+	}
+	switch {
+	case err == nil:
+		return b, nil
+	case !started:
+		return nil, refused(ctx, int(e.size), err)
+	case errors.Is(err, ErrDestroyed):
+		return nil, ErrPurged // before anybody had the buffer
+	}
+	return nil, err
 }
 
 // open decrypts for a buffer, which the figures tell from Use.
-func (c *core) open(secret, sealed []byte) error {
+func (c *core) open(secret, sealed []byte, n number) error {
 	c.opens.Add(1)
-	return c.coffer.Open(secret, sealed)
+	return c.opened(n, c.coffer.Open(secret, sealed))
+}
+
+// opened puts an error of decrypting an enclave of the number in words for it.
+func (c *core) opened(n number, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDecrypt):
+		return c.session.whyNot(n)
+	case errors.Is(err, ErrClosed):
+		return errClosed
+	}
+	return err
 }
 
 // ready returns what opening the enclave takes.
 func (e *Enclave) ready() ([]byte, *core, error) {
 	n := e.number()
 	if n == 0 {
-		return nil, nil, locked.ErrDestroyed
+		if e == nil || e.size == 0 {
+			return nil, nil, errNeverSet
+		}
+		return nil, nil, errDestroyed
 	}
 	s := sessions.get(n)
 	if s == nil {
-		return nil, nil, ErrClosed
+		if sessions.gone(n) {
+			return nil, nil, errClosed
+		}
+		return nil, nil, errCopied
 	}
 	c, err := s.open()
 	if err != nil {
 		return nil, nil, err
+	}
+	if s.now() != n {
+		return nil, nil, ErrPurged
 	}
 	return e.bytes(), c, nil
 }
@@ -210,29 +264,39 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // that can't leak: prefer it to Open. fn's error is returned as it is.
 //
 // fn gets a read-only slice that is valid until it returns. Use waits while all
-// slots are taken; fn may call Use of another enclave, but when every slot that
-// Use gave out is held by a caller that wants one more, one of them gets
-// [locked.ErrExhausted].
-// [UseAll] takes several secrets at once without that. The other errors are
-// those of [Enclave.Open].
+// slots are taken. fn may call Use of another enclave; calls that are nested any
+// deeper don't wait: they return [ErrExhausted] if no slot is free. [UseAll] takes
+// several secrets at once without that. The other errors are those of
+// [Enclave.Open].
 //
-// The slice lies outside the Go heap. Since Go 1.26 crypto/ed25519 can't sign
-// with a private key there: it ends the program with "getWeakHandle on invalid
-// pointer". Copy such a key, wipe the copy, and know that the standard library
-// keeps on the heap what it derives from it.
+// What fn does with the secret leaves copies that the library can't see. A private
+// key parsed in fn for each signature leaves dozens of them on the heap, more than
+// a key that is parsed once: sign with the package
+// github.com/memkeep/memkeep/enclave/keys, whose keys leave none.
+//
+// Never convert the slice to an ed25519.PrivateKey: it lies outside the Go heap, and
+// since Go 1.26 crypto/ed25519 ends the process at such a key ("getWeakHandle on
+// invalid pointer"), which no recover prevents.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }
 
-// UseContext is Use that waits until ctx ends, and then returns its cause.
+// UseContext is Use that waits until ctx ends, and then returns an error that
+// wraps its cause.
 func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) error {
 	sealed, c, err := e.ready()
 	if err != nil {
 		return err
 	}
-	return c.pool.UseAt(ctx, int(e.size), func(secret []byte, place int) error {
-		return c.coffer.OpenAt(place, secret, sealed)
-	}, guard(fn))
+	started := false
+	err = c.pool.Use(ctx, int(e.size), func(secret []byte) error {
+		started = true
+		return c.opened(e.number(), c.coffer.Open(secret, sealed))
+	}, guard.Func(fn))
+	if err != nil && !started {
+		return refused(ctx, int(e.size), err)
+	}
+	return err
 }
 
 // Get is [Enclave.Use] for a function that returns a value: a signature, a
@@ -242,7 +306,8 @@ func Get[T any](e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
 	return GetContext(context.Background(), e, fn)
 }
 
-// GetContext is Get that waits until ctx ends, and then returns its cause.
+// GetContext is Get that waits until ctx ends, and then returns an error that
+// wraps its cause.
 func GetContext[T any](ctx context.Context, e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
 	var value T
 	err := e.UseContext(ctx, func(secret []byte) (err error) {
@@ -261,12 +326,13 @@ func UseAll(fn func(secrets [][]byte) error, e ...*Enclave) error {
 	return UseAllContext(context.Background(), fn, e...)
 }
 
-// UseAllContext is UseAll that waits until ctx ends, and then returns its cause.
+// UseAllContext is UseAll that waits until ctx ends, and then returns an error that
+// wraps its cause.
 func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*Enclave) error {
 	if len(e) == 0 {
 		return fn(nil)
 	}
-	sizes := make([]int, len(e))
+	sizes, total := make([]int, len(e)), 0
 	sealed := make([][]byte, len(e))
 	cores := make([]*core, len(e))
 	for i := range e {
@@ -275,15 +341,28 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			return fmt.Errorf("enclave %d of %d: %w", i+1, len(e), err)
 		}
 		sizes[i] = int(e[i].size)
+		total += sizes[i]
 	}
-	return cores[0].pool.UseAll(ctx, sizes, func(secrets [][]byte) error {
+	started := false
+	err := cores[0].pool.UseAll(ctx, sizes, func(secrets [][]byte) error {
+		started = true
 		for i, secret := range secrets {
-			if err := cores[i].coffer.Open(secret, sealed[i]); err != nil {
+			if err := cores[i].opened(e[i].number(), cores[i].coffer.Open(secret, sealed[i])); err != nil {
 				return fmt.Errorf("enclave %d of %d: %w", i+1, len(e), err)
 			}
 		}
 		return nil
-	}, guard(fn))
+	}, guard.Func(fn))
+	if err != nil && !started {
+		return refused(ctx, total, err)
+	}
+	return err
+}
+
+// Equal reports whether the secret is exactly other, in time that depends on the
+// lengths alone. The errors are those of [Enclave.Use].
+func (e *Enclave) Equal(other []byte) (bool, error) {
+	return Get(e, func(secret []byte) (bool, error) { return xchacha.Equal(secret, other), nil })
 }
 
 // Size returns the size of the secret in bytes, 0 once the enclave is
@@ -295,9 +374,9 @@ func (e *Enclave) Size() int {
 	return int(e.size)
 }
 
-// Destroy gives the secret up: the enclave never opens again, and its memory
-// goes with the last reference to it. Destroying again does nothing. Buffers
-// that were opened from it live on.
+// Destroy permanently disables the enclave; its memory goes with the last
+// reference to it. Destroying again does nothing. Buffers that were opened from it
+// live on.
 func (e *Enclave) Destroy() {
 	if e != nil && e.size > 0 {
 		e.session.Store(e.mask())

@@ -73,7 +73,7 @@ func ExampleUseAll() {
 
 // A program with its own budget makes its own session.
 func ExampleNewSession() {
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: 1 << 20})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 1 << 20})
 	if err != nil {
 		var limit *locked.LimitError
 		if errors.As(err, &limit) {

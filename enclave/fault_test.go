@@ -63,14 +63,14 @@ func failNth(t *testing.T, name string, budget, n int) bool {
 		}
 		return err == nil
 	}
-	s := &Session{}
+	s := &Session{cfg: Config{RefreshInterval: -1}}
 	// A session that could not be made can be made again.
 	for s.core.Load() == nil {
 		pool, err := bridge.NewPool(b, locked.Config{LockedBytes: budget, UseSlots: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, err := newCore(pool.(*locked.Pool), Config{RekeyInterval: -1}); report(err) {
+		if c, err := s.newCore(pool.(*locked.Pool)); report(err) {
 			report(s.start(c))
 		} else {
 			report(pool.(*locked.Pool).Close())

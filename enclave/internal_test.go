@@ -13,7 +13,7 @@ func TestTamperedCiphertextIsErrDecryptAndLeaksNothing(t *testing.T) {
 	t.Parallel()
 	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	s, err := NewSession(Config{LockedBytes: budget})
+	s, err := NewSession(Config{MaxLockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,5 +60,81 @@ func TestTamperedCiphertextIsErrDecryptAndLeaksNothing(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Errorf("untampered again: %v", err)
+	}
+}
+
+// Not parallel: it changes the package's only state.
+func TestSetDefaultPutsASessionBehindThePackagesFunctions(t *testing.T) {
+	defer replacement.Store(nil)
+	s := testSession(t)
+	if err := Default().Close(); !errors.Is(err, errDefault) {
+		t.Errorf("closing the default session: %v", err)
+	}
+	SetDefault(s)
+	if Default() != s {
+		t.Fatal("another default session")
+	}
+	e, err := New([]byte("a secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewBuffer(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Destroy(); err != nil {
+		t.Error(err)
+	}
+	b, err = ReadAll(bytes.NewReader([]byte("a secret")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Destroy(); err != nil {
+		t.Error(err)
+	}
+	var zero Stream
+	if _, err := zero.Write([]byte("a secret")); err != nil || zero.Size() != 8 {
+		t.Errorf("the zero Stream: %v", err)
+	}
+	if stats := s.Stats(); stats.Seals != 2 {
+		t.Errorf("%+v", stats)
+	}
+	if err := s.Close(); !errors.Is(err, errDefault) {
+		t.Errorf("closing what SetDefault chose: %v", err)
+	}
+	if err := Purge(); err != nil {
+		t.Error(err)
+	}
+	if err := e.Use(func([]byte) error { return nil }); !errors.Is(err, ErrPurged) {
+		t.Error(err)
+	}
+}
+
+func TestSessionPurgedMoreOftenThanItHasNumbersGoesOn(t *testing.T) {
+	t.Parallel()
+	s := testSession(t)
+	old, err := s.NewCopy([]byte("a secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.now()
+	s.number.Store(uint32(first%maxSessions) | 0xfff0<<placeBits) // after 65,519 purges
+	for i := range 40 {
+		if err := s.resetKey(); err != nil {
+			t.Fatal(err)
+		}
+		if s.now() == 0 || sessions.get(s.now()) != s || sessions.get(first) != s {
+			t.Fatalf("lost after %d purges", i)
+		}
+	}
+	fresh, err := s.NewCopy([]byte("a secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fresh.Use(func([]byte) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := old.Use(func([]byte) error { return nil }); err == nil {
+		t.Error("an enclave of an old key opened")
 	}
 }

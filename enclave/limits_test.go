@@ -12,7 +12,7 @@ func TestStatsShowBackendBudgetAndReason(t *testing.T) {
 	t.Parallel()
 	const budget = 256 << 10
 	testenv.Lockable(t, budget)
-	if got := statsAsAPool(t, budget); got.LockedBytesCut || got.LockedBytesAllowed != budget {
+	if got := statsAsAPool(t, budget); got.BudgetCut || got.Budget != budget {
 		t.Errorf("%+v", got)
 	}
 }
@@ -29,7 +29,7 @@ func statsAsAPool(t *testing.T, budget int) enclave.Stats {
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: budget})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func statsAsAPool(t *testing.T, budget int) enclave.Stats {
 		t.Fatal(err)
 	}
 	if got.Backend != want.Backend || got.BackendReason != want.BackendReason ||
-		got.LockedBytesAllowed != want.Budget || got.LockedBytesCut != want.BudgetCut || want.Backend == "" {
+		got.Budget != want.Budget || got.BudgetCut != want.BudgetCut || want.Backend == "" {
 		t.Errorf("the session says %+v, the pool %+v", got, want)
 	}
 	return got

@@ -21,12 +21,12 @@ const StreamChunkSize = 16<<10 - locked.CanarySize
 // written first is read first. It holds as much as the heap does, with at most
 // one chunk of [StreamChunkSize] bytes locked, and that only while a call runs.
 // It is safe for concurrent use; each call is one step. It prints as its size
-// alone.
+// alone. The zero Stream is an empty one of the default session.
 //
 // Each Write makes chunks of its own, of some hundred bytes of overhead: write
 // large pieces. [io.Copy] to and from a Stream keeps the data off the Go heap.
 type Stream struct {
-	session *Session
+	session *Session // nil for the default one
 
 	mu     sync.Mutex // protects what follows
 	chunks list.List  // of *Enclave
@@ -34,11 +34,16 @@ type Stream struct {
 	size   int        // bytes not read yet
 }
 
-// NewStream returns an empty stream of the default session.
-func NewStream() *Stream { return defaultSession.NewStream() }
-
 // NewStream returns an empty stream, whose chunks are sealed in the session.
 func (s *Session) NewStream() *Stream { return &Stream{session: s} }
+
+// owner returns the session that chunks are sealed in.
+func (s *Stream) owner() *Session {
+	if s.session == nil {
+		return Default()
+	}
+	return s.session
+}
 
 // Write seals the data behind what is there. The data stays as it is: its owner
 // wipes it. After an error the returned number of bytes are in the stream.
@@ -48,7 +53,7 @@ func (s *Stream) Write(data []byte) (int, error) {
 	n := 0
 	for n < len(data) {
 		chunk := data[n:min(n+StreamChunkSize, len(data))]
-		e, err := s.session.NewCopy(chunk)
+		e, err := s.owner().NewCopy(chunk)
 		if err != nil {
 			return n, err
 		}
@@ -60,29 +65,28 @@ func (s *Stream) Write(data []byte) (int, error) {
 
 // ReadFrom seals what r gives until its end, by way of a locked buffer of one
 // chunk. It implements [io.ReaderFrom]. What was read before an error is in the
-// stream.
+// stream: any error but [io.EOF] says that it may not be all.
 func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
+	c, err := s.owner().open()
+	if err != nil {
+		return 0, err
+	}
 	var total int64
 	for {
 		// Without the lock: r may be slow, or read this stream.
-		b, err := s.session.ReadFull(r, StreamChunkSize)
+		b, done, err := c.readPiece(r, StreamChunkSize, none)
 		if b != nil {
-			n := b.Size()
-			e, sealErr := s.session.Seal(b)
-			if e != nil {
-				s.mu.Lock()
-				s.push(e)
-				s.mu.Unlock()
-				total += int64(n)
+			e, sealErr := c.session.Seal(b)
+			if e == nil {
+				return total, errors.Join(sealErr, err, b.Destroy())
 			}
-			if sealErr != nil {
-				return total, sealErr
-			}
+			s.mu.Lock()
+			s.push(e)
+			s.mu.Unlock()
+			total += int64(e.size)
+			err = join(err, sealErr)
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return total, nil
-		}
-		if err != nil {
+		if err != nil || done {
 			return total, err
 		}
 	}

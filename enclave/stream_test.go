@@ -33,7 +33,7 @@ func noise(n int) []byte {
 
 func TestStreamGivesBackWhatWasWritten(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	s := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	data := noise(3*enclave.StreamChunkSize + 100)
 	want := bytes.Clone(data)
 	for rest := data; len(rest) > 0; {
@@ -73,7 +73,7 @@ func TestStreamGivesBackWhatWasWritten(t *testing.T) {
 
 func TestStreamConformsToReader(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	s := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	data := noise(enclave.StreamChunkSize + 999)
 	if _, err := s.Write(data); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestStreamConformsToReader(t *testing.T) {
 // One chunk is locked at a time, whatever the stream holds, and none between calls.
 func TestStreamLocksOneChunkAtATime(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, enclave.Config{LockedBytes: streamBudget()})
+	session := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()})
 	s := session.NewStream()
 	const size = 8 << 20
 	data := noise(size)
@@ -107,7 +107,7 @@ func TestStreamLocksOneChunkAtATime(t *testing.T) {
 
 func TestStreamKeepsWhatAWriterDidNotTake(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	s := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	data := noise(enclave.StreamChunkSize + 10)
 	if _, err := s.Write(data); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func (f writeFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestStreamAfterPurgeAndReset(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, enclave.Config{LockedBytes: streamBudget()})
+	session := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()})
 	s := session.NewStream()
 	if _, err := s.Write(noise(10)); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestStreamAfterPurgeAndReset(t *testing.T) {
 	}
 	for _, size := range []int{5, 20} {
 		buf := noise(size)
-		if n, err := s.Read(buf); n != 0 || !errors.Is(err, enclave.ErrDecrypt) {
+		if n, err := s.Read(buf); n != 0 || !errors.Is(err, enclave.ErrPurged) {
 			t.Error(n, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestStreamAfterPurgeAndReset(t *testing.T) {
 
 func TestReadFromKeepsWhatCameBeforeAnError(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	s := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	own := errors.New("the reader's own")
 	data := noise(enclave.StreamChunkSize + 10)
 	n, err := s.ReadFrom(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(own)))
@@ -173,7 +173,7 @@ func TestReadFromKeepsWhatCameBeforeAnError(t *testing.T) {
 
 func TestStreamServesReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, enclave.Config{LockedBytes: streamBudget()}).NewStream()
+	s := newSession(t, enclave.Config{MaxLockedBytes: streamBudget()}).NewStream()
 	const writers, pieces = 4, 200
 	var all sync.WaitGroup
 	for range writers {
@@ -233,7 +233,7 @@ func TestOpenIntoDecryptsInPlaceOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(dst, "xxxxxxxxxx")
-	if n, err := e.OpenInto(dst); n != 0 || !errors.Is(err, enclave.ErrDecrypt) || bytes.Contains(dst, []byte("secret")) {
+	if n, err := e.OpenInto(dst); n != 0 || !errors.Is(err, enclave.ErrPurged) || bytes.Contains(dst, []byte("secret")) {
 		t.Error(n, err)
 	}
 	e.Destroy()

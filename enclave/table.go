@@ -15,11 +15,12 @@ type table struct {
 	mu   sync.Mutex // protects what follows, and all writing
 	next number     // of the place that was never given out
 	free []number   // what to give out again, oldest first
+	last number     // the most often that a place of a closed session was given out
 }
 
-// A number names a session for the time of the process: in its low bits a
-// place in the table, above them how often that place was given out. 0 names
-// none.
+// A number names a session's key for the time of the process: in its low bits the
+// session's place in the table, above them how many keys had that place, of this
+// session and earlier ones. 0 names none.
 type number uint32
 
 const (
@@ -29,7 +30,8 @@ const (
 	// met first, unless both were raised far.
 	maxSessions = 1 << placeBits
 	// resting places are left alone before one is given out again: so the table
-	// stays small, and no number comes back before 67 million sessions were made.
+	// stays small, and no number comes back before 67 million sessions were made,
+	// or one was purged 65,535 times.
 	resting = 1 << 10
 )
 
@@ -49,7 +51,8 @@ func (t *table) add(s *Session) error {
 	default:
 		return errSessions
 	}
-	s.number = n
+	s.first = n
+	s.number.Store(uint32(n))
 	place := int(n % maxSessions)
 	places := t.places.Load()
 	if places == nil || place >= len(*places) {
@@ -70,20 +73,43 @@ func (t *table) add(s *Session) error {
 func (t *table) remove(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.get(s.number) != s {
+	n := s.now()
+	if t.get(n) != s {
 		return
 	}
-	(*t.places.Load())[s.number%maxSessions].Store(nil)
-	// When all numbers of the place were given out they begin again. An enclave
-	// of so long ago then gets ErrDecrypt where it got ErrClosed.
-	if again := s.number + maxSessions; again >= maxSessions {
-		t.free = append(t.free, again)
-	} else {
-		t.free = append(t.free, again+maxSessions)
-	}
+	(*t.places.Load())[n%maxSessions].Store(nil)
+	t.last = max(t.last, n/maxSessions)
+	t.free = append(t.free, n.next())
 }
 
-// get returns the open session of that number, or nil.
+// next returns the number of the same place that follows n. When all of them were
+// given out they begin again: an enclave of so long ago then gets ErrDecrypt, where
+// it got ErrPurged or ErrClosed.
+func (n number) next() number {
+	if again := n + maxSessions; again >= maxSessions {
+		return again
+	}
+	return n%maxSessions + maxSessions
+}
+
+// gone reports whether n may have been the number of a session that is closed now.
+func (t *table) gone(n number) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n%maxSessions < t.next && n >= maxSessions && n/maxSessions <= t.last
+}
+
+// had reports whether n, of the session's place, is or was its number.
+func (s *Session) had(n number) bool {
+	first, now := s.first, s.now()
+	if now < first {
+		// They began again.
+		return n >= first || n <= now
+	}
+	return n >= first && n <= now
+}
+
+// get returns the open session that has or had that number, or nil.
 func (t *table) get(n number) *Session {
 	places := t.places.Load()
 	if places == nil {
@@ -93,8 +119,8 @@ func (t *table) get(n number) *Session {
 	if place >= len(*places) {
 		return nil
 	}
-	// Its number was set before it was stored.
-	if s := (*places)[place].Load(); s != nil && s.number == n {
+	// Its numbers were set before it was stored.
+	if s := (*places)[place].Load(); s != nil && s.had(n) {
 		return s
 	}
 	return nil

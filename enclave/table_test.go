@@ -26,8 +26,8 @@ func TestTableFindsEverySessionByItsNumberUntilItIsRemoved(t *testing.T) {
 		all = append(all, s)
 	}
 	for i, s := range all {
-		if s.number == 0 || tab.get(s.number) != s {
-			t.Fatalf("session %d: number %d leads elsewhere", i, s.number)
+		if s.now() == 0 || tab.get(s.now()) != s {
+			t.Fatalf("session %d: number %d leads elsewhere", i, s.now())
 		}
 		if i%3 == 0 {
 			tab.remove(s)
@@ -35,7 +35,7 @@ func TestTableFindsEverySessionByItsNumberUntilItIsRemoved(t *testing.T) {
 		}
 	}
 	for i, s := range all {
-		if got := tab.get(s.number); (got == nil) != (i%3 == 0) || got != nil && got != s {
+		if got := tab.get(s.now()); (got == nil) != (i%3 == 0) || got != nil && got != s {
 			t.Errorf("session %d: %v", i, got == s)
 		}
 	}
@@ -59,20 +59,20 @@ func TestTableIsFullWithAnErrorAndGivesNumbersAgainUnderOtherNames(t *testing.T)
 	if err := tab.add(last); !errors.Is(err, errSessions) {
 		t.Fatalf("one more than fits: %v", err)
 	}
-	gone := all[7].number
+	gone := all[7].now()
 	tab.remove(&all[7])
 	if err := tab.add(last); err != nil {
 		t.Fatal(err)
 	}
-	if last.number == gone || tab.get(gone) != nil || tab.get(last.number) != last {
-		t.Errorf("number %d after %d: an enclave of the old session would find the new one", last.number, gone)
+	if last.now() == gone || tab.get(gone) != nil || tab.get(last.now()) != last {
+		t.Errorf("number %d after %d: an enclave of the old session would find the new one", last.now(), gone)
 	}
 	// The numbers of one place run out, and begin again without 0.
-	first := all[9].number
-	all[9].number |= 0xffff << placeBits
+	first := all[9].now()
+	all[9].number.Store(uint32(all[9].now()) | 0xffff<<placeBits)
 	tab.remove(&all[9])
-	if err := tab.add(&all[7]); err != nil || all[7].number != first {
-		t.Errorf("%v, number %d, want %d again", err, all[7].number, first)
+	if err := tab.add(&all[7]); err != nil || all[7].now() != first {
+		t.Errorf("%v, number %d, want %d again", err, all[7].now(), first)
 	}
 	if err := tab.add(new(Session)); !errors.Is(err, errSessions) {
 		t.Errorf("a place was given out twice: %v", err)
@@ -88,10 +88,10 @@ func TestTableStaysSmallAndNoNumberComesBackSoon(t *testing.T) {
 		if err := tab.add(s); err != nil {
 			t.Fatal(err)
 		}
-		if seen[s.number] {
-			t.Fatalf("number %d was given out twice", s.number)
+		if seen[s.now()] {
+			t.Fatalf("number %d was given out twice", s.now())
 		}
-		seen[s.number] = true
+		seen[s.now()] = true
 		tab.remove(s)
 	}
 	if n := len(*tab.places.Load()); n > 4*resting {
@@ -110,7 +110,7 @@ func TestTableIsReadWhileItGrows(t *testing.T) {
 				if err := tab.add(s); err != nil {
 					t.Error(err)
 				}
-				if tab.get(s.number) != s {
+				if tab.get(s.now()) != s {
 					t.Error("a session is not found where it was just entered")
 				}
 				tab.remove(s)
@@ -124,7 +124,7 @@ func testSession(t *testing.T) *Session {
 	t.Helper()
 	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	s, err := NewSession(Config{LockedBytes: budget})
+	s, err := NewSession(Config{MaxLockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +178,10 @@ func TestCopyOfAnEnclaveNeverOpens(t *testing.T) {
 		t.Error("a copy opened")
 		return nil
 	}
-	if err := copied.Use(called); !errors.Is(err, ErrClosed) {
+	if err := copied.Use(called); err != errCopied {
 		t.Error(err)
 	}
-	if _, err := copied.Open(); !errors.Is(err, ErrClosed) {
+	if _, err := copied.Open(); err != errCopied {
 		t.Error(err)
 	}
 	if err := e.Use(func([]byte) error { return nil }); err != nil {
@@ -226,7 +226,7 @@ func TestEnclaveOfAClosedSessionIsErrClosedOfADestroyedOneErrDestroyed(t *testin
 		t.Fatal(err)
 	}
 	check("closed", ErrClosed)
-	if sessions.get(s.number) != nil {
+	if sessions.get(s.now()) != nil {
 		t.Error("the table still has the closed session")
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/memkeep/memkeep/internal/wipe"
 )
 
-// arm makes the window writable and puts the canary before the data. A single
+// prepare makes the window writable and puts the canary before the data. A single
 // mapping is wiped once more: whoever had it last may have written to it after
 // it was wiped, as long as its pages were not closed yet.
-func (p *Pool) arm(s *slot, l layout) error {
+func (p *Pool) prepare(s *slot, l layout) error {
 	if !s.run.Dual {
 		if err := p.show(s, page.ReadWrite); err != nil {
 			return err
@@ -76,10 +76,7 @@ func (p *Pool) show(s *slot, a page.Access) error {
 	}
 	var refused *page.LockError
 	if errors.As(err, &refused) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.lastLimit = p.limitError(len(s.run.View), refused)
-		return p.lastLimit
+		return p.store.refusal(len(s.run.View), refused)
 	}
 	return fmt.Errorf("locked: %w", err)
 }

@@ -2,13 +2,14 @@ package locked
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 
+	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -30,12 +31,11 @@ type Buffer struct {
 	slot     *slot      // nil once destroyed
 	size     int
 	mutable  bool
-	users    int         // calls that read the bytes without the lock
-	doomed   bool        // to be destroyed by the last of the users
-	consumed bool        // about to be doomed, if its consumer succeeds
-	guard    sync.Locker // held by a purge; nil for none
+	users    int  // calls that read the bytes without the lock
+	doomed   bool // to be destroyed by the last of the users
+	consumed bool // about to be doomed, if its consumer succeeds
 
-	prev, next *Buffer // in the registry of open buffers; the pool's mu protects them
+	prev, next *Buffer // in a registry; the pool's mu protects them
 }
 
 // New returns a buffer of size zero bytes, which may be written. If the budget
@@ -74,12 +74,15 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if p.backend == nil {
+		return nil, errZero
+	}
 	at := layoutOf(size, p.pageSize)
 	// It is its own user until it is whole, so that a purge which finds it
 	// before leaves it to us.
 	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}
 	if err := p.takeFor(ctx, b, wait); err != nil {
-		return nil, err
+		return nil, forSecret(size, err)
 	}
 	filled := false
 	defer func() {
@@ -100,32 +103,27 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 }
 
 // takeFor gives b its slot and enters it among the open buffers.
-func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) (err error) {
-	r := request{slotKind: slotKind{pages: b.at.pages}}
-	p.mu.Lock()
-	if b.slot, err = p.take(r); err == nil {
-		p.register(b)
-	}
-	p.mu.Unlock()
-	if err == nil {
-		return nil
-	}
-	if b.slot, err = p.acquireLater(ctx, r, wait, err); err != nil {
+func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
+	s, err := p.take(ctx, kind{pages: b.at.pages}, wait)
+	if err != nil {
 		return err
 	}
+	b.slot = s
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed.Load() {
-		p.putBack(b.slot) // still untouched
-		return ErrClosed
+	closed := p.closed.Load()
+	if !closed {
+		p.open.add(b)
 	}
-	p.register(b)
+	p.mu.Unlock()
+	if closed {
+		return join(ErrClosed, p.discard(s)) // still untouched
+	}
 	return nil
 }
 
 // start puts canary and content in place and opens the view.
 func (b *Buffer) start(fill func([]byte) error) error {
-	if err := b.pool.arm(b.slot, b.at); err != nil {
+	if err := b.pool.prepare(b.slot, b.at); err != nil {
 		return err
 	}
 	if fill == nil {
@@ -135,32 +133,6 @@ func (b *Buffer) start(fill func([]byte) error) error {
 		return err
 	}
 	return b.pool.show(b.slot, page.Read)
-}
-
-// register enters b among the open buffers. The caller holds p.mu.
-func (p *Pool) register(b *Buffer) {
-	if p.open != nil {
-		p.open.prev = b
-	}
-	b.next = p.open
-	p.open = b
-	p.openCount++
-	// A slot that was neither waited for nor open is now the latter.
-	p.breakDeadlock()
-}
-
-// unregister takes b out of the open buffers. The caller holds p.mu.
-func (p *Pool) unregister(b *Buffer) {
-	if b.prev != nil {
-		b.prev.next = b.next
-	} else {
-		p.open = b.next
-	}
-	if b.next != nil {
-		b.next.prev = b.prev
-	}
-	b.prev, b.next = nil, nil
-	p.openCount--
 }
 
 // Bytes returns the secret, nil once it is destroyed. The slice is the locked
@@ -185,8 +157,12 @@ func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
 
 // Use runs fn on the bytes, which stay valid until it returns: a Destroy or a
 // purge that comes meanwhile, from fn itself too, takes effect after it, and
-// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed].
-func (b *Buffer) Use(fn func(b []byte) error) (err error) {
+// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed]. A program
+// built with GOEXPERIMENT=runtimesecret runs fn inside [runtime/secret.Do].
+func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(guard.Func(fn)) }
+
+// use is Use for functions that leave nothing behind.
+func (b *Buffer) use(fn func(b []byte) error) (err error) {
 	b.mu.Lock()
 	if !b.alive() {
 		b.mu.Unlock()
@@ -312,8 +288,7 @@ func (b *Buffer) Wipe() error {
 // frozen buffer too. On a destroyed buffer it returns [ErrDestroyed].
 func (b *Buffer) Scramble() error {
 	return b.overwrite(func(data []byte) error {
-		// crypto/rand.Read fills its argument or ends the program.
-		_, _ = rand.Read(data)
+		random.Bytes(data)
 		return nil
 	})
 }
@@ -338,7 +313,7 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 // the lengths alone. A destroyed buffer equals nothing.
 func (b *Buffer) Equal(other []byte) bool {
 	equal := false
-	err := b.Use(func(data []byte) error {
+	err := b.use(func(data []byte) error {
 		equal = xchacha.Equal(data, other)
 		return nil
 	})
@@ -372,8 +347,8 @@ func (b *Buffer) destroy() error {
 	corrupted, err := p.closeSlot(s, b.at)
 	s.exposed = false
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unregister(b)
+	p.open.remove(b)
+	p.mu.Unlock()
 	if err != nil {
 		return errors.Join(corrupted, err, p.discard(s))
 	}

@@ -35,7 +35,7 @@ var kernels = []struct {
 	{"a security module", map[string]syscall.Errno{"memfd_secret": unix.EACCES},
 		locked.Memfd, "not available: memfd_secret: permission denied"},
 	{"before 3.17, or a strict filter", map[string]syscall.Errno{"memfd_secret": unix.ENOSYS, "memfd_create": unix.EPERM},
-		locked.Memcall, "not available: memfd_secret: function not implemented; not available: memfd_create: operation not permitted"},
+		locked.Mlock, "not available: memfd_secret: function not implemented; not available: memfd_create: operation not permitted"},
 }
 
 const unlimited = locked.Unlimited
@@ -106,7 +106,7 @@ func TestBackendAndBudgetAreWhatKernelAndLimitAllow(t *testing.T) {
 // limit, and raising one would not help.
 func TestBudgetOfOddBytesIsNotCut(t *testing.T) {
 	t.Parallel()
-	backend, err := page.Open(page.Memcall, nil)
+	backend, err := page.Open(page.Mlock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

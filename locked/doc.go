@@ -37,16 +37,18 @@
 // A pool never has more bytes locked than [Config.LockedBytes], as the process's
 // limit counts them. Slots are mapped when they are needed, wiped and kept when
 // they come back, used again, the oldest first, and given back to the system
-// when nobody has used them for [Config.QuietPeriod].
+// when nobody has used them for [Config.IdleTimeout].
 //
 // When the budget is in use, New returns [ErrExhausted] at once, and NewContext
-// and Use wait. There are two queues, each in order of arrival: small requests
-// of Use, for which [Config.UseSlots] slots are kept, and everything else. When one
-// queue waits much longer than the other, it gets the other's pages as they come
-// back, but for those that are kept. A caller that waits in Use for
-// another slot is counted with those it holds: when the waiting callers hold all
-// that Use gave out, the youngest of them gets ErrExhausted, and the others go
-// on.
+// and Use wait, in order of arrival. For secrets of Use that fit into a page,
+// [Config.UseSlots] slots are kept whatever the buffers take, and one of them is for
+// calls nested in another Use. They have a queue of their own; where more than a
+// thousand callers wait in it, those that run may overtake them.
+//
+// A call that holds a slot while it wants another could wait for itself, or in a
+// circle with others. So a call nested in a Use gets the slot that is kept for
+// that, one nested any deeper takes what is free or gets ErrExhausted, and one that
+// waits for the budget gets ErrExhausted when nothing has come back for a second.
 //
 // On Windows VirtualLock takes what the process's minimum working set holds. When
 // that is used up a pool raises it by what it locks, and never before, since as

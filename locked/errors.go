@@ -32,17 +32,32 @@ var (
 	ErrUnsupported = page.ErrUnsupported
 )
 
-// LimitError says that memory could not be locked: because the process's limit
-// is used up, or because the request is larger than the budget can ever be.
-// Everything that is open goes on working. Its text says how to raise the
-// limit.
+// Resource is something that a process has only so much of.
+type Resource string
+
+// What a [LimitError] may be about.
+const (
+	LockedMemory    Resource = Resource(page.LockedMemory)    // the budget, or the limit on locked memory
+	FileDescriptors Resource = Resource(page.FileDescriptors) // of the process, or of the system
+	Mappings        Resource = Resource(page.Mappings)        // the number of them, vm.max_map_count on Linux
+	AddressSpace    Resource = Resource(page.AddressSpace)    // for a secret of that size
+	Memory          Resource = Resource(page.Memory)          // the machine's
+)
+
+// LimitError says that there is no locked memory for a request, because the
+// process ran out of a resource, or because the request is larger than the budget
+// can ever be. Everything that is open goes on working. Error is one line with the
+// figures, Remedy says how to raise the limit, and errors.Is finds the system's
+// error.
 type LimitError struct {
-	Requested int    // bytes that were to be locked
-	Locked    int    // bytes this pool has locked
-	Budget    int    // bytes this pool may lock
-	Soft      uint64 // the process's limit in force, in bytes, as in [Limits]
-	Hard      uint64 // the limit up to which the process may raise Soft
-	Err       error  // the system's error; nil when the budget said no
+	Resource  Resource // what ran out
+	Size      int      // bytes of the secret; 0 where it was not for one
+	Requested int      // bytes that were to be locked
+	Locked    int      // bytes this pool has locked
+	Budget    int      // bytes this pool may lock
+	Soft      uint64   // the process's limit in force, in bytes, as in [Limits]
+	Hard      uint64   // the limit up to which the process may raise Soft
+	Err       error    // the system's error; nil when the budget said no
 
 	chosen bool // the budget is what the caller asked for, not what the limit allows
 }
@@ -50,24 +65,54 @@ type LimitError struct {
 // Unlimited is the value of a limit that bounds nothing.
 const Unlimited = page.Unlimited
 
+// Error returns the figures on one line.
 func (e *LimitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "locked: can't lock %d bytes: %d of a budget of %d are locked, the process's %s is %s (hard limit %s)",
-		e.Requested, e.Locked, e.Budget, limitName, limitText(e.Soft), limitText(e.Hard))
+	fmt.Fprintf(&b, "locked: can't lock %d bytes", e.Requested)
+	if e.Size > 0 {
+		fmt.Fprintf(&b, " for a secret of %d bytes", e.Size)
+	}
+	switch {
+	case e.Resource != LockedMemory && e.Resource != "":
+		fmt.Fprintf(&b, ": out of %s", e.Resource)
+	case e.Err == nil && e.chosen:
+		fmt.Fprintf(&b, ": more than a budget of %d bytes can hold", e.Budget)
+	default:
+		fmt.Fprintf(&b, ": %d of a budget of %d bytes are locked, the process's %s is %s (hard limit %s)",
+			e.Locked, e.Budget, limitName, limitText(e.Soft), limitText(e.Hard))
+	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	b.WriteString(". ")
-	if e.Err == nil && e.chosen {
-		b.WriteString("Raise Config.LockedBytes")
-		return b.String()
-	}
-	b.WriteString(remedy)
 	return b.String()
+}
+
+// Remedy returns what helps, in a sentence or two: the commands and settings that
+// raise the limit.
+func (e *LimitError) Remedy() string {
+	if e.Resource == LockedMemory && e.Err == nil && e.chosen {
+		return "Give the session or the pool a larger budget, Config.LockedBytes of enclave.NewSession or locked.NewPool; " +
+			"enclave.SetDefault puts that session behind the package's functions."
+	}
+	return remedies[e.Resource]
 }
 
 // Unwrap returns the system's error, if there was one.
 func (e *LimitError) Unwrap() error { return e.Err }
+
+// MarshalText returns what Error does, in JSON too.
+func (e *LimitError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// forSecret names the secret's size in the *LimitError that err may be.
+func forSecret(size int, err error) error {
+	limit, ok := err.(*LimitError)
+	if !ok || limit.Size > 0 {
+		return err
+	}
+	named := *limit
+	named.Size = size
+	return &named
+}
 
 func limitText(v uint64) string {
 	if v == Unlimited {

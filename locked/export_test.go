@@ -21,9 +21,6 @@ func limitsOf(l *page.Limits) rlimits {
 	}
 }
 
-// Lane tells tests whether two pools can be told apart on a stack.
-func (p *Pool) Lane() uint16 { return uint16(p.lane) }
-
 // HardenWith is Harden with other measures.
 func HardenWith(h Hardening, noCoreDumps, notDumpable, lockAll func() error) (Hardening, error) {
 	return hardenWith(h, measures{noCoreDumps, notDumpable, lockAll})

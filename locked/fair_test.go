@@ -101,7 +101,7 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 
 func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 	t.Parallel()
-	inBubble(t, small(), locked.Config{UseSlots: 1, QuietPeriod: time.Hour}, func(t *testing.T, p *locked.Pool) {
+	inBubble(t, small(), locked.Config{UseSlots: 1, IdleTimeout: time.Hour}, func(t *testing.T, p *locked.Pool) {
 		for _, b := range fill(t, p, 32) {
 			destroy(t, b)
 		}
@@ -124,7 +124,7 @@ func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 
 func TestBufferWrittenToWhileItClosesLeavesNothingToTheNext(t *testing.T) {
 	// Not parallel: the writer has to be on a processor while the buffer closes.
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) {
 			if _, err := page.Open(string(backend), nil); err != nil {
 				t.Skipf("SKIPPED: %v", err)
@@ -229,7 +229,7 @@ func TestConsumedBufferIsGoneForOthersAndBackAfterAFailure(t *testing.T) {
 	}
 }
 
-func TestCanHoldIsWhatCanBeOpened(t *testing.T) {
+func TestLargestSecretIsWhatCanBeOpened(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, backend locked.Backend) {
 		p := newPool(t, locked.Config{Backend: backend, UseSlots: 2})
@@ -238,27 +238,23 @@ func TestCanHoldIsWhatCanBeOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Free()
-		page := os.Getpagesize()
-		held := 0
-		for size := 1; size < 2*small(); size += page / 2 {
+		largest := p.Stats().LargestSecret
+		if largest < os.Getpagesize() {
+			t.Errorf("at most %d bytes", largest)
+		}
+		for _, size := range []int{1, largest / 2, largest, largest + 1, 2 * largest} {
 			b, bufferErr := p.New(size)
 			if bufferErr == nil {
 				destroy(t, b)
 			}
 			useErr := p.Use(ctx, size, nop, nop)
-			can := p.CanHold(size)
-			if (can == nil) != (bufferErr == nil && useErr == nil) {
-				t.Errorf("%d bytes: CanHold %v, New %v, Use %v", size, can, bufferErr, useErr)
+			if size <= largest && (bufferErr != nil || useErr != nil) {
+				t.Errorf("%d bytes of %d at most: New %v, Use %v", size, largest, bufferErr, useErr)
 			}
 			var limit *locked.LimitError
-			if can == nil {
-				held = size
-			} else if !errors.As(can, &limit) {
-				t.Errorf("%d bytes: %v", size, can)
+			if size > largest && !(errors.As(bufferErr, &limit) && errors.As(useErr, &limit)) {
+				t.Errorf("%d bytes of %d at most: New %v, Use %v", size, largest, bufferErr, useErr)
 			}
-		}
-		if held < page {
-			t.Errorf("at most %d bytes", held)
 		}
 	})
 }

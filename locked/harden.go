@@ -123,5 +123,5 @@ func (r rlimits) lift() error {
 		}
 	}
 	return errors.Join(fmt.Errorf("the process's limit is %s (hard limit %s): under a limit the Go runtime ends the program when its memory grows past it. %s",
-		limitText(limits.Soft), limitText(limits.Hard), remedy), err)
+		limitText(limits.Soft), limitText(limits.Hard), remedies[LockedMemory]), err)
 }

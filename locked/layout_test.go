@@ -89,16 +89,14 @@ func TestPlanLeavesBuffersTheLargerPartOfEveryBudget(t *testing.T) {
 	for _, double := range []bool{true, false} {
 		for i := range 3 * 4096 {
 			pages, pageSize := i/len(pageSizes)+1, pageSizes[i%len(pageSizes)]
-			p := &Pool{backend: fakeBackend{double: double}, budget: pages * pageSize, pageSize: pageSize}
-			p.plan(9)
-			kept := p.keptAtMost(request{slotKind: slotKind{pages: 1}})
-			if p.reserve < 1 {
+			p := makePool(fakeBackend{double: double}, pageSize, pages*pageSize, Config{UseSlots: 9})
+			if p.lender.kept < 1 {
 				t.Fatalf("%d pages of %d bytes: nothing is kept for Use", pages, pageSize)
 			}
-			if pages > 2 && kept > p.budget/2 {
-				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d of %d bytes are kept for Use", pages, pageSize, double, kept, p.budget)
+			if kept := p.kept(); pages > 2 && kept > p.total/2 {
+				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d of %d bytes are kept for Use", pages, pageSize, double, kept, p.total)
 			}
-			if want := p.minimum(); pages > 2 && want > p.budget {
+			if want := p.minimum(); pages > 2 && want > p.total {
 				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d bytes are needed", pages, pageSize, double, want)
 			}
 		}

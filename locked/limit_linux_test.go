@@ -20,7 +20,7 @@ func TestPoolStaysWithinTheRealLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		p, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
 		if errors.Is(err, locked.ErrUnsupported) {
 			t.Logf("SKIPPED: %v", err)
@@ -73,12 +73,12 @@ func TestRefusalByTheSystemIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 		t.Errorf("figures: %+v", refused)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
-		if !strings.Contains(err.Error(), remedy) {
-			t.Errorf("%q does not name %s", err, remedy)
+		if !strings.Contains(refused.Remedy(), remedy) {
+			t.Errorf("%q does not name %s", refused.Remedy(), remedy)
 		}
 	}
-	if p.Stats().LastLimitError != refused {
-		t.Errorf("Stats says %v", p.Stats().LastLimitError)
+	if last := p.Stats().LastLimitError; last == nil || last.Err != refused.Err {
+		t.Errorf("Stats says %v", last)
 	}
 	if string(first.Bytes()[:8]) != "a secret" {
 		t.Error("the open buffer lost its bytes")
@@ -151,7 +151,7 @@ func TestLimitOfExactlyOnePageIsAnErrorAndNoHang(t *testing.T) {
 	if !testenv.UnderLimit(t, one) {
 		return
 	}
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		_, err := locked.NewPool(locked.Config{Backend: backend, UseSlots: 2})
 		if errors.Is(err, locked.ErrUnsupported) {
 			t.Logf("SKIPPED: %v", err)
@@ -160,8 +160,8 @@ func TestLimitOfExactlyOnePageIsAnErrorAndNoHang(t *testing.T) {
 		var refused *locked.LimitError
 		if !errors.As(err, &refused) || refused.Requested != 2*one || refused.Budget != one || refused.Soft != uint64(one) {
 			t.Errorf("%s: a pool for Use and buffers: %v", backend, err)
-		} else if !strings.Contains(err.Error(), "ulimit -l") {
-			t.Errorf("%s: %q names no remedy", backend, err)
+		} else if !strings.Contains(refused.Remedy(), "ulimit -l") {
+			t.Errorf("%s: %q is no remedy", backend, refused.Remedy())
 		}
 
 		p := openPool(t, locked.Config{Backend: backend})

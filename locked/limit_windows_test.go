@@ -67,11 +67,11 @@ func TestUsedUpWorkingSetQuotaIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 			t.Errorf("%q does not say %q", refused, words)
 		}
 	}
-	if strings.Contains(refused.Error(), "ulimit") {
-		t.Errorf("%q has the remedy of another system", refused)
+	if strings.Contains(refused.Remedy(), "ulimit") {
+		t.Errorf("%q is another system's remedy", refused.Remedy())
 	}
-	if p.Stats().LastLimitError != refused {
-		t.Errorf("Stats says %v", p.Stats().LastLimitError)
+	if last := p.Stats().LastLimitError; last == nil || last.Err != refused.Err {
+		t.Errorf("Stats says %v", last)
 	}
 
 	// It never lost its lock: nothing has to be locked for these.

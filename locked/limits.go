@@ -1,6 +1,7 @@
 package locked
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/memkeep/memkeep/internal/page"
@@ -55,6 +56,15 @@ func CurrentLimits() (Limits, error) {
 	advised := page.Advised()
 	limits.DumpExclusion, limits.ForkExclusion, limits.ExitWipe = advised.Dump, advised.Fork, advised.Exit
 	return limits, nil
+}
+
+// openError is what NewPool returns when no mechanism could be opened.
+func openError(err error) error {
+	var refused *page.LockError
+	if errors.As(err, &refused) {
+		return &LimitError{Resource: Resource(refused.Resource), Requested: page.Size(), Err: err}
+	}
+	return fmt.Errorf("locked: %w", err)
 }
 
 // rlimits is how a pool reads and raises the process's limit: the seam where

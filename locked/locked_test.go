@@ -50,6 +50,7 @@ func closePool(t testing.TB, p *locked.Pool) {
 	if s.LockedBytes != 0 || s.OpenBuffers != 0 || s.Waiters != 0 {
 		t.Errorf("after Close: %+v", s)
 	}
+	p.CheckInvariants(t)
 	if s.LockedBytesPeak > s.Budget {
 		t.Errorf("%d bytes were locked, the budget is %d", s.LockedBytesPeak, s.Budget)
 	}
@@ -58,7 +59,7 @@ func closePool(t testing.TB, p *locked.Pool) {
 // backends runs f on every backend that this system has.
 func backends(t *testing.T, f func(t *testing.T, backend locked.Backend)) {
 	t.Helper()
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Memcall} {
+	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) {
 			t.Parallel()
 			if _, err := page.Open(string(backend), nil); err != nil {
@@ -113,15 +114,15 @@ func TestProcessThatMayLockNothingGetsALimitErrorThatSaysWhatToDo(t *testing.T) 
 		t.Errorf("figures: %+v", limit)
 	}
 	for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "CAP_IPC_LOCK"} {
-		if !strings.Contains(err.Error(), remedy) {
-			t.Errorf("%q does not name %s", err, remedy)
+		if !strings.Contains(limit.Remedy(), remedy) {
+			t.Errorf("%q does not name %s", limit.Remedy(), remedy)
 		}
 	}
 }
 
 func TestNegativeConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []locked.Config{{LockedBytes: -1}, {UseSlots: -1}, {QuietPeriod: -1}} {
+	for _, cfg := range []locked.Config{{LockedBytes: -1}, {UseSlots: -1}, {IdleTimeout: -1}} {
 		if _, err := locked.NewPool(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}

@@ -1,14 +1,13 @@
 package locked
 
 import (
-	"sync"
-
 	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/page"
 )
 
 func init() {
 	bridge.Pages = func(buffer any) []byte { return buffer.(*Buffer).pages() }
+	bridge.PoolBuffers = func(pool any) []any { return pool.(*Pool).openBuffers() }
 	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), ofProcess()) }
 }
 
@@ -26,24 +25,13 @@ func (b *Buffer) pages() []byte {
 	return b.slot.run.View
 }
 
-// SetPurgeLock makes [Pool.Purge] and [Pool.Close] take l while they destroy the
-// buffer, nil for none. It is for an owner who reads the bytes under a lock of
-// its own: a purge then waits for the readers, instead of making them fault. The
-// owner must not purge while it holds l.
-func (b *Buffer) SetPurgeLock(l sync.Locker) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.guard = l
-}
-
-// purge is Destroy under the owner's lock.
-func (b *Buffer) purge() error {
-	b.mu.Lock()
-	guard := b.guard
-	b.mu.Unlock()
-	if guard != nil {
-		guard.Lock()
-		defer guard.Unlock()
+// openBuffers returns the buffers that are open now.
+func (p *Pool) openBuffers() []any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []any
+	for _, b := range p.open.all() {
+		all = append(all, b)
 	}
-	return b.Destroy()
+	return all
 }

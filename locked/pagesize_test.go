@@ -31,21 +31,14 @@ func (heapPages) Unmap(*page.Run) error { return nil }
 // that may lock limit bytes, and what it needs at least.
 func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *Pool, minimum int) {
 	t.Helper()
-	p = &Pool{
-		backend:  heapPages{fakeBackend{double: double}},
-		budget:   budgetWithin(DefaultLockedBytes, uint64(limit), pageSize),
-		cut:      true,
-		pageSize: pageSize,
-		quiet:    DefaultQuietPeriod,
-		lane:     newLane(),
-	}
-	p.plan(useSlots)
-	p.updateLargest()
-	p.stripes.init(4)
+	total := budgetWithin(DefaultLockedBytes, uint64(limit), pageSize)
+	p = makePool(heapPages{fakeBackend{double: double}}, pageSize, total, Config{UseSlots: useSlots})
+	p.cut = true
 	t.Cleanup(func() {
-		if err := p.Close(); err != nil || p.total != 0 {
-			t.Errorf("Close: %v, %d bytes still count", err, p.total)
+		if err := p.Close(); err != nil || p.store.mapped() != 0 {
+			t.Errorf("Close: %v, %d bytes still count", err, p.store.mapped())
 		}
+		p.checkInvariants(t)
 	})
 	return p, p.minimum()
 }
@@ -58,8 +51,8 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 	for _, double := range []bool{true, false} {
 		for _, pageSize := range pageSizes {
 			p, minimum := poolOfPages(t, double, pageSize, limit, 2)
-			if p.budget != limit {
-				t.Errorf("pages of %d: a budget of %d", pageSize, p.budget)
+			if p.total != limit {
+				t.Errorf("pages of %d: a budget of %d", pageSize, p.total)
 			}
 			if pageSize == limit {
 				if minimum != 2*pageSize {
@@ -75,8 +68,8 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 			for ; err == nil; b, err = p.New(32) {
 				open = append(open, b)
 			}
-			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.total > p.budget {
-				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.total, err)
+			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.store.mapped() > p.total {
+				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.store.mapped(), err)
 			}
 			used := false
 			nothing := func([]byte) error { return nil }
@@ -84,8 +77,19 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 			if err != nil || !used {
 				t.Errorf("pages of %d: Use beside %d buffers: %v", pageSize, len(open), err)
 			}
-			if want := int(p.largest.Load()) + 1; !isLimit(p.CanHold(want), p.budget) || p.CanHold(want-1) != nil {
-				t.Errorf("pages of %d: a secret of %d bytes can be held", pageSize, want)
+			for _, b := range open {
+				if err := b.Destroy(); err != nil {
+					t.Error(err)
+				}
+			}
+			largest := p.Stats().LargestSecret
+			if b, err := p.New(largest + 1); !isLimit(err, p.total) {
+				t.Errorf("pages of %d: a secret of %d bytes can be held: %v, %v", pageSize, largest+1, b, err)
+			}
+			if b, err := p.New(largest); err != nil {
+				t.Errorf("pages of %d: a secret of %d bytes can't be held: %v", pageSize, largest, err)
+			} else if err := b.Destroy(); err != nil {
+				t.Error(err)
 			}
 		}
 	}
@@ -128,8 +132,8 @@ func TestPoolOfOnePageServesOneAtATimeWhateverThePageSize(t *testing.T) {
 			if err := p.Use(t.Context(), 1, nothing, nothing); err != nil {
 				t.Errorf("pages of %d: Use of the page that came back: %v", pageSize, err)
 			}
-			if p.peak > pageSize {
-				t.Errorf("pages of %d: %d bytes at once", pageSize, p.peak)
+			if p.store.peak > pageSize {
+				t.Errorf("pages of %d: %d bytes at once", pageSize, p.store.peak)
 			}
 		}
 	}

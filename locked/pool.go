@@ -1,206 +1,400 @@
 package locked
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
-	"github.com/memkeep/memkeep/internal/percpu"
+	"github.com/memkeep/memkeep/internal/random"
 )
-
-// Backend names a mechanism for locked pages.
-type Backend string
-
-// The backends, best first. Linux has all three, other systems the last.
-const (
-	// BestBackend chooses the best one that the system offers.
-	BestBackend Backend = ""
-	// MemfdSecret is memfd_secret(2): pages that no other process can read,
-	// root included, and that block hibernation. A slot that is mapped twice
-	// counts twice towards the limit.
-	MemfdSecret Backend = page.MemfdSecret
-	// Memfd is memfd_create(2) and mlock(2).
-	Memfd Backend = page.Memfd
-	// Memcall is private memory with mlock(2) or VirtualLock.
-	Memcall Backend = page.Memcall
-)
-
-const (
-	// DefaultLockedBytes is the budget of a pool that names none: 8 MiB, the
-	// limit that Linux (since 5.16) and systemd give a process that nobody
-	// configured, so that a server meets the same budget wherever it runs.
-	// Pages are locked only as buffers need them, so a large budget costs
-	// nothing until it is used.
-	DefaultLockedBytes = 8 << 20
-
-	// DefaultQuietPeriod is how long an unused slot stays locked before its
-	// pages go back to the system.
-	DefaultQuietPeriod = 10 * time.Second
-)
-
-// Config says how a Pool is made. The zero value is a good choice.
-type Config struct {
-	// LockedBytes is the budget in bytes, [DefaultLockedBytes] if zero. It is
-	// cut to what the process may lock; the soft limit is raised towards the
-	// hard one where that is all it takes.
-	LockedBytes int
-
-	// Backend forces a mechanism.
-	Backend Backend
-
-	// UseSlots is how many slots of one page are kept for [Pool.Use] alone,
-	// so that it finds one however many buffers are open. From two on, one
-	// of them is for calls nested in another Use alone, so that a single
-	// level of nesting never waits for itself. A tight budget keeps fewer:
-	// what a quarter of it holds, but at least one, and the one for nested
-	// calls only where six slots fit. Zero keeps none.
-	UseSlots int
-
-	// QuietPeriod is how long an unused slot stays mapped and locked:
-	// [DefaultQuietPeriod] if zero.
-	QuietPeriod time.Duration
-}
 
 // A Pool hands out [Buffer]s from locked, guarded pages, and never has more
-// bytes locked than its budget. It is safe for concurrent use. Close ends it.
+// bytes locked than its budget. It is safe for concurrent use. Close ends it. The
+// zero Pool is closed.
+//
+// Buffers, regions and large secrets of Use take bytes from the budget, and small
+// secrets of Use borrow slots from the lender, to which a part of the budget is
+// promised. The slots of both come from the store, which maps them and keeps the
+// idle ones.
 type Pool struct {
 	backend  page.Backend
-	budget   int
 	pageSize int
+	total    int  // bytes that may be locked: the budget's size and the lender's part
+	cut      bool // the process may lock less than was asked for
 	canary   [CanarySize]byte
 	quiet    time.Duration
-	born     time.Time
-	lane     lane // names this pool's frames on a stack
-	cut      bool // the process may lock less than was asked for
-	reserve  int  // small use slots kept for Use, without the spare
-	hasSpare bool
-	// dual mappings cost some backends twice the charge; a tight budget has
-	// more slots without them.
-	dualUse, dualBuffers bool
 
-	stripes stripes      // small use slots at hand, taken without mu
-	waiting atomic.Int32 // callers that wait or are about to
-	closed  atomic.Bool  // written under mu
-	largest atomic.Int64 // bytes that one slot can ever hold; written under mu
+	budget budget
+	store  store
+	lender lender
 
-	_ [percpu.CacheLine]byte // Use reads what is above; what is below changes with every buffer
+	returns atomic.Uint64 // bytes that came back while callers waited for the budget
+	refused atomic.Int32  // callers that wait because the system refused them
+	regions atomic.Int64  // bytes that regions take of the budget
+	closed  atomic.Bool   // written under mu
 
-	mu            sync.Mutex // protects all that follows
-	total         int        // bytes charged by everything mapped
-	regions       int        // of these, by regions
-	peak          int
-	dumpable      int   // bytes mapped that a core dump may hold
-	mapped        int   // slots mapped, in hand or idle
-	small         int   // of these, small use slots without the spare
-	spare         *slot // the idle spare
-	spareMade     bool  // the spare is mapped, idle or in hand
-	idle          idleSlots
-	stuck         []*slot  // could not be unmapped; Close tries again
-	queues        [2]queue // of waiters: small use slots, everything else
-	heldByWaiters int      // use slots that the waiters hold already
-	progress      uint64   // counts slots that came back while callers waited
-	open          *Buffer  // the registry of open buffers
-	openCount     int
-	lastLimit     *LimitError
-	sweeper       *time.Timer
-	sweeping      bool // the sweeper is armed
-	retry         *time.Timer
-	again         bool // somebody waits for what no slot that comes back tells
-	retrying      bool // the retry timer is armed
+	duals     atomic.Int32 // open buffers that are mapped twice
+	mostDuals int          // how many there may be
+
+	mu      sync.Mutex  // protects what follows
+	open    registry    // of open buffers
+	sweeper *time.Timer // nil until something is mapped
+	armed   bool        // the sweeper will run
 }
 
 // NewPool returns a pool. Nothing is mapped until the first buffer. Where the
 // process may not lock even one page the error is a *[LimitError]; where the
 // platform or the forced backend can't lock memory, [ErrUnsupported].
 func NewPool(cfg Config) (*Pool, error) {
+	p, err := openPool(cfg)
+	var limit *LimitError
+	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
+		cfg.Backend = Unlocked
+		return openPool(cfg)
+	}
+	return p, err
+}
+
+func openPool(cfg Config) (*Pool, error) {
 	b, err := page.Open(string(cfg.Backend), nil)
 	if err != nil {
-		return nil, fmt.Errorf("locked: %w", err)
+		return nil, openError(err)
 	}
-	return newPool(b, cfg, ofProcess())
+	r := ofProcess()
+	if cfg.Backend == Unlocked {
+		r.read = func() (page.Limits, error) { return page.Limits{Soft: Unlimited, Hard: Unlimited}, nil }
+	}
+	return newPool(b, cfg, r)
 }
 
 func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
-	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.QuietPeriod < 0 {
+	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.IdleTimeout < 0 {
 		return nil, fmt.Errorf("locked: negative value in %+v", cfg)
 	}
 	want := cfg.LockedBytes
 	if want == 0 {
 		want = DefaultLockedBytes
 	}
-	budget, limits, err := r.allowance(want)
+	total, limits, err := r.allowance(want)
 	if err != nil {
 		return nil, fmt.Errorf("locked: %w", err)
 	}
-	p := &Pool{
-		backend:  b,
-		budget:   budget,
-		cut:      uint64(want) > limits.InReach(),
-		pageSize: page.Size(),
-		quiet:    cfg.QuietPeriod,
-		born:     time.Now(),
+	p := makePool(b, page.Size(), total, cfg)
+	p.cut = uint64(want) > limits.InReach()
+	if need := p.minimum(); need > total {
+		return nil, &LimitError{Resource: LockedMemory, Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
 	}
-	if p.quiet == 0 {
-		p.quiet = DefaultQuietPeriod
-	}
-	p.plan(cfg.UseSlots)
-	if need := p.minimum(); need > budget {
-		return nil, &LimitError{Requested: need, Budget: budget, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
-	}
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(p.canary[:])
-	p.lane = newLane()
-	p.updateLargest()
-	p.stripes.init(2 * runtime.GOMAXPROCS(0))
 	return p, nil
 }
 
-// plan decides what the budget is enough for.
-func (p *Pool) plan(useSlots int) {
-	slots := func(dual bool) int { return p.budget / p.backend.Charge(p.pageSize, dual) }
-	// Dual slots save system calls. A budget of few slots is better spent on
-	// more of them.
-	const few, manyEnough = 6, 64
-	p.dualUse = slots(true) >= few || p.freeDual()
-	if useSlots > 0 {
-		p.reserve = min(max(1, useSlots-1), max(1, slots(p.dualUse)/4))
-		p.hasSpare = useSlots >= 2 && slots(p.dualUse) >= few
+// makePool returns a pool of so many bytes.
+func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
+	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.IdleTimeout}
+	if p.quiet == 0 {
+		p.quiet = DefaultIdleTimeout
 	}
-	p.dualBuffers = slots(true) >= manyEnough || p.freeDual()
+	random.Bytes(p.canary[:])
+	p.store = store{
+		backend:  b,
+		pageSize: pageSize,
+		size:     total,
+		born:     time.Now(),
+		budget:   &p.budget,
+		limits:   p.limitError,
+		idle:     make(map[kind]*freeList),
+	}
+	p.plan(cfg.UseSlots)
+	p.budget.size = total - p.kept()
+	// As many as there may ever be processors at work: their number can be raised
+	// while the program runs.
+	places := 2 * max(runtime.GOMAXPROCS(0), runtime.NumCPU())
+	p.lender.idle.init(max(places, p.lender.kept))
+	return p
 }
 
-// minimum is the least budget that serves: the kept use slots, and one buffer.
-func (p *Pool) minimum() int {
-	kept := p.reserve
-	if p.hasSpare {
-		kept++
+// plan decides what is kept for Use, of so many slots that were asked for.
+func (p *Pool) plan(slots int) {
+	const few = 6
+	once, twice := kind{pages: 1, use: true}, kind{pages: 1, use: true, dual: true}
+	l := &p.lender
+	l.pool, l.kind = p, once
+	// Dual slots save system calls. A budget of few slots is better spent on more
+	// of them.
+	if p.total/p.store.charge(twice) >= few || p.store.charge(twice) == p.store.charge(once) {
+		l.kind = twice
 	}
-	return kept*p.charge(smallUse) + p.charge(slotKind{pages: 1})
+	if fit := p.total / p.store.charge(l.kind); slots > 0 {
+		l.kept = max(1, min(slots-1, fit/8))
+		l.hasSpare = slots >= 2 && fit >= few
+	}
+	// So it is with buffers. A program without Use is one that opens many: there the
+	// second mappings may cost one page in all.
+	const many = 128
+	if pages := p.total / p.pageSize; pages >= many {
+		if p.mostDuals = 1; slots > 0 {
+			p.mostDuals = pages / 8
+		}
+	}
+}
+
+// kept is the lender's part of the budget.
+func (p *Pool) kept() int {
+	slots := p.lender.kept
+	if p.lender.hasSpare {
+		slots++
+	}
+	return slots * p.store.charge(p.lender.kind)
+}
+
+// minimum is the least budget that serves: what is kept for Use, and one buffer.
+func (p *Pool) minimum() int { return p.kept() + p.store.charge(kind{pages: 1}) }
+
+// errZero says that a pool was not made by NewPool.
+var errZero = fmt.Errorf("%w: the zero Pool; make one with NewPool", ErrClosed)
+
+// take returns a slot for a buffer, or for a large secret of Use, that fills so
+// many pages. While the budget is in use a caller that waits does so until ctx
+// ends; any other gets ErrExhausted.
+func (p *Pool) take(ctx context.Context, k kind, wait bool) (*slot, error) {
+	if p.closed.Load() {
+		return nil, ErrClosed
+	}
+	if !p.fits(k) {
+		return nil, p.limitError(p.store.charge(k), nil)
+	}
+	try := func() (*slot, error) {
+		k, err := p.takeBytes(ctx, k, wait)
+		if err != nil {
+			return nil, err
+		}
+		return p.getPaid(k)
+	}
+	if !wait {
+		return try()
+	}
+	return p.insist(ctx, try)
+}
+
+const (
+	// retryInterval is how often a call that may wait tries again where the system
+	// refuses to lock memory, and refusalLimit for how long.
+	retryInterval = 20 * time.Millisecond
+	refusalLimit  = time.Second
+)
+
+// insist calls try until it succeeds, or fails for another reason than a refusal of
+// the system, which may say yes once others give back what they have in hand.
+func (p *Pool) insist(ctx context.Context, try func() (*slot, error)) (*slot, error) {
+	s, err := try()
+	for tries := refusalLimit / retryInterval; err != nil && isRefusal(err) && p.lendsOut(); tries-- {
+		if tries == 0 {
+			return nil, join(ErrExhausted, err)
+		}
+		if !p.pause(ctx) {
+			return nil, join(context.Cause(ctx), err)
+		}
+		s, err = try()
+	}
+	return s, err
+}
+
+func isRefusal(err error) bool {
+	var refused *LimitError
+	return errors.As(err, &refused) && refused.Err != nil
+}
+
+// pause waits for retryInterval, and reports whether ctx goes on.
+func (p *Pool) pause(ctx context.Context) bool {
+	p.refused.Add(1)
+	defer p.refused.Add(-1)
+	t := time.NewTimer(retryInterval)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// takeBytes takes the bytes of a slot from the budget, mapped twice if that is to
+// be had, and returns the slot's kind.
+func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
+	twice := kind{k.pages, k.use, true}
+	if p.takeTwice(twice) {
+		return twice, nil
+	}
+	if p.budget.tryTake(p.store.charge(k)) {
+		return k, nil
+	}
+	w := p.budget.lineUp(p.store.charge(k))
+	if !wait && p.budget.leave(w) {
+		return k, ErrExhausted
+	}
+	patience := time.Duration(0)
+	switch {
+	case w.done():
+	case nesting() > 0:
+		patience = nestedLimit
+	case k.use && ctx.Done() == nil:
+		patience = stallLimit
+	}
+	err := w.await(ctx, patience, &p.returns, p.budget.leave)
+	if err != nil {
+		p.lender.room()
+	}
+	return k, err
+}
+
+// takeTwice takes the bytes of a slot that is mapped twice, if they are free. Where
+// those are more it does so for slots of Use, which are few, and some small
+// buffers.
+func (p *Pool) takeTwice(k kind) bool {
+	counted := p.countsTwice(k)
+	if counted && (k.pages > 1 || p.duals.Add(1) > int32(p.mostDuals)) {
+		if k.pages == 1 {
+			p.duals.Add(-1)
+		}
+		return false
+	}
+	taken := p.budget.tryTake(p.store.charge(k))
+	if counted && !taken {
+		p.duals.Add(-1)
+	}
+	return taken
+}
+
+// countsTwice reports whether a buffer's slot of kind k takes more bytes than it
+// has to.
+func (p *Pool) countsTwice(k kind) bool {
+	return !k.use && k.dual && p.store.charge(k) > p.store.charge(kind{pages: k.pages})
+}
+
+// fits reports whether the budget could ever hold a slot of kind k beside the
+// regions.
+func (p *Pool) fits(k kind) bool {
+	return p.store.charge(k) <= p.budget.size-int(p.regions.Load())
+}
+
+// getPaid returns a slot of kind k, whose bytes are taken from the budget. After an
+// error they are given back.
+func (p *Pool) getPaid(k kind) (*slot, error) {
+	s, err := p.store.get(k)
+	if err != nil {
+		p.uncount(k)
+		p.budget.give(p.store.charge(k))
+		p.cameBack()
+		if errors.Is(err, errFull) {
+			err = ErrExhausted
+		}
+		return nil, err
+	}
+	s.paid = true
+	p.arm()
+	return s, nil
+}
+
+// putBack makes a slot idle whose bytes were taken from the budget, or unmaps it if
+// the pool is closed.
+func (p *Pool) putBack(s *slot) {
+	if p.closed.Load() {
+		// What fails is stuck, and Close reports it when called again.
+		_ = p.discard(s)
+		return
+	}
+	k := s.kind
+	s.paid = false
+	p.store.put(s)
+	p.uncount(k)
+	p.budget.give(p.store.charge(k))
+	p.cameBack()
+	if p.closed.Load() {
+		_ = p.store.discardIdle()
+	}
+}
+
+// discard unmaps a slot that a caller had in hand.
+func (p *Pool) discard(s *slot) error {
+	defer p.cameBack()
+	p.uncount(s.kind)
+	return p.store.discard(s)
+}
+
+// uncount says that a slot of kind k is no buffer's any more.
+func (p *Pool) uncount(k kind) {
+	if p.countsTwice(k) {
+		p.duals.Add(-1)
+	}
+}
+
+// cameBack tells those who wait that bytes came back.
+func (p *Pool) cameBack() {
+	if p.budget.queued.Load() > 0 {
+		p.returns.Add(1)
+	}
+	p.lender.room()
+}
+
+// lendsOut reports whether callers have slots in hand that will come back.
+func (p *Pool) lendsOut() bool {
+	return p.budget.inUse() > int(p.regions.Load()) || p.lender.lent()
+}
+
+// arm starts the timer that gives unused slots back. It runs only while there are
+// some, and holds no goroutine while it waits.
+func (p *Pool) arm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.armed || p.closed.Load() {
+		return
+	}
+	p.armed = true
+	if p.sweeper == nil {
+		p.sweeper = time.AfterFunc(p.quiet, p.sweep)
+		return
+	}
+	p.sweeper.Reset(p.quiet)
+}
+
+// sweep unmaps the slots that nobody used since the last sweep, but for those that
+// are kept for Use.
+func (p *Pool) sweep() {
+	p.mu.Lock()
+	p.armed = false
+	p.mu.Unlock()
+	if p.closed.Load() {
+		return
+	}
+	if p.store.discardUnused() || p.lendsOut() {
+		p.arm()
+	}
 }
 
 // Purge wipes and destroys every open buffer. A slice of one faults from then
 // on; its owner's calls return [ErrDestroyed]. The functions that [Pool.Use]
 // runs keep their bytes until they return. Buffers that are made meanwhile may
-// or may not be among the purged.
+// or may not be among the purged. If the system refuses to let a buffer be wiped
+// or unmapped the error says so, now and each time Purge is called until it does.
 func (p *Pool) Purge() error {
-	p.mu.Lock()
-	buffers := make([]*Buffer, 0, p.openCount)
-	for b := p.open; b != nil; b = b.next {
-		buffers = append(buffers, b)
+	if p.backend == nil {
+		return nil
 	}
+	p.mu.Lock()
+	buffers := p.open.all()
 	p.mu.Unlock()
-	// Destroy takes the buffer's lock before the pool's.
 	var errs []error
 	for _, b := range buffers {
-		errs = append(errs, b.purge())
+		errs = append(errs, b.Destroy())
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return p.store.retryStuck()
 }
 
 // Close destroys every open buffer, gives all slots back to the system, and
@@ -209,93 +403,44 @@ func (p *Pool) Purge() error {
 // owner frees it. If a slot can't be unmapped the error says so, and Close may
 // be called again.
 func (p *Pool) Close() error {
-	p.mu.Lock()
-	p.closed.Store(true)
-	for _, timer := range []*time.Timer{p.sweeper, p.retry} {
-		if timer != nil {
-			timer.Stop()
-		}
-	}
-	p.failWaiters(ErrClosed)
-	p.mu.Unlock()
-
-	purged := p.Purge()
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return errors.Join(purged, p.unmapIdle())
-}
-
-// CanHold returns a *[LimitError] if a secret of size bytes could never be
-// opened within the budget, whatever comes back, by a buffer or by Use.
-func (p *Pool) CanHold(size int) error {
-	if int64(size) <= p.largest.Load() {
+	if p.backend == nil {
 		return nil
 	}
-	if err := checkSize(size); err != nil {
-		return err
-	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	pages := layoutOf(size, p.pageSize).pages
-	return p.limitError(p.charge(slotKind{pages: pages}), nil)
+	p.closed.Store(true)
+	if p.sweeper != nil {
+		p.sweeper.Stop()
+	}
+	p.mu.Unlock()
+	p.budget.close()
+	p.lender.close()
+	// What is stuck is tried once.
+	purged := p.Purge()
+	return errors.Join(purged, p.lender.empty(), p.store.discardIdle())
 }
 
-// updateLargest follows a change of what regions take. The caller holds mu, or
-// is alone.
-func (p *Pool) updateLargest() {
-	pages := p.budget / p.pageSize
-	for ; pages > 0; pages-- {
-		buffer, use := request{slotKind: slotKind{pages: pages}}, request{slotKind: slotKind{pages: pages, use: true}}
-		if p.fits(buffer) && p.fits(use) {
-			break
-		}
+// limitError describes a refusal with the figures of now: the system's, or for
+// a nil cause the budget's own.
+func (p *Pool) limitError(requested int, cause error) *LimitError {
+	p.store.mu.Lock()
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Locked: p.store.mapped(), Budget: p.total, Err: cause, chosen: !p.cut}
+	p.store.mu.Unlock()
+	var refused *page.LockError
+	if errors.As(cause, &refused) {
+		e.Resource = Resource(refused.Resource)
 	}
-	p.largest.Store(int64(pages*p.pageSize - CanarySize))
+	// Without the limits the error still says what was refused and why.
+	if l, err := page.ReadLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
+	}
+	return e
 }
 
 // Format prints what the pool is, and nothing that it holds.
 func (p *Pool) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.budget)
-}
-
-// Stats is what a pool holds at one moment.
-type Stats struct {
-	LockedBytes     int         // bytes locked now, as the process's limit counts them
-	LockedBytesPeak int         // the most there were
-	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
-	Budget          int         // the most there may be
-	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
-	Backend         Backend     // the mechanism in use
-	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
-	OpenBuffers     int         // buffers not yet destroyed: one that grows for ever is a leak
-	Waiters         int         // calls that wait for a slot
-	LastLimitError  *LimitError // the last time the system refused to lock; nil for never
-}
-
-// Stats returns the pool's figures. It takes one lock for a moment.
-func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Stats{
-		LockedBytes:     p.total,
-		LockedBytesPeak: p.peak,
-		DumpableBytes:   p.dumpable,
-		Budget:          p.budget,
-		BudgetCut:       p.cut,
-		Backend:         Backend(p.backend.Name()),
-		BackendReason:   reasonOf(p.backend),
-		OpenBuffers:     p.openCount,
-		Waiters:         p.queues[0].Len() + p.queues[1].Len(),
-		LastLimitError:  p.lastLimit,
+	if p == nil || p.backend == nil {
+		fmt.Fprint(f, "locked.Pool(closed)")
+		return
 	}
-}
-
-// reasonOf says on one line why no better backend is in use.
-func reasonOf(b page.Backend) string {
-	err := page.Missing(b)
-	if err == nil {
-		return ""
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.total)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -13,23 +14,106 @@ import (
 // the delimiter came first.
 var ErrNothingRead = errors.New("locked: nothing to keep was read")
 
+func init() {
+	bridge.ReadPiece = func(pool any, r io.Reader, size, delim int) (any, bool, error) {
+		b, done, err := pool.(*Pool).readPiece(r, size, delim)
+		if b == nil {
+			return nil, done, err
+		}
+		return b, done, err
+	}
+}
+
 // ReadFull reads size bytes from r straight into locked memory and returns them
 // as a frozen buffer, which the caller destroys.
 //
-// If r ends or fails before, what was read comes with the error, in a frozen
-// buffer of its size: [io.ErrUnexpectedEOF], or r's error. If nothing was read
-// the buffer is nil, and the end of r is [io.EOF]. Like [Pool.New] it does not
-// wait for locked memory. A purge while r.Read runs takes effect when that
-// returns; it is [ErrDestroyed]. r must not keep the slices that it is given.
+// After an error there is no buffer, and what was read is wiped: the error is
+// [io.EOF] if r gave nothing, [io.ErrUnexpectedEOF] if it ended before size bytes,
+// or r's own. Like [Pool.New] it does not wait for locked memory. A purge while
+// r.Read runs takes effect when that returns, and is [ErrDestroyed]. r must not
+// keep the slices that it is given.
 func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
-	return p.collect(size, func(in *intake) error {
-		for in.n < size {
-			err := in.read(r, size-in.n)
-			switch {
-			case err == nil || in.n == size:
-			case err == io.EOF && in.n > 0:
-				return io.ErrUnexpectedEOF
-			default:
+	b, _, err := p.readPiece(r, size, none)
+	switch {
+	case b == nil && err == nil:
+		return nil, io.EOF
+	case b == nil:
+		return nil, err
+	case b.Size() == size:
+		// What came with the last byte concerns what is behind it.
+		return b, nil
+	case err == nil:
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, join(err, b.Destroy())
+}
+
+// ReadUntil is ReadFull up to the first delimiter, which is read from r, is not
+// part of the buffer, and is the last byte read: so it asks r for one byte at a
+// time. If the delimiter comes first the error is [ErrNothingRead]; if r ends
+// before there is one, [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
+//
+// What is read is collected in pieces and copied into one buffer at the end, so
+// the budget must hold it twice. Where it never can the error is a *[LimitError],
+// and [ErrExhausted] where other buffers are in the way.
+func (p *Pool) ReadUntil(r io.Reader, delim byte) (*Buffer, error) {
+	return p.collect(r, int(delim))
+}
+
+// ReadAll is ReadFull up to the end of r, which is no error unless nothing was
+// read: then it is [ErrNothingRead]. It collects pieces as [Pool.ReadUntil] does.
+func (p *Pool) ReadAll(r io.Reader) (*Buffer, error) { return p.collect(r, none) }
+
+// none is no delimiter.
+const none = -1
+
+// collect reads up to delim, or up to the end of r if that is none.
+func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
+	var pieces []*Buffer
+	total := 0
+	// Not after an error alone: r may panic.
+	defer func() {
+		for _, b := range pieces {
+			// What Destroy could say of a piece its copying has said.
+			_ = b.Destroy()
+		}
+	}()
+	for {
+		next, err := p.newPiece(total)
+		if err != nil {
+			return nil, err
+		}
+		b, done, err := next.fill(r, delim)
+		if b != nil {
+			pieces = append(pieces, b)
+			total += b.Size()
+		}
+		if err == io.EOF && total > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			break
+		}
+	}
+	switch len(pieces) {
+	case 0:
+		return nil, ErrNothingRead
+	case 1:
+		b := pieces[0]
+		pieces = nil
+		return b, nil
+	}
+	return p.NewFrozen(total, func(whole []byte) error {
+		for _, b := range pieces {
+			err := b.Use(func(piece []byte) error {
+				xchacha.Copy(whole, piece)
+				whole = whole[len(piece):]
+				return nil
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -37,107 +121,93 @@ func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
 	})
 }
 
-// ReadUntil is ReadFull up to the first delimiter, which is read from r, is not
-// part of the buffer, and is the last byte read: so it asks r for one byte at a
-// time. Without a delimiter what was read comes with r's error, [io.EOF] at its
-// end. If the delimiter comes first the error is [ErrNothingRead].
-//
-// The buffer grows as it has to, by doubling, or by less where the budget is
-// tight. Where it can't grow, what was read comes with [ErrExhausted] or a
-// *[LimitError], and r may be read on.
-func (p *Pool) ReadUntil(r io.Reader, delim byte) (*Buffer, error) {
-	return p.collect(p.filling(1), func(in *intake) error {
-		for {
-			if err := in.read(r, 1); err != nil && in.fresh == 0 {
-				return err
-			}
-			if in.drop(delim) {
-				return in.any()
-			}
-			if err := in.makeRoom(); err != nil {
-				return err
-			}
+// newPiece returns a buffer for what comes behind total bytes: for as much again,
+// or less where the budget is tight.
+func (p *Pool) newPiece(total int) (*Buffer, error) {
+	if p.backend == nil {
+		return nil, errZero
+	}
+	var limit *LimitError
+	// At the end pieces and whole are locked at once.
+	if k := (kind{pages: layoutOf(2*total+1, p.pageSize).pages}); !p.fits(k) {
+		return nil, forSecret(total+1, p.limitError(p.store.charge(k), nil)) // at least that
+	}
+	for pages := max(1, total/p.pageSize); ; pages /= 2 {
+		b, err := p.New(pages*p.pageSize - CanarySize)
+		if pages == 1 || !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) {
+			return b, err
 		}
-	})
+	}
 }
 
-// ReadAll is ReadFull up to the end of r, which is no error unless nothing was
-// read: then it is [ErrNothingRead]. It grows the buffer like [Pool.ReadUntil].
-func (p *Pool) ReadAll(r io.Reader) (*Buffer, error) {
-	return p.collect(p.filling(1), func(in *intake) error {
-		for {
-			err := in.read(r, in.b.size-in.n)
-			if err == io.EOF {
-				return in.any()
-			}
-			if err != nil {
-				return err
-			}
-			if err := in.makeRoom(); err != nil {
-				return err
-			}
-		}
-	})
-}
-
-// filling is the size of the buffer that fills so many pages.
-func (p *Pool) filling(pages int) int { return pages*p.pageSize - CanarySize }
-
-// An intake is a buffer that a reader fills, from its start. It belongs to one
-// call.
-type intake struct {
-	pool  *Pool
-	b     *Buffer
-	n     int // bytes read
-	fresh int // of these, by the last read
-}
-
-// collect runs fill on an intake of size bytes and makes a buffer of what it got.
-func (p *Pool) collect(size int, fill func(*intake) error) (*Buffer, error) {
+// readPiece is New and fill.
+func (p *Pool) readPiece(r io.Reader, size, delim int) (_ *Buffer, done bool, err error) {
 	b, err := p.New(size)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	in := &intake{pool: p, b: b}
+	return b.fill(r, delim)
+}
+
+// fill reads from r until the buffer is full, or until delim, which is taken from r
+// and dropped, or until r ends or fails, and freezes what was read. done says that
+// it came to delim, or without one to the end of r, which is no error then. What
+// was read before an error is in the buffer; if that is nothing b is destroyed, and
+// the returned buffer nil.
+func (b *Buffer) fill(r io.Reader, delim int) (_ *Buffer, done bool, err error) {
 	kept := false
 	// Not after an error alone: r may panic.
 	defer func() {
 		if !kept {
 			// What Destroy could say is in err, or r's panic goes first.
-			_ = in.b.Destroy()
+			_ = b.Destroy()
 		}
 	}()
-	err = fill(in)
-	if in.n == 0 {
-		return nil, err
+	in := intake{b: b, delim: delim}
+	for size := b.size; in.n < size && !in.done && err == nil; {
+		err = in.read(r)
 	}
-	if shrinkErr := in.b.shrink(in.n); shrinkErr != nil {
-		return nil, errors.Join(shrinkErr, err)
+	if in.n == 0 {
+		return nil, in.done, err
+	}
+	if shrinkErr := b.shrink(in.n); shrinkErr != nil {
+		return nil, in.done, join(shrinkErr, err)
 	}
 	kept = true
-	return in.b, err
+	return b, in.done, err
 }
 
-// read reads at most most bytes from r, behind those that are there. Data and
-// an error may come together.
-func (in *intake) read(r io.Reader, most int) error {
+// An intake is a buffer that a reader fills, from its start. It belongs to one
+// call.
+type intake struct {
+	b     *Buffer
+	delim int
+	n     int  // bytes read
+	done  bool // the delimiter or the end came
+}
+
+// read reads at most what fits, behind what is there, or one byte if there is a
+// delimiter to find.
+func (in *intake) read(r io.Reader) error {
 	// What bufio allows a reader that gives nothing and says nothing.
 	const patience = 100
-	in.fresh = 0
 	var readErr error
 	// A purge must not take the pages from under r.
 	err := in.b.Use(func(b []byte) error {
-		end := in.n + most
+		end := len(b)
+		if in.delim != none {
+			end = in.n + 1
+		}
 		for range patience {
-			n, err := r.Read(b[in.n:end:end])
-			if n < 0 || n > most {
+			var n int
+			n, readErr = r.Read(b[in.n:end:end])
+			if n < 0 || n > end-in.n {
 				readErr = errors.New("locked: the reader says it read more than it was asked for")
 				return nil
 			}
 			in.n += n
-			in.fresh = n
-			if n > 0 || err != nil {
-				readErr = err
+			if n > 0 || readErr != nil {
+				in.look(b, n)
 				return nil
 			}
 		}
@@ -147,58 +217,21 @@ func (in *intake) read(r io.Reader, most int) error {
 	if err != nil {
 		return err
 	}
+	if readErr == io.EOF && in.delim == none {
+		in.done = true
+	}
+	if in.done {
+		return nil
+	}
 	return readErr
 }
 
-// drop takes the byte read last away if it is delim.
-func (in *intake) drop(delim byte) (found bool) {
-	// A purged buffer is found dead by whatever comes next.
-	_ = in.b.Use(func(b []byte) error {
-		if b[in.n-1] == delim {
-			found = true
-			in.n--
-			b[in.n] = 0
-		}
-		return nil
-	})
-	return found
-}
-
-// any is an error if nothing was read.
-func (in *intake) any() error {
-	if in.n == 0 {
-		return ErrNothingRead
-	}
-	return nil
-}
-
-// makeRoom moves what was read into a larger buffer if the one at hand is full.
-func (in *intake) makeRoom() error {
-	old := in.b
-	if in.n < old.size {
-		return nil
-	}
-	pages := old.at.pages
-	for more := pages; ; more /= 2 {
-		b, err := in.pool.New(in.pool.filling(pages + more))
-		var limit *LimitError
-		if more > 1 && (errors.Is(err, ErrExhausted) || errors.As(err, &limit)) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = old.Use(func(from []byte) error {
-			return b.Use(func(to []byte) error {
-				xchacha.Copy(to, from)
-				return nil
-			})
-		})
-		if err != nil {
-			return errors.Join(err, b.Destroy())
-		}
-		in.b = b
-		return old.Destroy()
+// look finds the delimiter in the n bytes that were read last, and drops it.
+func (in *intake) look(b []byte, n int) {
+	if in.delim != none && n > 0 && int(b[in.n-1]) == in.delim {
+		in.n--
+		b[in.n] = 0
+		in.done = true
 	}
 }
 

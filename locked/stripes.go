@@ -6,10 +6,9 @@ import (
 	"github.com/memkeep/memkeep/internal/percpu"
 )
 
-// stripes holds the idle small use slots where goroutines take them without a
-// lock. Each processor tends to find the slot it used last, and that slot
-// returns to the stripe it was found in: so processors at work stay on stripes
-// of their own.
+// stripes holds the idle slots of Use where goroutines take them without a lock.
+// Each processor tends to find the slot it used last, and that slot returns to
+// the stripe it was found in: so processors at work stay on stripes of their own.
 type stripes struct {
 	at    []stripe // a power of two of them
 	hints percpu.Hints
@@ -27,6 +26,9 @@ func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, max
 
 // take returns an idle slot, the processor's favourite first, or nil.
 func (s *stripes) take() *slot {
+	if len(s.at) == 0 {
+		return nil
+	}
 	h := s.hints.Get()
 	mask := uint32(len(s.at) - 1)
 	var idle *slot
@@ -38,7 +40,7 @@ func (s *stripes) take() *slot {
 		}
 		if idle = at.Swap(nil); idle != nil {
 			h.Index += i
-			idle.place = int(h.Index & mask)
+			idle.place = h.Index & mask
 			break
 		}
 	}
@@ -46,19 +48,11 @@ func (s *stripes) take() *slot {
 	return idle
 }
 
-// place returns where the processor looks first: for a slot that was not found
-// here.
-func (s *stripes) place() int {
-	h := s.hints.Get()
-	defer s.hints.Put(h)
-	return int(h.Index & uint32(len(s.at)-1))
-}
-
 // put leaves an idle slot for the next taker, where it was found if it can, and
 // reports whether there was room.
 func (s *stripes) put(idle *slot) bool {
-	mask := len(s.at) - 1
-	for i := range s.at {
+	mask := uint32(len(s.at) - 1)
+	for i := range uint32(len(s.at)) {
 		if s.at[(idle.place+i)&mask].slot.CompareAndSwap(nil, idle) {
 			return true
 		}
@@ -69,10 +63,11 @@ func (s *stripes) put(idle *slot) bool {
 // steal returns any idle slot, or nil.
 func (s *stripes) steal() *slot {
 	for i := range s.at {
-		if s.at[i].slot.Load() == nil {
+		at := &s.at[i].slot
+		if at.Load() == nil {
 			continue
 		}
-		if idle := s.at[i].slot.Swap(nil); idle != nil {
+		if idle := at.Swap(nil); idle != nil {
 			return idle
 		}
 	}
@@ -88,4 +83,12 @@ func (s *stripes) count() int {
 		}
 	}
 	return n
+}
+
+// place returns where the processor looks first: for a slot that was not found
+// here.
+func (s *stripes) place() uint32 {
+	h := s.hints.Get()
+	defer s.hints.Put(h)
+	return h.Index & uint32(len(s.at)-1)
 }

@@ -19,18 +19,16 @@ import (
 //
 // Use waits for a slot, in order of arrival, until ctx ends, and then returns
 // its cause. With a context that never ends it returns [ErrExhausted] once no
-// slot at all has come back for 30 s. When fn calls Use again and every slot that
-// Use gave out is held by a caller that wants one more, one of them gets
-// [ErrExhausted] at once, so that the others can go on. [Pool.UseAll]
-// takes several secrets at once and has no such worry.
+// slot at all has come back for 30 s. fn may call Use again, of this pool or
+// another. A call that is nested any deeper, or in a pool that keeps fewer than two
+// slots for Use, gets [ErrExhausted] if no slot is free, and so does one that
+// waits for a second for a secret of more than a page, or for a buffer: it holds a
+// slot that others wait for. [Pool.UseAll] takes several secrets at once and has
+// no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
-	return p.UseAt(ctx, size, func(b []byte, _ int) error { return fill(b) }, fn)
-}
-
-// UseAt is Use whose fill also learns its place: a small number, from 0 on,
-// that calls at work on different processors mostly do not share. What fill
-// spreads over processors goes by it.
-func (p *Pool) UseAt(ctx context.Context, size int, fill func(b []byte, place int) error, fn func(b []byte) error) error {
+	if p.backend == nil {
+		return errZero
+	}
 	l := layoutOf(size, p.pageSize)
 	s, err := p.takeUse(ctx, size, l.pages)
 	if err != nil {
@@ -55,13 +53,16 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 			return checkSize(total)
 		}
 	}
+	if p.backend == nil {
+		return errZero
+	}
 	l := layoutOf(total, p.pageSize)
 	s, err := p.takeUse(ctx, total, l.pages)
 	if err != nil {
 		return err
 	}
 	window := s.run.Window
-	fillAll := func(b []byte, _ int) error {
+	fillAll := func(b []byte) error {
 		parts := split(b, sizes)
 		for _, part := range parts[1:] {
 			at := len(window) - cap(part)
@@ -106,83 +107,68 @@ func clip(parts [][]byte) {
 }
 
 func checkSize(size int) error {
-	if size <= 0 || size > maxSize {
-		return fmt.Errorf("locked: %d bytes is no size of a secret", size)
+	switch {
+	case size <= 0:
+		return fmt.Errorf("locked: invalid size %d", size)
+	case size > maxSize:
+		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
 	}
 	return nil
 }
 
-// takeUse returns a use slot for size bytes, which take that many pages.
+// takeUse returns a slot of Use for size bytes, which take that many pages.
 func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
-	if err := checkSize(size); err != nil {
-		return nil, err
-	}
-	if ctx.Done() != nil && ctx.Err() != nil {
+	switch {
+	case size <= 0 || size > maxSize:
+		return nil, checkSize(size)
+	case ctx.Done() != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	r := request{slotKind: slotKind{pages: pages, use: true}}
-	// Whoever waits came first.
-	if r.small() && p.waiting.Load() == 0 {
-		if s := p.stripes.take(); s != nil {
-			if !p.closed.Load() {
-				return s, nil
-			}
-			p.returnUse(s)
-		}
+	var s *slot
+	var err error
+	if pages > 1 {
+		s, err = p.take(ctx, kind{pages: pages, use: true}, true)
+	} else {
+		s, err = p.lender.take(ctx)
 	}
-	s, err := p.acquire(ctx, r, true)
-	if err == nil {
-		s.place = p.stripes.place()
+	if err != nil {
+		return nil, forSecret(size, err)
 	}
-	return s, err
-}
-
-// returnUse takes a wiped use slot back.
-func (p *Pool) returnUse(s *slot) {
-	s.used = true
-	if s.kind.small() && !s.spare && p.waiting.Load() == 0 && p.stripes.put(s) {
-		// A waiter that came, or a Close, between the two looks did not see
-		// the slot; this look sees them.
-		if p.waiting.Load() > 0 || p.closed.Load() {
-			p.mu.Lock()
-			p.settle()
-			p.mu.Unlock()
-		}
-		return
-	}
-	p.mu.Lock()
-	p.putBack(s)
-	p.mu.Unlock()
+	return s, nil
 }
 
 // lend runs fill and fn on the slot and takes it back wiped.
-func (p *Pool) lend(s *slot, l layout, fill func(b []byte, place int) error, fn func(b []byte) error) (err error) {
+func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
 	defer func() {
 		if endErr := p.takeBack(s, l); endErr != nil {
 			err = errors.Join(err, endErr)
 		}
 	}()
-	if err := p.arm(s, l); err != nil {
+	if err := p.prepare(s, l); err != nil {
 		return err
 	}
-	if err := fill(s.run.Window[l.data:], s.place); err != nil {
+	if err := fill(s.run.Window[l.data:]); err != nil {
 		return err
 	}
 	if err := p.show(s, page.Read); err != nil {
 		return err
 	}
-	return holdDigit(p.lane, laneDigits, fn, s.run.View[l.data:])
+	return call(fn, s.run.View[l.data:])
 }
 
-// takeBack wipes the slot and returns it to the pool. A slot that can't be
-// closed is unmapped instead.
+// takeBack wipes the slot and returns it to where it came from. A slot that can't
+// be closed is unmapped instead.
 func (p *Pool) takeBack(s *slot, l layout) error {
 	corrupted, err := p.closeSlot(s, l)
-	if err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	switch large := s.kind.pages > 1; {
+	case err == nil && large:
+		p.putBack(s)
+	case err == nil:
+		p.lender.give(s)
+	case large:
 		return errors.Join(corrupted, err, p.discard(s))
+	default:
+		return errors.Join(corrupted, err, p.lender.drop(s))
 	}
-	p.returnUse(s)
 	return corrupted
 }

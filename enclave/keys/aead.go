@@ -23,7 +23,7 @@ import (
 // key. Random ones are fine, whatever the number of messages. A message has 256 GiB
 // at most. With additional data a message takes several times as long as without.
 type AEAD struct {
-	sealed *enclave.Enclave // the key ⊕ HChaCha20(zeros, zeros), which is one share of it
+	sealed *enclave.Enclave // the key ⊕ HChaCha8(zeros, zeros), which is one share of it
 	in     Session
 }
 
@@ -55,7 +55,7 @@ func (s Session) NewAEAD(key []byte) (*AEAD, error) {
 	err := s.scratch(aeadScratchSize, func(memory []byte) (err error) {
 		state, share := aeadMemory(memory)
 		defer state.Wipe()
-		state.HChaCha20(share, &zeroShare, &zeroDomain)
+		state.HChaCha8(share, &zeroShare, &zeroDomain)
 		xchacha.XOR(share, (*[xchacha.KeySize]byte)(key))
 		a.sealed, err = s.session().NewCopy(share[:])
 		return err

@@ -298,7 +298,7 @@ func leftoversChild(task string) int {
 }
 
 func leftovers(task string) error {
-	session, err := enclave.NewSession(enclave.Config{RekeyInterval: 20 * time.Millisecond})
+	session, err := enclave.NewSession(enclave.Config{RefreshInterval: 20 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -314,7 +314,7 @@ func leftovers(task string) error {
 	}
 	// At rest means that the frames of signals are swept too: once for what was
 	// done, and once for what was under way at that moment.
-	for enough := session.Stats().Rekeys + 2; session.Stats().Rekeys < enough; {
+	for enough := session.Stats().Refreshes + 2; session.Stats().Refreshes < enough; {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println("ready")

@@ -115,7 +115,7 @@ func TestPurgedAndClosedKeysAreAnError(t *testing.T) {
 		if strings.HasSuffix(name, " destroy") {
 			continue
 		}
-		if err := f(); !errors.Is(err, enclave.ErrDecrypt) {
+		if err := f(); !errors.Is(err, enclave.ErrPurged) {
 			t.Errorf("%s after a purge: %v", name, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		group.Go(func() {
 			for range 200 {
 				got, err := k.Sign(nil, message, crypto.Hash(0))
-				if err != nil && !errors.Is(err, enclave.ErrDecrypt) {
+				if err != nil && !errors.Is(err, enclave.ErrPurged) {
 					t.Error(err)
 				}
 				if err == nil && !bytes.Equal(got, want) {
@@ -158,7 +158,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		t.Error(err)
 	}
 	group.Wait()
-	if _, err := k.Sign(nil, message, crypto.Hash(0)); !errors.Is(err, enclave.ErrDecrypt) {
+	if _, err := k.Sign(nil, message, crypto.Hash(0)); !errors.Is(err, enclave.ErrPurged) {
 		t.Errorf("after a purge: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package memguard
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"unsafe"
 
 	"github.com/memkeep/memkeep/enclave/memguard/core"
@@ -22,17 +23,20 @@ type LockedBuffer struct {
 // null returns a destroyed buffer.
 func null() *LockedBuffer { return &LockedBuffer{new(core.Buffer)} }
 
-// must panics with what has no other way out. A refusal to lock memory is worth
-// no purge: everything else is as it was, and the program may recover and go on.
+// must panics with what has no other way out. Only a broken canary purges: after
+// anything else all is as it was, and the program may recover and go on.
 func must(err error) {
-	if err == nil {
-		return
-	}
 	var limit *locked.LimitError
-	if errors.As(err, &limit) || errors.Is(err, locked.ErrUnsupported) {
+	switch {
+	case err == nil:
+	case errors.Is(err, locked.ErrCorrupted):
+		core.Panic(err)
+	case errors.As(err, &limit):
+		// The text of a panic is all that is seen of it.
+		panic(fmt.Errorf("%w. %s", err, limit.Remedy()))
+	default:
 		panic(err)
 	}
-	core.Panic(err)
 }
 
 // NewBuffer returns a writable buffer of size zero bytes, a destroyed one if size

@@ -31,8 +31,12 @@
 // # Different
 //
 //	No memory can be locked    NewBuffer panics with, and what has an error returns, a *locked.LimitError
-//	                           with the figures and the remedy. memguard purges everything before it
-//	                           panics, or hangs: a program must be able to go on without one buffer.
+//	                           with what ran out (locked memory, file descriptors, mappings, address
+//	                           space), the figures and the remedy. memguard purges everything before
+//	                           it panics, or hangs: a program must be able to go on without one buffer.
+//	                           Only a broken canary purges here.
+//	The limit on locked memory the soft limit is raised to the hard one, and child processes inherit
+//	                           that. memguard leaves it, and gets fewer buffers.
 //	The session's key          is assembled in registers (in locked memory where the cipher is no
 //	                           assembly). memguard opens a buffer for each use of it, leaves parts of
 //	                           it on the heap, and at a full limit hangs.
@@ -40,13 +44,27 @@
 //	                           cipher leaves subkeys. Enclaves never leave the process, so none sees it.
 //	Concurrent Purge           is safe, and no call deadlocks with another.
 //	A failed decryption        leaks no buffer and no key.
+//	Read-only sources          NewEnclave panics with, and Stream.Write and core.NewEnclave return,
+//	                           enclave.ErrReadOnly. In memguard the process dies of the fault.
+//	A short ciphertext         is core.ErrDecryptionFailed. memguard panics below 24 bytes.
 //	Goroutines                 none at rest, so leak detectors are quiet. CatchSignal has one.
 //	CatchSignal                leaves other handlers of the program alone, and without a list of
 //	                           signals spares the one that the Go runtime sends itself.
-//	fmt, log/slog, JSON        print "[REDACTED 32 bytes]": a secret must not reach a log by
-//	                           accident. String is called on purpose, and returns the data.
+//	fmt, log/slog, JSON, XML   print "[REDACTED 32 bytes]": a secret must not reach a log by
+//	                           accident. String is called on purpose, and returns the data: go.uber.org/zap
+//	                           and spew know no other way, so they print the data of a *LockedBuffer,
+//	                           as with memguard. Give them its Size.
+//	Reading those back         leaves the value empty, as reading memguard's {} does. Any other text is
+//	                           an error.
 //	Import                     changes nothing. memguard forbids core dumps to the process and its
-//	                           children for good; here the pages are kept out of dumps.
+//	                           children for good; here the pages are kept out of dumps. A program that
+//	                           counts on having none calls
+//	                           locked.Harden(locked.Hardening{NoCoreDumps: true}).
+//	Direct input and output    with memfd_secret (Linux) O_DIRECT, vmsplice and MSG_ZEROCOPY from a
+//	                           buffer are EFAULT: the kernel does not read those pages for a device.
+//	                           Plain reads and writes work.
+//	Buffers of megabytes       take some five times as long to make with memfd_secret: the kernel takes
+//	                           each page out of its own mapping when it is first touched.
 //	A canary                   is there for any size: data that fills its pages has one more page,
 //	                           which shows in the length of Inner.
 //	Readers that give nothing  a hundred times in a row end with io.ErrNoProgress, not in a loop.
@@ -74,17 +92,36 @@
 // [github.com/memkeep/memkeep/enclave] where a secret is opened often, where running
 // out of locked memory must be an error or a wait, or where parts of a program need
 // budgets of their own. It can be done call by call: [core.Session] is the session
-// to make new enclaves with, and [core.Unwrap] gives the new form of an old one.
+// to make new enclaves with, core.Unwrap(e.Enclave) is the new form of an old
+// enclave e, and &LockedBuffer{Buffer: core.Wrap(b)} the old form of a new buffer b.
 //
-//	memguard                              enclave, locked
-//	e := memguard.NewEnclave(secret)      e, err := session.New(secret)
-//	e := memguard.NewEnclaveRandom(32)    e, err := session.NewRandom(32)
-//	b, err := e.Open(); … b.Destroy()     err := e.Use(func(secret []byte) error { … })
-//	b, err := e.Open()                    b, err := e.OpenContext(ctx)
-//	b := memguard.NewBuffer(32)           b, err := session.NewBuffer(32)
-//	b := memguard.NewBufferFromBytes(s)   e, err := session.New(s), then e.Use
-//	memguard.NewBufferFromReader(r, 32)   b, err := session.ReadFull(r, 32)
-//	e := b.Seal()                         e, err := session.Seal(b)
-//	memguard.NewStream()                  session.NewStream()
-//	memguard.Purge()                      err := session.Purge()
+//	memguard                               enclave, locked
+//	e := memguard.NewEnclave(secret)       e, err := session.New(secret)
+//	e := memguard.NewEnclaveRandom(32)     e, err := session.NewRandom(32)
+//	b, err := e.Open(); … b.Destroy()      err := e.Use(func(secret []byte) error { … })
+//	b, err := e.Open()                     b, err := e.OpenContext(ctx)
+//	b := memguard.NewBuffer(32)            b, err := session.NewBuffer(32)
+//	b := memguard.NewBufferFromBytes(s)    e, err := session.New(s), then e.Use
+//	memguard.NewBufferFromReader(r, 32)    b, err := session.ReadFull(r, 32)
+//	memguard.NewBufferFromReaderUntil(r, c)  b, err := session.ReadUntil(r, c)
+//	memguard.NewBufferFromEntireReader(r)  b, err := session.ReadAll(r)
+//	e := b.Seal()                          e, err := session.Seal(b)
+//	b.EqualTo(x)                           b.Equal(x), or without a buffer: ok, err := e.Equal(x)
+//	b.Wipe(); b.Scramble()                 err := b.Wipe(); err := b.Scramble()
+//	b.Copy(src)                            err := b.Use(func(data []byte) error { copy(data, src); return nil })
+//	b.CopyAt(8, src)                       the same, with copy(data[8:], src)
+//	b.Move(src); b.MoveAt(8, src)          the same, and then clear(src)
+//	memguard.WipeBytes(s)                  clear(s)
+//	memguard.ScrambleBytes(s)              crypto/rand.Read(s)
+//	stream := memguard.NewStream()         stream := session.NewStream()
+//	b, err := stream.Flush()               b, err := session.ReadFull(stream, stream.Size())
+//	memguard.Purge()                       err := session.Purge()
+//	memguard.SafePanic(v)                  session.Purge(), then panic(v)
+//	memguard.SafeExit(1)                   session.Purge(), then os.Exit(1)
+//	memguard.CatchInterrupt()              ctx, stop := signal.NotifyContext(ctx, os.Interrupt), and
+//	                                       session.Purge() when main has ended its work
+//	memguard.CatchSignal(f, s...)          signal.Notify(caught, s...), and in a goroutine
+//	                                       f(<-caught), session.Purge(), os.Exit(1)
+//
+// Readers of the session return no part of a secret beside an error.
 package memguard

@@ -12,7 +12,8 @@ type Enclave struct {
 
 // NewEnclave seals the bytes and wipes them. Of no bytes it makes nil. If not
 // even the session's key can be locked it panics with an error that carries a
-// *[locked.LimitError], and the bytes are as they were.
+// *[locked.LimitError], and for bytes in read-only memory with enclave.ErrReadOnly;
+// then the bytes are as they were.
 func NewEnclave(src []byte) *Enclave {
 	e, err := core.NewEnclave(src)
 	if err == core.ErrNullEnclave {

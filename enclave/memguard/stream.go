@@ -27,12 +27,21 @@ type Stream struct {
 	*list.List
 }
 
+// made panics on a zero Stream, as memguard does, but says why.
+func (s *Stream) made() {
+	if s.List == nil {
+		panic("memguard: a Stream is made by NewStream")
+	}
+}
+
 // NewStream returns an empty stream.
 func NewStream() *Stream { return &Stream{List: list.New()} }
 
 // Write seals the data behind what is there, and wipes it. After an error, which
-// carries a *[locked.LimitError], the returned number of bytes are in the stream.
+// carries a *[locked.LimitError] or is enclave.ErrReadOnly, the returned number of
+// bytes are in the stream.
 func (s *Stream) Write(data []byte) (int, error) {
+	s.made()
 	s.Lock()
 	defer s.Unlock()
 	for n := 0; n < len(data); n += chunkSize {
@@ -50,6 +59,7 @@ func (s *Stream) Write(data []byte) (int, error) {
 // [io.EOF]. If no more memory can be locked nothing is lost; a piece that a purge
 // made unreadable is.
 func (s *Stream) Read(buf []byte) (int, error) {
+	s.made()
 	s.Lock()
 	defer s.Unlock()
 	return s.read(buf)
@@ -78,7 +88,14 @@ func (s *Stream) readPart(first *list.Element, buf []byte) (int, error) {
 		return 0, err
 	}
 	defer b.Destroy()
+	// A purge waits for the lock.
+	b.Lock()
+	defer b.Unlock()
 	data := b.Data()
+	if data == nil {
+		s.drop(first, core.ErrDecryptionFailed)
+		return 0, core.ErrDecryptionFailed
+	}
 	rest, err := core.NewEnclave(data[len(buf):])
 	if err != nil {
 		return 0, err
@@ -97,6 +114,7 @@ func (s *Stream) drop(first *list.Element, err error) {
 
 // Size returns how many bytes are in the stream.
 func (s *Stream) Size() int {
+	s.made()
 	s.Lock()
 	defer s.Unlock()
 	return s.size()
@@ -115,6 +133,7 @@ func (s *Stream) size() int {
 // buffer. Without one it returns a destroyed buffer and [io.EOF]. The other errors
 // are those of Read.
 func (s *Stream) Next() (*LockedBuffer, error) {
+	s.made()
 	s.Lock()
 	defer s.Unlock()
 	first := s.Front()
@@ -133,6 +152,7 @@ func (s *Stream) Next() (*LockedBuffer, error) {
 // destroyed one. What was moved before an error comes with it; if so much can't be
 // locked, nothing is moved.
 func (s *Stream) Flush() (*LockedBuffer, error) {
+	s.made()
 	s.Lock()
 	defer s.Unlock()
 	return NewBufferFromReader(reader(s.read), s.size())

@@ -6,7 +6,11 @@
 // another type panics.
 package bridge
 
-import "github.com/memkeep/memkeep/internal/page"
+import (
+	"io"
+
+	"github.com/memkeep/memkeep/internal/page"
+)
 
 // Set by locked.
 var (
@@ -18,6 +22,16 @@ var (
 	// buffer shares, nil once it is destroyed. The caller manages their protection
 	// itself: whatever access it gives or takes, the buffer's methods still work.
 	Pages func(buffer any) []byte
+
+	// PoolBuffers returns the open *locked.Buffers of a *locked.Pool.
+	PoolBuffers func(pool any) []any
+
+	// ReadPiece reads from r into a frozen *locked.Buffer of a *locked.Pool until it
+	// holds size bytes, or until delim, which is taken from r and dropped, or until r
+	// ends or fails. No delim is -1. done says that it came to delim, or without one to
+	// the end of r, which is no error then. What was read before an error is in the
+	// buffer, which is nil if that is nothing.
+	ReadPiece func(pool any, r io.Reader, size, delim int) (buffer any, done bool, err error)
 )
 
 // Set by enclave.
@@ -30,4 +44,12 @@ var (
 	// ResetKey replaces the key of an *enclave.Session, as its Purge does, and leaves
 	// its open buffers alone.
 	ResetKey func(session any) error
+
+	// OpenBuffers returns the open *locked.Buffers of an *enclave.Session.
+	OpenBuffers func(session any) []any
+
+	// ReadPart is ReadFull of an *enclave.Session for a size above 0, or ReadUntil, or
+	// ReadAll for a delim of -1, but what was read before an error comes beside it. If
+	// that is nothing, the buffer is nil.
+	ReadPart func(session any, r io.Reader, size, delim int) (buffer any, err error)
 )

@@ -18,7 +18,7 @@ func (k kernel) call(name string, f func() error) error {
 		err = f()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return &callError{name, err}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/windows"
@@ -74,17 +75,30 @@ func lockError(b []byte, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, short := range []error{
-		windows.ERROR_WORKING_SET_QUOTA,
-		windows.ERROR_NOT_ENOUGH_MEMORY,
-		windows.ERROR_NO_SYSTEM_RESOURCES,
-		windows.ERROR_COMMITMENT_LIMIT,
-	} {
+	if errors.Is(err, windows.ERROR_WORKING_SET_QUOTA) {
+		return &LockError{lockCall, len(b), LockedMemory, err}
+	}
+	for _, short := range shortErrnos {
 		if errors.Is(err, short) {
-			return &LockError{lockCall, len(b), err}
+			return &LockError{lockCall, len(b), Memory, err}
 		}
 	}
 	return fmt.Errorf("%s of %d bytes: %w", lockCall, len(b), err)
+}
+
+// shortages are what Windows answers when the machine has no more memory.
+var shortErrnos = []windows.Errno{
+	windows.ERROR_NOT_ENOUGH_MEMORY,
+	windows.ERROR_NO_SYSTEM_RESOURCES,
+	windows.ERROR_COMMITMENT_LIMIT,
+}
+
+// resourceOf says what ran out when a call failed, "" if nothing did.
+func resourceOf(failed *callError, _ int) Resource {
+	if slices.ContainsFunc(shortErrnos, func(e windows.Errno) bool { return errors.Is(failed, e) }) {
+		return Memory
+	}
+	return ""
 }
 
 // virtualLock is not memcall.Lock, which keeps the text of an error alone: its

@@ -14,17 +14,30 @@ import (
 // toggles the access of the only address it has. Where a closed view loses its
 // lock, it is locked again before anything can be written to it.
 type single struct {
-	hook   Hook
-	system system // what an operating system needs besides memcall
+	hook     Hook
+	system   system // what an operating system needs besides memcall
+	unlocked bool   // the pages are not locked
 }
 
-func openMemcall(hook Hook) (Backend, error) { return single{hook, realSystem()}, nil }
+func openMemcall(hook Hook) (Backend, error) { return single{hook, realSystem(), false}, nil }
 
-func (single) Name() string { return Memcall }
+func openUnlocked(hook Hook) (Backend, error) { return single{hook, realSystem(), true}, nil }
+
+func (s single) Name() string {
+	if s.unlocked {
+		return Unlocked
+	}
+	return Mlock
+}
 
 func (single) Charge(size int, _ bool) int { return size }
 
 func (s single) Map(size int, _ bool) (*Run, error) {
+	r, err := s.mapPages(size)
+	return r, refusal("mapping", size, err)
+}
+
+func (s single) mapPages(size int) (*Run, error) {
 	guard := Size()
 	whole, err := s.alloc(guard + size + guard)
 	if err != nil {
@@ -50,14 +63,17 @@ func (s single) prepare(r *Run, guard int) error {
 		return fmt.Errorf("exclude: %w", err)
 	}
 	r.excluded, r.Dumpable = err == nil, err != nil
+	if s.unlocked {
+		return nil
+	}
 	return s.lock(r.View)
 }
 
 func (s single) Protect(r *Run, a Access) error {
 	if err := s.protect(r.View, a); err != nil {
-		return err
+		return refusal("making "+a.String(), len(r.View), err)
 	}
-	if !relockAfterNone {
+	if !relockAfterNone || s.unlocked {
 		return nil
 	}
 	if a == None {
@@ -87,19 +103,25 @@ func (s single) Unmap(r *Run) error {
 	}
 	// memcall makes the pages writable, wipes them once more and releases
 	// them, which also unlocks them.
-	return memcall.Free(r.whole)
+	err := memcall.Free(r.whole)
+	if err != nil && release(r.whole) == nil {
+		// What can't be made writable, and so can't be wiped, is better gone.
+		return nil
+	}
+	return err
 }
 
 func (s single) alloc(size int) ([]byte, error) {
 	if err := s.hook.before("alloc"); err != nil {
-		return nil, fmt.Errorf("alloc: %w", err)
+		return nil, &callError{"alloc", err}
 	}
-	return memcall.Alloc(size)
+	b, err := memcall.Alloc(size)
+	return b, withErrno("alloc", err)
 }
 
 func (s single) protect(b []byte, a Access) error {
 	if err := s.hook.before("protect"); err != nil {
-		return fmt.Errorf("protect: %w", err)
+		return &callError{"protect", err}
 	}
 	flag := memcall.NoAccess()
 	switch a {
@@ -108,5 +130,5 @@ func (s single) protect(b []byte, a Access) error {
 	case ReadWrite:
 		flag = memcall.ReadWrite()
 	}
-	return memcall.Protect(b, flag)
+	return withErrno("protect", memcall.Protect(b, flag))
 }

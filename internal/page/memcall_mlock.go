@@ -2,7 +2,10 @@
 
 package page
 
-import "github.com/awnumar/memcall"
+import (
+	"github.com/awnumar/memcall"
+	"golang.org/x/sys/unix"
+)
 
 // lockCall names the system call behind memcall.Lock.
 const lockCall = "mlock"
@@ -21,7 +24,7 @@ func (s single) lock(b []byte) error {
 		err = memcall.Lock(b)
 	}
 	if err != nil {
-		return &LockError{lockCall, len(b), err}
+		return &LockError{lockCall, len(b), LockedMemory, withErrno(lockCall, err)}
 	}
 	return nil
 }
@@ -42,3 +45,7 @@ func (s single) exclude(b []byte) error {
 // include has nothing to take back: what keeps pages out of a core dump ends
 // with their mapping.
 func (single) include(*Run) error { return nil }
+
+// release unmaps what memcall mapped, as it is: no other process gets to see the
+// pages before the system clears them.
+func release(whole []byte) error { return unix.Munmap(whole) }

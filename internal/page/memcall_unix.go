@@ -3,4 +3,4 @@
 package page
 
 // mechanisms of the other Unix systems.
-var mechanisms = []mechanism{{Memcall, openMemcall}}
+var mechanisms = []mechanism{{Mlock, openMemcall}}

@@ -4,7 +4,7 @@ import "golang.org/x/sys/windows"
 
 // mechanisms of Windows. A second mapping is left out: the package doc
 // says why.
-var mechanisms = []mechanism{{Memcall, openMemcall}}
+var mechanisms = []mechanism{{Mlock, openMemcall}}
 
 // lockCall names the system call that locks.
 const lockCall = "VirtualLock"
@@ -36,3 +36,7 @@ func realSystem() system {
 		include:       includeInReports,
 	}
 }
+
+// release: VirtualFree, "the function does not fail if you attempt to decommit an
+// uncommitted page", and takes pages of any protection.
+func release(whole []byte) error { return windows.VirtualFree(address(whole), 0, windows.MEM_RELEASE) }

@@ -54,7 +54,7 @@ func (m *machine) backend(hook Hook) single {
 			return f(b)
 		}
 	}
-	return single{hook, system{
+	return single{hook: hook, system: system{
 		lock:    under(m.lock),
 		exclude: under(m.exclude),
 		include: under(m.include),
@@ -403,7 +403,7 @@ func TestLockThatSomebodyElseTookIsTakenAgain(t *testing.T) {
 
 func TestRunThatWasUnlockedOnPurposeIsReleased(t *testing.T) {
 	t.Parallel()
-	s := single{nil, realSystem()}
+	s := single{system: realSystem()}
 	r, err := s.Map(Size(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -507,7 +507,7 @@ func TestBlockIsTakenBackOnceAndBeforeItsAddressIs(t *testing.T) {
 
 func TestThisWindowsLeavesRunsOutIfItCan(t *testing.T) {
 	t.Parallel()
-	s := single{nil, realSystem()}
+	s := single{system: realSystem()}
 	r, err := s.Map(Size(), false)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 var mechanisms = []mechanism{
 	{MemfdSecret, openMemfdSecret},
 	{Memfd, openMemfd},
-	{Memcall, openMemcall},
+	{Mlock, openMemcall},
 }
 
 // memfd maps the pages of an anonymous file. The file gives the pages a second
@@ -65,7 +65,7 @@ func openMemfdBackend(m *memfd) (Backend, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, refusal("opening "+m.name, 0, err)
 	}
 	if err := m.kernel.close(fd); err != nil {
 		return nil, err
@@ -83,11 +83,16 @@ func (m *memfd) Charge(size int, dual bool) int {
 }
 
 func (m *memfd) Map(size int, dual bool) (*Run, error) {
+	r, err := m.mapPages(size, dual)
+	return r, refusal("mapping "+m.name, size, err)
+}
+
+func (m *memfd) mapPages(size int, dual bool) (*Run, error) {
 	// The kernel would take memory for it until it ends a process for that.
 	if memory, err := m.kernel.memory(); err != nil {
 		return nil, err
 	} else if uint64(size) > memory {
-		return nil, &LockError{"mapping " + m.name, size, unix.ENOMEM}
+		return nil, &LockError{"mapping " + m.name, size, Memory, unix.ENOMEM}
 	}
 	r, err := m.reserve(size, dual)
 	if err != nil {
@@ -139,7 +144,7 @@ func (m *memfd) mapFile(r *Run, fd int) error {
 	}
 	if !m.lockedBirth {
 		if err := m.kernel.lock(r.Window); err != nil {
-			return &LockError{"mlock", len(r.Window), err}
+			return &LockError{"mlock", len(r.Window), LockedMemory, err}
 		}
 	}
 	if !r.Dual {
@@ -153,7 +158,12 @@ func (m *memfd) mapAt(b []byte, fd int, a Access) error {
 	if err := m.kernel.mapFile(b, fd, a); err != nil {
 		// memfd_secret answers EAGAIN past RLIMIT_MEMLOCK.
 		if m.lockedBirth && errors.Is(err, unix.EAGAIN) {
-			return &LockError{"mmap of " + m.name, len(b), err}
+			return &LockError{"mmap of " + m.name, len(b), LockedMemory, err}
+		}
+		// The addresses are reserved already: what is short is mappings, which
+		// this one cuts in parts.
+		if errors.Is(err, unix.ENOMEM) {
+			return &LockError{"mmap of " + m.name, len(b), Mappings, err}
 		}
 		return err
 	}
@@ -164,7 +174,7 @@ func (m *memfd) Protect(r *Run, a Access) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if err := m.kernel.protect(r.View, a); err != nil {
-		return fmt.Errorf("making %d bytes %v: %w", len(r.View), a, err)
+		return refusal("making "+a.String(), len(r.View), err)
 	}
 	return nil
 }

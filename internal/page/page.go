@@ -101,13 +101,12 @@ type Backend interface {
 	// Map returns a run of size bytes, a positive multiple of the page size,
 	// zeroed, locked, and advised as [Advised] says. The view of a dual run
 	// starts with no access, a single run starts readable and writable. A
-	// backend without dual runs returns a single one. Where the system refuses
-	// to lock the pages the error is a *[LockError]; where it refuses the
-	// advice, an error that names the call. After an error nothing stays
-	// mapped.
+	// backend without dual runs returns a single one. Where the system has no
+	// more of a [Resource] the error is a *[LockError]; otherwise an error that
+	// names the call. After an error nothing stays mapped.
 	Map(size int, dual bool) (*Run, error)
 
-	// Protect sets the access of the run's view.
+	// Protect sets the access of the run's view. Its errors are those of Map.
 	Protect(r *Run, a Access) error
 
 	// Unmap releases the run. The caller has wiped it. After an error the run
@@ -119,12 +118,26 @@ type Backend interface {
 // offers no locked memory.
 var ErrUnsupported = fmt.Errorf("memory can't be locked here: %w", errors.ErrUnsupported)
 
-// LockError says that the system refused to lock Size more bytes, which on
-// every platform almost always means its limit on locked memory.
+// Resource is what locked pages take of the system, and may run out of.
+type Resource string
+
+// The resources. The process has limits on the first four; the last is the
+// machine's.
+const (
+	LockedMemory    Resource = "locked memory"
+	FileDescriptors Resource = "file descriptors"
+	Mappings        Resource = "memory mappings"
+	AddressSpace    Resource = "address space"
+	Memory          Resource = "memory"
+)
+
+// LockError says that the system refused Size more bytes of locked pages, and
+// what it ran out of.
 type LockError struct {
-	Call string // the system call that refused
-	Size int    // the bytes that were to be locked
-	Err  error
+	Call     string // what was refused
+	Size     int    // the bytes that were to be locked
+	Resource Resource
+	Err      error
 }
 
 func (e *LockError) Error() string {
@@ -141,7 +154,8 @@ func Size() int { return os.Getpagesize() }
 const (
 	MemfdSecret = "memfd_secret"
 	Memfd       = "memfd"
-	Memcall     = "memcall"
+	Mlock       = "mlock"
+	Unlocked    = "unlocked"
 )
 
 // Hook is called before every system call of a backend with the call's name.
@@ -165,9 +179,12 @@ var errMissing = errors.New("not available")
 
 // Open returns the named backend, or the best one that this system offers for
 // the empty name. A named backend that the system lacks is an error that wraps
-// [ErrUnsupported]. Any other error is a failure of the moment. Nothing is mapped
-// yet.
+// [ErrUnsupported]. [Unlocked] is never the best. Any other error is a failure of the moment, a *[LockError] if
+// something ran out. Nothing is mapped yet.
 func Open(name string, hook Hook) (Backend, error) {
+	if name == Unlocked {
+		return openUnlocked(hook)
+	}
 	var reasons []error
 	for _, m := range mechanisms {
 		if name != "" && name != m.name {

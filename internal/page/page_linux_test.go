@@ -92,7 +92,7 @@ func TestRefusedLockIsALockError(t *testing.T) {
 	for _, name := range page.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Memcall: "lock"}[name]
+			call := map[string]string{page.MemfdSecret: "mmap", page.Memfd: "mlock", page.Mlock: "lock"}[name]
 			calls := 0
 			b, err := page.Open(name, func(c string) error {
 				if c != call {
@@ -128,7 +128,7 @@ func TestMissingMechanismLeavesTheNextOne(t *testing.T) {
 		}
 		for _, step := range []struct{ gone, next string }{
 			{"memfd_secret", page.Memfd},
-			{"memfd_create", page.Memcall},
+			{"memfd_create", page.Mlock},
 		} {
 			missing[step.gone] = true
 			b, err := page.Open("", hook)
@@ -178,5 +178,72 @@ func TestFailureOfTheMomentCostsNoBetterMechanism(t *testing.T) {
 	})
 	if !errors.Is(err, unix.EMFILE) || errors.Is(err, page.ErrUnsupported) || b != nil {
 		t.Errorf("out of descriptors: %v, %v", b, err)
+	}
+}
+
+// Whatever runs out, the error says what it was, and keeps the system's answer.
+func TestRefusalNamesTheResourceThatRanOut(t *testing.T) {
+	t.Parallel()
+	testenv.Lockable(t, 2*page.Size())
+	for _, c := range []struct {
+		backend, call string
+		nth           int
+		errno         syscall.Errno
+		want          page.Resource
+	}{
+		{page.MemfdSecret, "memfd_secret", 2, unix.EMFILE, page.FileDescriptors}, // the first is Open's
+		{page.MemfdSecret, "memfd_secret", 1, unix.ENFILE, page.FileDescriptors},
+		{page.MemfdSecret, "mmap", 2, unix.EAGAIN, page.LockedMemory},
+		{page.MemfdSecret, "mmap", 2, unix.ENOMEM, page.Mappings},
+		{page.MemfdSecret, "ftruncate", 1, unix.ENOMEM, page.Memory},
+		{page.Memfd, "memfd_create", 2, unix.EMFILE, page.FileDescriptors},
+		{page.Memfd, "mmap", 3, unix.ENOMEM, page.Mappings},
+		{page.Memfd, "mlock", 1, unix.ENOMEM, page.LockedMemory},
+		{page.Memfd, "madvise", 1, unix.EAGAIN, page.Mappings},
+		{page.Memfd, "mprotect", 1, unix.ENOMEM, page.Mappings},
+		// A page more is to be had: so it is the size that was too much.
+		{page.Memfd, "mmap", 1, unix.ENOMEM, page.AddressSpace},
+		{page.Mlock, "alloc", 1, unix.ENOMEM, page.AddressSpace},
+		{page.Mlock, "protect", 1, unix.ENOMEM, page.Mappings},
+		{page.Mlock, "lock", 1, unix.EPERM, page.LockedMemory},
+	} {
+		if _, err := page.Open(c.backend, nil); err != nil {
+			t.Logf("SKIPPED in part: this system has no %s: %v", c.backend, err)
+			continue
+		}
+		calls := 0
+		b, err := page.Open(c.backend, func(call string) error {
+			if call != c.call {
+				return nil
+			}
+			if calls++; calls != c.nth {
+				return nil
+			}
+			return c.errno
+		})
+		if err == nil {
+			var r *page.Run
+			if r, err = b.Map(page.Size(), true); err == nil {
+				err = errors.Join(b.Protect(r, page.Read), b.Unmap(r))
+			}
+		}
+		var refused *page.LockError
+		if !errors.As(err, &refused) || refused.Resource != c.want || !errors.Is(err, c.errno) {
+			t.Errorf("%s: %s answers %v: got %v", c.backend, c.call, c.errno, err)
+		}
+	}
+}
+
+// memcall keeps the text of an error alone.
+func TestErrnoOfMemcallIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	b, err := page.Open(page.Mlock, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *page.LockError
+	_, err = b.Map(math.MaxInt/4/65536*65536, false)
+	if !errors.As(err, &refused) || !errors.Is(err, unix.ENOMEM) || refused.Resource == page.Mappings {
+		t.Errorf("got %v", err)
 	}
 }

@@ -6,6 +6,7 @@ package percpu
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // CacheLine is how far apart data of different processors lies: 128 bytes,
@@ -19,14 +20,19 @@ type Hints struct {
 }
 
 // A Hint is a place to try first. Between Get and Put it belongs to one caller.
-type Hint struct{ Index uint32 }
+// It fills cache lines of its own: small allocations of different processors
+// share them.
+type Hint struct {
+	Index uint32
+	_     [CacheLine - 4]byte
+}
 
 // Get returns this processor's hint.
 func (h *Hints) Get() *Hint {
 	if hint, ok := h.pool.Get().(*Hint); ok {
 		return hint
 	}
-	return &Hint{h.next.Add(1)}
+	return &Hint{Index: h.next.Add(1)}
 }
 
 // Put gives the hint back, with the index that the next caller should try.
@@ -40,4 +46,13 @@ func Places(want, limit int) int {
 		n *= 2
 	}
 	return n
+}
+
+// PageOf returns the number of the page that b begins in, where pages have
+// 1<<shift bytes. Callers on different processors mostly write to different
+// pages: the Go heap gives each processor spans of its own, and a slot of locked
+// memory has one user. So what they write to tells them apart, and costs nothing
+// to look at.
+func PageOf(b []byte, shift uint) uintptr {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(b))) >> shift
 }

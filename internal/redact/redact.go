@@ -3,6 +3,7 @@
 package redact
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -31,3 +32,10 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText returns the redacted text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Is reports whether text is what a Secret prints as.
+func Is(text []byte) bool {
+	rest, ok := bytes.CutPrefix(text, []byte("[REDACTED "))
+	digits, end := bytes.CutSuffix(rest, []byte(" bytes]"))
+	return ok && end && len(digits) > 0 && len(bytes.Trim(digits, "0123456789")) == 0
+}

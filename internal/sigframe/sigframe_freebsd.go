@@ -7,22 +7,22 @@ import (
 	"unsafe"
 )
 
-// Overwrite sends the signal to every thread of the process. It does not wait
+// overwriteAll sends the signal to every thread of the process. It does not wait
 // until all have handled it.
 //
 // thr_kill(2): "If the value of the id argument is -1, the signal is sent to
 // all threads in the current process except the calling thread".
-func Overwrite() error {
+func overwriteAll() error {
 	err := send(-1)
 	if errors.Is(err, syscall.ESRCH) { // there is no other one
 		err = nil
 	}
-	return errors.Join(err, OverwriteOwn())
+	return errors.Join(err, SweepThread())
 }
 
-// OverwriteOwn sends the signal to the calling thread alone, which has handled
+// SweepThread sends the signal to the calling thread alone, which has handled
 // it when this returns. The caller has locked its goroutine to the thread.
-func OverwriteOwn() error {
+func SweepThread() error {
 	var self int
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_THR_SELF, uintptr(unsafe.Pointer(&self)), 0, 0); errno != 0 {
 		return fmt.Errorf("sigframe: thr_self: %w", errno)

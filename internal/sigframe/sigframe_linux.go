@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// Overwrite sends the signal to every thread of the process. It does not wait
+// overwriteAll sends the signal to every thread of the process. It does not wait
 // until all have handled it: a thread that is asleep wakes for it, one that
 // runs is interrupted.
-func Overwrite() error {
+func overwriteAll() error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return fmt.Errorf("sigframe: listing the threads: %w", err)
@@ -27,9 +27,9 @@ func Overwrite() error {
 	return errors.Join(errs...)
 }
 
-// OverwriteOwn sends the signal to the calling thread alone, which has handled
+// SweepThread sends the signal to the calling thread alone, which has handled
 // it when this returns. The caller has locked its goroutine to the thread.
-func OverwriteOwn() error { return send(syscall.Gettid()) }
+func SweepThread() error { return send(syscall.Gettid()) }
 
 // send: tgkill(2), "ESRCH: No process matching the specified thread group ID
 // and thread ID exists", is a thread that ended since it was listed.

@@ -20,7 +20,7 @@ func waitForSignal() bool {
 	return errno == syscall.EINTR
 }
 
-func TestOverwriteReachesEveryThread(t *testing.T) {
+func TestSweepReachesEveryThread(t *testing.T) {
 	t.Parallel()
 	const threads = 5
 	var wg sync.WaitGroup
@@ -40,7 +40,7 @@ func TestOverwriteReachesEveryThread(t *testing.T) {
 	}()
 	// A thread that was not there yet when the signal came gets the next one.
 	for {
-		if err := Overwrite(); err != nil {
+		if err := overwriteAll(); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -53,14 +53,14 @@ func TestOverwriteReachesEveryThread(t *testing.T) {
 }
 
 // The runtime passes the signal on to a program that asked for it.
-func TestOverwriteOwnSendsTheSignal(t *testing.T) {
+func TestSweepThreadSendsTheSignal(t *testing.T) {
 	t.Parallel()
 	heard := make(chan os.Signal, 1)
 	signal.Notify(heard, syscall.SIGURG)
 	defer signal.Stop(heard)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := OverwriteOwn(); err != nil {
+	if err := SweepThread(); err != nil {
 		t.Fatal(err)
 	}
 	<-heard

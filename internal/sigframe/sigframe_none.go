@@ -2,8 +2,8 @@
 
 package sigframe
 
-// Overwrite does nothing: there is no way to signal one thread.
-func Overwrite() error { return nil }
+// overwriteAll does nothing: there is no way to signal one thread.
+func overwriteAll() error { return nil }
 
-// OverwriteOwn does nothing: there is no way to signal one thread.
-func OverwriteOwn() error { return nil }
+// SweepThread does nothing: there is no way to signal one thread.
+func SweepThread() error { return nil }

@@ -27,9 +27,7 @@ func UnderSeccomp(t *testing.T, number uint32, errno syscall.Errno) bool {
 		if have != want {
 			t.Fatalf("under a filter that answers %q, not %q", have, want)
 		}
-		if err := refuse(number, errno); err != nil {
-			t.Skipf("SKIPPED: %v", err)
-		}
+		Refuse(t, number, errno)
 		return true
 	}
 	t.Parallel()
@@ -42,6 +40,15 @@ func UnderSeccomp(t *testing.T, number uint32, errno syscall.Errno) bool {
 		t.Logf("%s", out)
 	}
 	return false
+}
+
+// Refuse makes the process get errno from the system call of that number from now
+// on. It is for a test that runs in a process of its own.
+func Refuse(t *testing.T, number uint32, errno syscall.Errno) {
+	t.Helper()
+	if err := refuse(number, errno); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
 }
 
 // refuse makes every thread of this process, for good, get errno from the

@@ -61,6 +61,11 @@ func Lockable(t testing.TB, n int) {
 // larger ones it is as many.
 func SmallLimit() int { return 16 * page.Size() }
 
+// Long reports whether tests take their long form, which .ci/run gives each of
+// them in one of its stages. What they test is the same, more often: it takes
+// longer than anybody waits for the README's test command.
+func Long() bool { return os.Getenv("MEMKEEP_LONG") != "" }
+
 // execEnv names the emulator that runs this binary, with its flags, where the
 // system itself can't.
 const execEnv = "MEMKEEP_EXEC"

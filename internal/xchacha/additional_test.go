@@ -32,7 +32,7 @@ func TestAdditionalDataAgreesWithReference(t *testing.T) {
 		// As one share of the key, with the other from zeros.
 		var left, zero [KeySize]byte
 		var domain [16]byte
-		s.HChaCha20(&left, &zero, &domain)
+		s.HChaCha8(&left, &zero, &domain)
 		XOR(&left, (*[KeySize]byte)(key))
 		shares := &Shares{Left: &left, Right: &zero, Domain: &domain}
 

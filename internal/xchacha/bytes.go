@@ -1,6 +1,10 @@
 package xchacha
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/memkeep/memkeep/internal/sigframe"
+)
 
 // Go's copy goes through vector registers that nothing clears, so that any
 // later signal or preemption saves what it moved; and Go code that compares may
@@ -15,6 +19,7 @@ func Copy(dst, src []byte) int {
 	if n == 0 {
 		return 0
 	}
+	defer sigframe.Mark()
 	if d, s := address(dst), address(src); d > s && d-s < uintptr(n) {
 		// From the end on, or it would overwrite what it has yet to copy.
 		for rest := n; rest > 0; {
@@ -32,6 +37,15 @@ func Copy(dst, src []byte) int {
 	return n
 }
 
+// Overlap reports whether a and b have a byte in common.
+func Overlap(a, b []byte) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	x, y := address(a), address(b)
+	return x < y+uintptr(len(b)) && y < x+uintptr(len(a))
+}
+
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // Equal reports whether a and b are the same bytes, in time that depends on
@@ -40,6 +54,7 @@ func Equal(a, b []byte) bool {
 	if len(a) != len(b) {
 		return false
 	}
+	defer sigframe.Mark()
 	differ := uint64(0)
 	for len(a) > partSize {
 		differ |= difference(a[:partSize], b)

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"unsafe"
 
-	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // aligned returns n bytes that begin offset bytes after a multiple of 64.
@@ -58,10 +59,7 @@ func split(t testing.TB, key []byte) *Shares {
 	t.Helper()
 	random := newSource(key[0])
 	shares := &Shares{(*[KeySize]byte)(bytes.Clone(key)), (*[KeySize]byte)(random.bytes(KeySize)), (*[16]byte)(random.bytes(16))}
-	mask, err := chacha20.HChaCha20(shares.Right[:], shares.Domain[:])
-	if err != nil {
-		t.Fatal(err)
-	}
+	mask := testenv.HChaCha(8, shares.Right[:], shares.Domain[:])
 	for i := range mask {
 		shares.Left[i] ^= mask[i]
 	}

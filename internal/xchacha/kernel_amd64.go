@@ -19,7 +19,7 @@ const (
 // kernels lists what runs on this processor, best first.
 func kernels() []kernel {
 	all := []kernel{sse2, portable}
-	if cpu.X86.HasAVX2 {
+	if cpu.X86.HasAVX2 && cpu.X86.HasBMI2 {
 		all = append([]kernel{avx2}, all...)
 		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL {
 			all = append([]kernel{avx512}, all...)
@@ -63,16 +63,16 @@ func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Sha
 	}
 }
 
-func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
+func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleRounds int) {
 	switch k {
 	case avx512:
-		hChaCha20AVX512(dst, key, in)
+		hChaChaAVX512(dst, key, in, doubleRounds)
 	case avx2:
-		hChaCha20AVX2(dst, key, in)
+		hChaChaAVX2(dst, key, in, doubleRounds)
 	case sse2:
-		hChaCha20SSE2(dst, key, in)
+		hChaChaSSE2(dst, key, in, doubleRounds)
 	default:
-		s.hChaCha20Portable(dst, key, in)
+		s.hChaChaPortable(dst, key, in, doubleRounds)
 	}
 }
 
@@ -83,7 +83,7 @@ func sealSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shar
 func openSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
-func hChaCha20SSE2(dst, key *[KeySize]byte, in *[16]byte)
+func hChaChaSSE2(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)
 
 //go:noescape
 func sealAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
@@ -92,7 +92,7 @@ func sealAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shar
 func openAVX2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
-func hChaCha20AVX2(dst, key *[KeySize]byte, in *[16]byte)
+func hChaChaAVX2(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)
 
 //go:noescape
 func sealAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
@@ -101,4 +101,4 @@ func sealAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Sh
 func openAVX512(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
-func hChaCha20AVX512(dst, key *[KeySize]byte, in *[16]byte)
+func hChaChaAVX512(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)

@@ -83,6 +83,12 @@ DATA counters<>+24(SB)/4, $0x00000006
 DATA counters<>+28(SB)/4, $0x00000007
 GLOBL counters<>(SB), RODATA|NOPTR, $32
 
+DATA masks<>+0(SB)/8, $0xffffffffffffffff
+DATA masks<>+8(SB)/8, $0xffffffffffffffff
+DATA masks<>+16(SB)/8, $0x0000000000000000
+DATA masks<>+24(SB)/8, $0x0000000000000000
+GLOBL masks<>(SB), RODATA|NOPTR, $32
+
 DATA lanes<>+0(SB)/8, $0x0000000000000000
 DATA lanes<>+8(SB)/8, $0x0000000000000000
 DATA lanes<>+16(SB)/8, $0x0000000000000001
@@ -91,19 +97,23 @@ DATA lanes<>+32(SB)/8, $0x0000000000000002
 DATA lanes<>+40(SB)/8, $0x0000000000000000
 DATA lanes<>+48(SB)/8, $0x0000000000000003
 DATA lanes<>+56(SB)/8, $0x0000000000000000
-GLOBL lanes<>(SB), RODATA|NOPTR, $64
+DATA lanes<>+64(SB)/8, $0x0000000000000004
+DATA lanes<>+72(SB)/8, $0x0000000000000000
+DATA lanes<>+80(SB)/8, $0x0000000000000005
+DATA lanes<>+88(SB)/8, $0x0000000000000000
+GLOBL lanes<>(SB), RODATA|NOPTR, $96
 
-// func hChaCha20SSE2(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: SSE2
-TEXT ·hChaCha20SSE2(SB), NOSPLIT, $0-24
+TEXT ·hChaChaSSE2(SB), NOSPLIT, $0-32
 	MOVQ  dst+0(FP), R8
 	MOVQ  key+8(FP), AX
 	MOVQ  in+16(FP), SI
+	MOVQ  doubleRounds+24(FP), BX
 	MOVOU (AX), X1
 	MOVOU 16(AX), X2
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (SI), X3
-	MOVQ  $0x0000000a, BX
 
 rounds:
 	PADDL   X1, X0
@@ -205,12 +215,12 @@ TEXT ·sealSSE2(SB), NOSPLIT, $0-56
 	JZ    resume
 	MOVQ  key+40(FP), AX
 	MOVQ  8(AX), DX
-	MOVQ  16(AX), BX
+	MOVQ  16(AX), R9
+	MOVQ  $0x00000004, BX
 	MOVOU (DX), X1
 	MOVOU 16(DX), X2
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (BX), X3
-	MOVQ  $0x0000000a, BX
+	MOVOU (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -273,9 +283,9 @@ key_rounds:
 	PXOR  X0, X1
 	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
+	MOVQ  $0x0000000a, BX
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (AX), X3
-	MOVQ  $0x0000000a, BX
 
 subkey:
 	PADDL   X1, X0
@@ -335,10 +345,9 @@ subkey:
 	MOVO    X0, X11
 	MOVO    X3, X12
 	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), AX
-	XORL    DX, DX
-	MOVQ    DX, 64(DI)
-	MOVQ    AX, 72(DI)
+	MOVQ    16(AX), X0
+	PSLLDQ  $0x08, X0
+	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
@@ -833,6 +842,13 @@ more_block:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -854,18 +870,9 @@ more_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -1235,6 +1242,13 @@ absorb_block:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1256,18 +1270,9 @@ absorb_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -1279,61 +1284,78 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ  AX, DI
+	MOVOU 144(DI), X0
+	MOVOU 256(DI)(R9*1), X1
+	PXOR  X1, X0
+	LEAQ  masks<>+16(SB), DX
+	SUBQ  CX, DX
+	MOVOU (DX), X1
+	PAND  X1, X0
+	MOVOU X0, 144(DI)
+	MOVQ  DI, AX
+	MOVQ  SI, BX
+	LEAQ  144(DI), SI
+	MOVQ  R8, DI
+	TESTQ $0x00000008, CX
+	JZ    scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1355,24 +1377,22 @@ tail_0:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -1394,16 +1414,14 @@ ended:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -1520,12 +1538,12 @@ TEXT ·openSSE2(SB), NOSPLIT, $0-57
 	JZ    resume
 	MOVQ  key+40(FP), AX
 	MOVQ  8(AX), DX
-	MOVQ  16(AX), BX
+	MOVQ  16(AX), R9
+	MOVQ  $0x00000004, BX
 	MOVOU (DX), X1
 	MOVOU 16(DX), X2
 	MOVOU sigma<>+0(SB), X0
-	MOVOU (BX), X3
-	MOVQ  $0x0000000a, BX
+	MOVOU (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -1588,9 +1606,9 @@ key_rounds:
 	PXOR  X0, X1
 	PXOR  X3, X2
 	MOVQ  nonce+32(FP), AX
+	MOVQ  $0x0000000a, BX
 	MOVOU sigma<>+0(SB), X0
 	MOVOU (AX), X3
-	MOVQ  $0x0000000a, BX
 
 subkey:
 	PADDL   X1, X0
@@ -1650,10 +1668,9 @@ subkey:
 	MOVO    X0, X11
 	MOVO    X3, X12
 	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), AX
-	XORL    DX, DX
-	MOVQ    DX, 64(DI)
-	MOVQ    AX, 72(DI)
+	MOVQ    16(AX), X0
+	PSLLDQ  $0x08, X0
+	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
@@ -2148,6 +2165,13 @@ more_block:
 	MOVOU 256(DI)(R9*1), X1
 	PXOR  X1, X0
 	MOVOU X0, (R8)
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2169,18 +2193,9 @@ more_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -2554,6 +2569,13 @@ absorb_block:
 	MOVOU 256(DI)(R9*1), X1
 	PXOR  X1, X0
 	MOVOU X0, (R8)
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2575,18 +2597,9 @@ absorb_block:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	ADDQ  $0x10, R8
@@ -2598,61 +2611,78 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ  AX, DI
+	MOVOU 144(DI), X0
+	MOVOU 256(DI)(R9*1), X1
+	PXOR  X1, X0
+	LEAQ  masks<>+16(SB), DX
+	SUBQ  CX, DX
+	MOVOU (DX), X1
+	PAND  X1, X0
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
+	MOVOU X0, 144(DI)
+	MOVQ  DI, AX
+	MOVQ  SI, BX
+	LEAQ  144(DI), SI
+	MOVQ  R8, DI
+	TESTQ $0x00000008, CX
+	JZ    scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2674,24 +2704,22 @@ tail_0:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
-	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
-	ADDQ  AX, R10
-	ADCQ  $0x00, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
 	MOVQ  80(DI), AX
 	MULQ  R10
 	MOVQ  AX, BX
@@ -2713,16 +2741,14 @@ ended:
 	MOVQ  136(DI), AX
 	IMULQ R12, AX
 	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
 	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -2830,19 +2856,19 @@ clear_short:
 	XORL R14, R14
 	RET
 
-// func hChaCha20AVX2(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaAVX2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: AVX, AVX2
-TEXT ·hChaCha20AVX2(SB), NOSPLIT, $0-24
+TEXT ·hChaChaAVX2(SB), NOSPLIT, $0-32
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
+	MOVQ           doubleRounds+24(FP), BX
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 rounds:
 	VPADDD  Y1, Y0, Y0
@@ -2922,7 +2948,7 @@ rounds:
 	RET
 
 // func sealAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, BMI2, CMOV
 TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -2933,14 +2959,14 @@ TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
+	VBROADCASTI128 (R9), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -2991,11 +3017,11 @@ key_rounds:
 	VPXOR          Y0, Y1, Y1
 	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -3043,10 +3069,9 @@ subkey:
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -3057,9 +3082,9 @@ subkey:
 	VBROADCASTI128 64(DI), Y3
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_2:
 	VPADDD         Y1, Y0, Y0
@@ -3137,9 +3162,9 @@ beyond_64:
 	VBROADCASTI128 64(DI), Y8
 	VMOVDQU        lanes<>+32(SB), Y9
 	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_4:
 	VPADDD         Y1, Y0, Y0
@@ -3255,6 +3280,198 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA        Y11, Y1
+	VMOVDQA        Y12, Y2
+	VMOVDQA        Y11, Y5
+	VMOVDQA        Y12, Y6
+	VMOVDQA        Y11, Y9
+	VMOVDQA        Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VPERM2I128     $0x20, Y1, Y0, Y12
+	VMOVDQU        Y12, 384(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y12
+	VMOVDQU        Y12, 416(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y12
+	VMOVDQU        Y12, 448(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y12
+	VMOVDQU        Y12, 480(DI)
+	VPERM2I128     $0x20, Y5, Y4, Y13
+	VMOVDQU        Y13, 512(DI)
+	VPERM2I128     $0x20, Y7, Y6, Y13
+	VMOVDQU        Y13, 544(DI)
+	VPERM2I128     $0x31, Y5, Y4, Y13
+	VMOVDQU        Y13, 576(DI)
+	VPERM2I128     $0x31, Y7, Y6, Y13
+	VMOVDQU        Y13, 608(DI)
+	VPERM2I128     $0x20, Y9, Y8, Y14
+	VMOVDQU        Y14, 640(DI)
+	VPERM2I128     $0x20, Y11, Y10, Y14
+	VMOVDQU        Y14, 672(DI)
+	VPERM2I128     $0x31, Y9, Y8, Y14
+	VMOVDQU        Y14, 704(DI)
+	VPERM2I128     $0x31, Y11, Y10, Y14
+	VMOVDQU        Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -3309,10 +3526,809 @@ seal_stream:
 	JMP     seal_stream
 
 seal_stream_used:
-	SUBQ AX, R8
-	MOVQ AX, R9
-	SHRQ $0x04, R9
-	JMP  generate
+	SUBQ           AX, R8
+	MOVQ           AX, R9
+	SHRQ           $0x04, R9
+	LEAQ           -1(CX), AX
+	CMPQ           AX, $0x00000100
+	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_rounds
+
+two_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      two_blocks
+	CMPQ    R9, $0x05
+	JAE     two_rounds_and_blocks
+
+two_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    176(DI)
+	JNZ     two_rounds
+
+two_blocks:
+	TESTQ R9, R9
+	JZ    two_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   two_blocks
+
+two_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 640(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 672(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 704(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 736(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	VPSRLD  $0x14, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y14, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x19, Y6, Y9
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	VPSRLD  $0x14, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFB Y15, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x93, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y14, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 512(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 544(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 576(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 608(DI)
+	VPERM2I128     $0x20, Y6, Y5, Y9
+	VMOVDQU        Y9, 640(DI)
+	VPERM2I128     $0x20, Y8, Y7, Y9
+	VMOVDQU        Y9, 672(DI)
+	VPERM2I128     $0x31, Y6, Y5, Y9
+	VMOVDQU        Y9, 704(DI)
+	VPERM2I128     $0x31, Y8, Y7, Y9
+	VMOVDQU        Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
+	JMP            parts
 
 not_last:
 	TESTQ CX, CX
@@ -3364,6 +4380,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ    CX, $0x40
+	JB      absorb_block
+	CMPQ    R9, $0x000001c0
+	JA      absorb_block
+	VMOVDQU (SI), Y0
+	VPXOR   256(DI)(R9*1), Y0, Y0
+	VMOVDQU Y0, (R8)
+	VMOVDQU 32(SI), Y1
+	VPXOR   288(DI)(R9*1), Y1, Y1
+	VMOVDQU Y1, 32(R8)
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x40, CX
+	JMP     absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -3375,39 +4516,29 @@ absorb_block:
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -3419,131 +4550,128 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -3647,266 +4775,457 @@ generate:
 	VMOVDQU      counters<>+0(SB), Y14
 	VPADDD       Y14, Y8, Y8
 	MOVQ         $0x0000000a, 176(DI)
-	CMPQ         R9, $0x03
+	CMPQ         R9, $0x06
 	JB           rounds
 
 rounds_and_blocks:
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	VPXOR   Y0, Y8, Y8
 	VPXOR   Y1, Y9, Y9
-	MOVQ    80(DI), AX
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
 	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	MULQ    R10
+	MOVQ    R12, AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPXOR   Y12, Y4, Y4
 	VPXOR   Y13, Y5, Y5
-	MOVQ    88(DI), AX
 	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
 	VPSRLD  $0x14, Y5, Y15
-	MULQ    R10
 	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
 	VPSLLD  $0x0c, Y5, Y5
-	MOVQ    AX, R10
-	MOVQ    DX, R14
 	VPOR    Y14, Y4, Y4
 	VPOR    Y15, Y5, Y5
-	MOVQ    80(DI), AX
+	MOVQ    R10, DX
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
-	MULQ    R11
 	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
 	VPXOR   Y1, Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
 	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
 	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	MOVQ    136(DI), AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MULQ    R11
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
 	VPXOR   Y12, Y4, Y4
 	VPXOR   Y13, Y5, Y5
-	MOVQ    R10, R11
-	MOVQ    BX, R10
+	MOVQ    R11, DX
 	VPSRLD  $0x19, Y4, Y14
 	VPSRLD  $0x19, Y5, Y15
-	ADDQ    AX, R10
-	ADCQ    DX, R13
 	VPSLLD  $0x07, Y4, Y4
+	MULXQ   80(DI), R10, R11
 	VPSLLD  $0x07, Y5, Y5
-	MOVQ    136(DI), AX
 	VPOR    Y14, Y4, Y4
 	VPOR    Y15, Y5, Y5
-	IMULQ   R12, AX
+	ADDQ    R10, AX
+	ADCQ    R11, R14
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	IMULQ   80(DI), R12
+	MULXQ   136(DI), R10, R11
 	VMOVDQA Y14, Y12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
+	ADDQ    BX, R10
+	ADCQ    R11, R13
 	VMOVDQA Y15, Y13
 	VPADDD  Y6, Y2, Y2
-	MOVQ    R14, AX
-	MOVQ    R14, R12
+	MOVQ    136(DI), R11
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
 	VPXOR   Y3, Y11, Y11
+	IMULQ   R12, R11
 	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	SHRQ    $0x02, R14
 	VPSHUFB shuffles<>+0(SB), Y11, Y11
 	VPADDD  Y10, Y12, Y12
-	ADDQ    R14, AX
+	IMULQ   80(DI), R12
 	VPADDD  Y11, Y13, Y13
 	VPXOR   Y12, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    $0x00, R11
-	ADCQ    $0x00, R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x14, Y6, Y14
-	ADDQ    16(R8), R10
-	ADCQ    24(R8), R11
-	ADCQ    $0x01, R12
 	VPSRLD  $0x14, Y7, Y15
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPSLLD  $0x0c, Y6, Y6
-	MOVQ    80(DI), AX
 	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
 	VPOR    Y14, Y6, Y6
-	MULQ    R10
 	VPOR    Y15, Y7, Y7
 	VPADDD  Y6, Y2, Y2
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	MOVQ    88(DI), AX
 	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
 	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	MULQ    R10
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
 	VPADDD  Y10, Y12, Y12
-	MOVQ    AX, R10
-	MOVQ    DX, R14
 	VPADDD  Y11, Y13, Y13
 	VPXOR   Y12, Y6, Y6
-	MOVQ    80(DI), AX
+	MOVQ    R10, DX
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x19, Y6, Y14
-	MULQ    R11
+	MULXQ   80(DI), BX, R13
 	VPSRLD  $0x19, Y7, Y15
 	VPSLLD  $0x07, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    DX, R14
 	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
 	VPOR    Y14, Y6, Y6
-	MOVQ    136(DI), AX
 	VPOR    Y15, Y7, Y7
-	MULQ    R11
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
 	VPADDD  Y5, Y0, Y0
 	VPADDD  Y6, Y1, Y1
-	MOVQ    R10, R11
-	MOVQ    BX, R10
 	VPXOR   Y0, Y11, Y11
+	MOVQ    R11, DX
 	VPXOR   Y1, Y8, Y8
-	ADDQ    AX, R10
-	ADCQ    DX, R13
 	VPSHUFB shuffles<>+0(SB), Y11, Y11
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
-	MOVQ    136(DI), AX
+	MULXQ   80(DI), R10, R11
 	VPADDD  Y11, Y12, Y12
 	VPADDD  Y8, Y13, Y13
-	IMULQ   R12, AX
+	ADDQ    R10, AX
+	ADCQ    R11, R14
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
-	IMULQ   80(DI), R12
 	VPSRLD  $0x14, Y5, Y14
+	MULXQ   136(DI), R10, R11
 	VPSRLD  $0x14, Y6, Y15
-	ADDQ    AX, R11
-	ADCQ    R12, R14
 	VPSLLD  $0x0c, Y5, Y5
+	ADDQ    BX, R10
+	ADCQ    R11, R13
 	VPSLLD  $0x0c, Y6, Y6
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    R14, AX
-	MOVQ    R14, R12
+	MOVQ    136(DI), R11
 	VPADDD  Y5, Y0, Y0
 	VPADDD  Y6, Y1, Y1
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
 	VPXOR   Y0, Y11, Y11
+	IMULQ   R12, R11
 	VPXOR   Y1, Y8, Y8
-	SHRQ    $0x02, R14
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	IMULQ   80(DI), R12
 	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	ADDQ    R14, AX
 	VPADDD  Y11, Y12, Y12
 	VPADDD  Y8, Y13, Y13
-	ADDQ    AX, R10
-	ADCQ    $0x00, R11
-	ADCQ    $0x00, R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
-	ADDQ    32(R8), R10
-	ADCQ    40(R8), R11
-	ADCQ    $0x01, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPSRLD  $0x19, Y5, Y14
 	VPSRLD  $0x19, Y6, Y15
-	MOVQ    80(DI), AX
 	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
 	VPSLLD  $0x07, Y6, Y6
-	MULQ    R10
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	MOVQ    88(DI), AX
+	LEAQ    (AX)(AX*4), AX
 	VMOVDQA Y14, Y12
-	MULQ    R10
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y7, Y2, Y2
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	MULQ    R11
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	MOVQ    136(DI), AX
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MULQ    R11
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x14, Y7, Y14
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x14, Y4, Y15
-	VPSLLD  $0x0c, Y7, Y7
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x0c, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y4, Y4
-	VPADDD  Y7, Y2, Y2
-	IMULQ   R12, AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	IMULQ   80(DI), R12
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x19, Y7, Y14
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPSRLD  $0x19, Y4, Y15
-	VPSLLD  $0x07, Y7, Y7
-	SHRQ    $0x02, R14
-	VPSLLD  $0x07, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	ADDQ    R14, AX
-	VPOR    Y15, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
 	ADCQ    $0x00, R12
-	ADDQ    $0x30, R8
-	SUBQ    $0x03, R9
-	DECQ    176(DI)
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MOVQ    R11, DX
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	MULXQ   80(DI), R10, R11
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   136(DI), R10, R11
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   R12, R11
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	IMULQ   80(DI), R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	MOVQ    R12, AX
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
+	VPSRLD  $0x14, Y5, Y15
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MOVQ    R10, DX
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	MOVQ    R11, DX
+	VPSRLD  $0x19, Y4, Y14
+	VPSRLD  $0x19, Y5, Y15
+	VPSLLD  $0x07, Y4, Y4
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x07, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	MULXQ   136(DI), R10, R11
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VMOVDQA Y15, Y13
+	VPADDD  Y6, Y2, Y2
+	MOVQ    136(DI), R11
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	IMULQ   R12, R11
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPADDD  Y10, Y12, Y12
+	IMULQ   80(DI), R12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x14, Y6, Y14
+	VPSRLD  $0x14, Y7, Y15
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	VPADDD  Y6, Y2, Y2
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y10, Y12, Y12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	MOVQ    R10, DX
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x19, Y6, Y14
+	MULXQ   80(DI), BX, R13
+	VPSRLD  $0x19, Y7, Y15
+	VPSLLD  $0x07, Y6, Y6
+	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	ADDQ    80(R8), BX
+	ADCQ    88(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	MOVQ    R11, DX
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	VPSRLD  $0x14, Y5, Y14
+	MULXQ   136(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y15
+	VPSLLD  $0x0c, Y5, Y5
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	MOVQ    136(DI), R11
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	IMULQ   R12, R11
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	IMULQ   80(DI), R12
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x19, Y5, Y14
+	VPSRLD  $0x19, Y6, Y15
+	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	LEAQ    (AX)(AX*4), AX
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    R11, DX
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	MOVQ    136(DI), R11
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	IMULQ   R12, R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   80(DI), R12
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x60, R8
+	SUBQ    $0x06, R9
+	SUBQ    $0x02, 176(DI)
 	JZ      blocks
-	CMPQ    R9, $0x03
+	CMPQ    R9, $0x06
 	JAE     rounds_and_blocks
 
 rounds:
@@ -4059,39 +5378,29 @@ blocks:
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
@@ -4205,7 +5514,7 @@ generated:
 	JMP          parts
 
 // func openAVX2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, BMI2, CMOV
 TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -4216,14 +5525,14 @@ TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
+	VBROADCASTI128 (R9), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -4274,11 +5583,11 @@ key_rounds:
 	VPXOR          Y0, Y1, Y1
 	VPXOR          Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -4326,10 +5635,9 @@ subkey:
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -4340,9 +5648,9 @@ subkey:
 	VBROADCASTI128 64(DI), Y3
 	VMOVDQU        lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_2:
 	VPADDD         Y1, Y0, Y0
@@ -4420,9 +5728,9 @@ beyond_64:
 	VBROADCASTI128 64(DI), Y8
 	VMOVDQU        lanes<>+32(SB), Y9
 	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, BX
 	VMOVDQU        shuffles<>+0(SB), Y14
 	VMOVDQU        shuffles<>+32(SB), Y15
-	MOVQ           $0x0000000a, BX
 
 blocks_4:
 	VPADDD         Y1, Y0, Y0
@@ -4538,6 +5846,198 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA        Y11, Y1
+	VMOVDQA        Y12, Y2
+	VMOVDQA        Y11, Y5
+	VMOVDQA        Y12, Y6
+	VMOVDQA        Y11, Y9
+	VMOVDQA        Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+0(SB), Y3, Y3
+	VPSHUFB        shuffles<>+0(SB), Y7, Y7
+	VPSHUFB        shuffles<>+0(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x14, Y1, Y12
+	VPSRLD         $0x14, Y5, Y13
+	VPSRLD         $0x14, Y9, Y14
+	VPSLLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y5, Y5
+	VPSLLD         $0x0c, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXOR          Y0, Y3, Y3
+	VPXOR          Y4, Y7, Y7
+	VPXOR          Y8, Y11, Y11
+	VPSHUFB        shuffles<>+32(SB), Y3, Y3
+	VPSHUFB        shuffles<>+32(SB), Y7, Y7
+	VPSHUFB        shuffles<>+32(SB), Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXOR          Y2, Y1, Y1
+	VPXOR          Y6, Y5, Y5
+	VPXOR          Y10, Y9, Y9
+	VPSRLD         $0x19, Y1, Y12
+	VPSRLD         $0x19, Y5, Y13
+	VPSRLD         $0x19, Y9, Y14
+	VPSLLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y5, Y5
+	VPSLLD         $0x07, Y9, Y9
+	VPOR           Y12, Y1, Y1
+	VPOR           Y13, Y5, Y5
+	VPOR           Y14, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU        lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VPERM2I128     $0x20, Y1, Y0, Y12
+	VMOVDQU        Y12, 384(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y12
+	VMOVDQU        Y12, 416(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y12
+	VMOVDQU        Y12, 448(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y12
+	VMOVDQU        Y12, 480(DI)
+	VPERM2I128     $0x20, Y5, Y4, Y13
+	VMOVDQU        Y13, 512(DI)
+	VPERM2I128     $0x20, Y7, Y6, Y13
+	VMOVDQU        Y13, 544(DI)
+	VPERM2I128     $0x31, Y5, Y4, Y13
+	VMOVDQU        Y13, 576(DI)
+	VPERM2I128     $0x31, Y7, Y6, Y13
+	VMOVDQU        Y13, 608(DI)
+	VPERM2I128     $0x20, Y9, Y8, Y14
+	VMOVDQU        Y14, 640(DI)
+	VPERM2I128     $0x20, Y11, Y10, Y14
+	VMOVDQU        Y14, 672(DI)
+	VPERM2I128     $0x31, Y9, Y8, Y14
+	VMOVDQU        Y14, 704(DI)
+	VPERM2I128     $0x31, Y11, Y10, Y14
+	VMOVDQU        Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -4574,11 +6074,846 @@ parts:
 	JBE   absorb
 
 more:
-	SUBQ AX, CX
-	MOVQ R9, 168(DI)
-	MOVQ AX, R9
-	SHRQ $0x04, R9
-	JMP  generate
+	SUBQ           AX, CX
+	MOVQ           R9, 168(DI)
+	MOVQ           AX, R9
+	SHRQ           $0x04, R9
+	LEAQ           -1(CX), AX
+	CMPQ           AX, $0x00000100
+	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_rounds
+
+two_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      two_blocks
+	CMPQ    R9, $0x05
+	JAE     two_rounds_and_blocks
+
+two_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y14, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x14, Y1, Y4
+	VPSLLD  $0x0c, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXOR   Y0, Y3, Y3
+	VPSHUFB Y15, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXOR   Y2, Y1, Y1
+	VPSRLD  $0x19, Y1, Y4
+	VPSLLD  $0x07, Y1, Y1
+	VPOR    Y4, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    176(DI)
+	JNZ     two_rounds
+
+two_blocks:
+	TESTQ R9, R9
+	JZ    two_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   two_blocks
+
+two_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+two_stream:
+	CMPQ    R9, $0x00000200
+	JE      two_stream_used
+	VMOVDQU (SI), Y11
+	VPXOR   256(DI)(R9*1), Y11, Y11
+	VMOVDQU Y11, (R8)
+	VMOVDQU 32(SI), Y12
+	VPXOR   288(DI)(R9*1), Y12, Y12
+	VMOVDQU Y12, 32(R8)
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	JMP     two_stream
+
+two_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 640(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 672(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 704(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 736(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VMOVDQU        shuffles<>+0(SB), Y14
+	VMOVDQU        shuffles<>+32(SB), Y15
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MOVQ    R12, AX
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y3, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R10, DX
+	VPSRLD  $0x14, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	MULXQ   88(DI), AX, R14
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R10, DX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y14, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R11, DX
+	VPSRLD  $0x14, Y1, Y4
+	MULXQ   80(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x19, Y6, Y9
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    R10, DX
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y3, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    136(DI), R11
+	VPSRLD  $0x14, Y6, Y9
+	IMULQ   R12, R11
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	IMULQ   80(DI), R12
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFB Y15, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	MOVQ    R10, DX
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   80(DI), BX, R13
+	VPSLLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x93, Y5, Y5
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	MOVQ    136(DI), R11
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	IMULQ   R12, R11
+	VPSHUFB Y14, Y8, Y8
+	IMULQ   80(DI), R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x14, Y1, Y4
+	MOVQ    R12, AX
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSRLD  $0x19, Y6, Y9
+	MULXQ   136(DI), R10, R11
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y0, Y0
+	IMULQ   R12, R11
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y14, Y3, Y3
+	VPSHUFB Y14, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x14, Y1, Y4
+	VPSRLD  $0x14, Y6, Y9
+	VPSLLD  $0x0c, Y1, Y1
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXOR   Y0, Y3, Y3
+	VPXOR   Y5, Y8, Y8
+	VPSHUFB Y15, Y3, Y3
+	VPSHUFB Y15, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXOR   Y2, Y1, Y1
+	VPXOR   Y7, Y6, Y6
+	VPSRLD  $0x19, Y1, Y4
+	VPSRLD  $0x19, Y6, Y9
+	VPSLLD  $0x07, Y1, Y1
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y4, Y1, Y1
+	VPOR    Y9, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+four_stream:
+	CMPQ    R9, $0x00000200
+	JE      four_stream_used
+	VMOVDQU (SI), Y11
+	VPXOR   256(DI)(R9*1), Y11, Y11
+	VMOVDQU Y11, (R8)
+	VMOVDQU 32(SI), Y12
+	VPXOR   288(DI)(R9*1), Y12, Y12
+	VMOVDQU Y12, 32(R8)
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	JMP     four_stream
+
+four_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU        lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VPERM2I128     $0x20, Y1, Y0, Y4
+	VMOVDQU        Y4, 512(DI)
+	VPERM2I128     $0x20, Y3, Y2, Y4
+	VMOVDQU        Y4, 544(DI)
+	VPERM2I128     $0x31, Y1, Y0, Y4
+	VMOVDQU        Y4, 576(DI)
+	VPERM2I128     $0x31, Y3, Y2, Y4
+	VMOVDQU        Y4, 608(DI)
+	VPERM2I128     $0x20, Y6, Y5, Y9
+	VMOVDQU        Y9, 640(DI)
+	VPERM2I128     $0x20, Y8, Y7, Y9
+	VMOVDQU        Y9, 672(DI)
+	VPERM2I128     $0x31, Y6, Y5, Y9
+	VMOVDQU        Y9, 704(DI)
+	VPERM2I128     $0x31, Y8, Y7, Y9
+	VMOVDQU        Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
+	JMP            parts
 
 not_last:
 	TESTQ CX, CX
@@ -4634,6 +6969,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ    CX, $0x40
+	JB      absorb_block
+	CMPQ    R9, $0x000001c0
+	JA      absorb_block
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	LEAQ    (AX)(AX*4), AX
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VMOVDQU (SI), Y0
+	VPXOR   256(DI)(R9*1), Y0, Y0
+	VMOVDQU Y0, (R8)
+	VMOVDQU 32(SI), Y1
+	VPXOR   288(DI)(R9*1), Y1, Y1
+	VMOVDQU Y1, 32(R8)
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x40, CX
+	JMP     absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -4645,39 +7105,29 @@ absorb_block:
 	ADCQ    $0x01, R12
 	VPXOR   256(DI)(R9*1), X0, X0
 	VMOVDQU X0, (R8)
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -4689,131 +7139,128 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
-	ADDQ  144(DI), R10
-	ADCQ  152(DI), R11
-	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+gather_0:
+	MOVQ    AX, DI
+	VMOVDQU 144(DI), X0
+	VMOVDQU 256(DI)(R9*1), X1
+	VPXOR   X1, X0, X0
+	LEAQ    masks<>+16(SB), DX
+	SUBQ    CX, DX
+	VMOVDQU (DX), X1
+	VPAND   X1, X0, X0
+	ADDQ    144(DI), R10
+	ADCQ    152(DI), R11
+	ADCQ    $0x01, R12
+	VMOVDQU X0, 144(DI)
+	MOVQ    DI, AX
+	MOVQ    SI, BX
+	LEAQ    144(DI), SI
+	MOVQ    R8, DI
+	TESTQ   $0x00000008, CX
+	JZ      scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -4920,266 +7367,457 @@ generate:
 	VMOVDQU      counters<>+0(SB), Y14
 	VPADDD       Y14, Y8, Y8
 	MOVQ         $0x0000000a, 176(DI)
-	CMPQ         R9, $0x03
+	CMPQ         R9, $0x06
 	JB           rounds
 
 rounds_and_blocks:
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
 	ADDQ    (SI), R10
 	ADCQ    8(SI), R11
 	ADCQ    $0x01, R12
-	VPXOR   Y0, Y8, Y8
 	VPXOR   Y1, Y9, Y9
-	MOVQ    80(DI), AX
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
 	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	MULQ    R10
+	MOVQ    R12, AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPXOR   Y12, Y4, Y4
 	VPXOR   Y13, Y5, Y5
-	MOVQ    88(DI), AX
 	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
 	VPSRLD  $0x14, Y5, Y15
-	MULQ    R10
 	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
 	VPSLLD  $0x0c, Y5, Y5
-	MOVQ    AX, R10
-	MOVQ    DX, R14
 	VPOR    Y14, Y4, Y4
 	VPOR    Y15, Y5, Y5
-	MOVQ    80(DI), AX
+	MOVQ    R10, DX
 	VPADDD  Y4, Y0, Y0
 	VPADDD  Y5, Y1, Y1
-	MULQ    R11
 	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
 	VPXOR   Y1, Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
 	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
 	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	MOVQ    136(DI), AX
 	VPADDD  Y8, Y12, Y12
 	VPADDD  Y9, Y13, Y13
-	MULQ    R11
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
 	VPXOR   Y12, Y4, Y4
 	VPXOR   Y13, Y5, Y5
-	MOVQ    R10, R11
-	MOVQ    BX, R10
+	MOVQ    R11, DX
 	VPSRLD  $0x19, Y4, Y14
 	VPSRLD  $0x19, Y5, Y15
-	ADDQ    AX, R10
-	ADCQ    DX, R13
 	VPSLLD  $0x07, Y4, Y4
+	MULXQ   80(DI), R10, R11
 	VPSLLD  $0x07, Y5, Y5
-	MOVQ    136(DI), AX
 	VPOR    Y14, Y4, Y4
 	VPOR    Y15, Y5, Y5
-	IMULQ   R12, AX
+	ADDQ    R10, AX
+	ADCQ    R11, R14
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	IMULQ   80(DI), R12
+	MULXQ   136(DI), R10, R11
 	VMOVDQA Y14, Y12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
+	ADDQ    BX, R10
+	ADCQ    R11, R13
 	VMOVDQA Y15, Y13
 	VPADDD  Y6, Y2, Y2
-	MOVQ    R14, AX
-	MOVQ    R14, R12
+	MOVQ    136(DI), R11
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
 	VPXOR   Y3, Y11, Y11
+	IMULQ   R12, R11
 	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	SHRQ    $0x02, R14
 	VPSHUFB shuffles<>+0(SB), Y11, Y11
 	VPADDD  Y10, Y12, Y12
-	ADDQ    R14, AX
+	IMULQ   80(DI), R12
 	VPADDD  Y11, Y13, Y13
 	VPXOR   Y12, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    $0x00, R11
-	ADCQ    $0x00, R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x14, Y6, Y14
-	ADDQ    16(SI), R10
-	ADCQ    24(SI), R11
-	ADCQ    $0x01, R12
 	VPSRLD  $0x14, Y7, Y15
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPSLLD  $0x0c, Y6, Y6
-	MOVQ    80(DI), AX
 	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
 	VPOR    Y14, Y6, Y6
-	MULQ    R10
 	VPOR    Y15, Y7, Y7
 	VPADDD  Y6, Y2, Y2
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VPADDD  Y7, Y3, Y3
 	VPXOR   Y2, Y10, Y10
-	MOVQ    88(DI), AX
 	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
 	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	MULQ    R10
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
 	VPADDD  Y10, Y12, Y12
-	MOVQ    AX, R10
-	MOVQ    DX, R14
 	VPADDD  Y11, Y13, Y13
 	VPXOR   Y12, Y6, Y6
-	MOVQ    80(DI), AX
+	MOVQ    R10, DX
 	VPXOR   Y13, Y7, Y7
 	VPSRLD  $0x19, Y6, Y14
-	MULQ    R11
+	MULXQ   80(DI), BX, R13
 	VPSRLD  $0x19, Y7, Y15
 	VPSLLD  $0x07, Y6, Y6
-	ADDQ    AX, R10
-	ADCQ    DX, R14
 	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
 	VPOR    Y14, Y6, Y6
-	MOVQ    136(DI), AX
 	VPOR    Y15, Y7, Y7
-	MULQ    R11
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
 	VPADDD  Y5, Y0, Y0
 	VPADDD  Y6, Y1, Y1
-	MOVQ    R10, R11
-	MOVQ    BX, R10
 	VPXOR   Y0, Y11, Y11
+	MOVQ    R11, DX
 	VPXOR   Y1, Y8, Y8
-	ADDQ    AX, R10
-	ADCQ    DX, R13
 	VPSHUFB shuffles<>+0(SB), Y11, Y11
 	VPSHUFB shuffles<>+0(SB), Y8, Y8
-	MOVQ    136(DI), AX
+	MULXQ   80(DI), R10, R11
 	VPADDD  Y11, Y12, Y12
 	VPADDD  Y8, Y13, Y13
-	IMULQ   R12, AX
+	ADDQ    R10, AX
+	ADCQ    R11, R14
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
-	IMULQ   80(DI), R12
 	VPSRLD  $0x14, Y5, Y14
+	MULXQ   136(DI), R10, R11
 	VPSRLD  $0x14, Y6, Y15
-	ADDQ    AX, R11
-	ADCQ    R12, R14
 	VPSLLD  $0x0c, Y5, Y5
+	ADDQ    BX, R10
+	ADCQ    R11, R13
 	VPSLLD  $0x0c, Y6, Y6
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    R14, AX
-	MOVQ    R14, R12
+	MOVQ    136(DI), R11
 	VPADDD  Y5, Y0, Y0
 	VPADDD  Y6, Y1, Y1
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
 	VPXOR   Y0, Y11, Y11
+	IMULQ   R12, R11
 	VPXOR   Y1, Y8, Y8
-	SHRQ    $0x02, R14
 	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	IMULQ   80(DI), R12
 	VPSHUFB shuffles<>+32(SB), Y8, Y8
-	ADDQ    R14, AX
 	VPADDD  Y11, Y12, Y12
 	VPADDD  Y8, Y13, Y13
-	ADDQ    AX, R10
-	ADCQ    $0x00, R11
-	ADCQ    $0x00, R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
 	VPXOR   Y12, Y5, Y5
 	VPXOR   Y13, Y6, Y6
-	ADDQ    32(SI), R10
-	ADCQ    40(SI), R11
-	ADCQ    $0x01, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
 	VPSRLD  $0x19, Y5, Y14
 	VPSRLD  $0x19, Y6, Y15
-	MOVQ    80(DI), AX
 	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
 	VPSLLD  $0x07, Y6, Y6
-	MULQ    R10
 	VPOR    Y14, Y5, Y5
 	VPOR    Y15, Y6, Y6
-	MOVQ    AX, BX
-	MOVQ    DX, R13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
 	VMOVDQU 192(DI), Y14
 	VMOVDQU Y12, 192(DI)
-	MOVQ    88(DI), AX
+	LEAQ    (AX)(AX*4), AX
 	VMOVDQA Y14, Y12
-	MULQ    R10
 	VMOVDQU 224(DI), Y15
 	VMOVDQU Y13, 224(DI)
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	VMOVDQA Y15, Y13
-	VPADDD  Y7, Y2, Y2
-	MOVQ    80(DI), AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	MULQ    R11
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+0(SB), Y9, Y9
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	VPSHUFB shuffles<>+0(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	MOVQ    136(DI), AX
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MULQ    R11
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x14, Y7, Y14
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	VPSRLD  $0x14, Y4, Y15
-	VPSLLD  $0x0c, Y7, Y7
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	VPSLLD  $0x0c, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	MOVQ    136(DI), AX
-	VPOR    Y15, Y4, Y4
-	VPADDD  Y7, Y2, Y2
-	IMULQ   R12, AX
-	VPADDD  Y4, Y3, Y3
-	VPXOR   Y2, Y9, Y9
-	IMULQ   80(DI), R12
-	VPXOR   Y3, Y10, Y10
-	VPSHUFB shuffles<>+32(SB), Y9, Y9
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	VPSHUFB shuffles<>+32(SB), Y10, Y10
-	VPADDD  Y9, Y12, Y12
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	VPADDD  Y10, Y13, Y13
-	VPXOR   Y12, Y7, Y7
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	VPXOR   Y13, Y4, Y4
-	VPSRLD  $0x19, Y7, Y14
-	ANDQ    $-4, AX
-	ANDQ    $0x03, R12
-	VPSRLD  $0x19, Y4, Y15
-	VPSLLD  $0x07, Y7, Y7
-	SHRQ    $0x02, R14
-	VPSLLD  $0x07, Y4, Y4
-	VPOR    Y14, Y7, Y7
-	ADDQ    R14, AX
-	VPOR    Y15, Y4, Y4
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
 	ADCQ    $0x00, R12
-	ADDQ    $0x30, SI
-	SUBQ    $0x03, R9
-	DECQ    176(DI)
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MOVQ    R11, DX
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	MULXQ   80(DI), R10, R11
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   136(DI), R10, R11
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   R12, R11
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	IMULQ   80(DI), R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	MOVQ    R12, AX
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	VPSRLD  $0x14, Y4, Y14
+	LEAQ    (AX)(AX*4), AX
+	VPSRLD  $0x14, Y5, Y15
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	MOVQ    R10, DX
+	VPADDD  Y4, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPXOR   Y0, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPXOR   Y1, Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	MULXQ   88(DI), AX, R14
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPADDD  Y8, Y12, Y12
+	VPADDD  Y9, Y13, Y13
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPXOR   Y12, Y4, Y4
+	VPXOR   Y13, Y5, Y5
+	MOVQ    R11, DX
+	VPSRLD  $0x19, Y4, Y14
+	VPSRLD  $0x19, Y5, Y15
+	VPSLLD  $0x07, Y4, Y4
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x07, Y5, Y5
+	VPOR    Y14, Y4, Y4
+	VPOR    Y15, Y5, Y5
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	MULXQ   136(DI), R10, R11
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VMOVDQA Y15, Y13
+	VPADDD  Y6, Y2, Y2
+	MOVQ    136(DI), R11
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	IMULQ   R12, R11
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPADDD  Y10, Y12, Y12
+	IMULQ   80(DI), R12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x14, Y6, Y14
+	VPSRLD  $0x14, Y7, Y15
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSLLD  $0x0c, Y6, Y6
+	VPSLLD  $0x0c, Y7, Y7
+	MOVQ    R12, AX
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	VPADDD  Y6, Y2, Y2
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPADDD  Y7, Y3, Y3
+	VPXOR   Y2, Y10, Y10
+	VPXOR   Y3, Y11, Y11
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y10, Y12, Y12
+	VPADDD  Y11, Y13, Y13
+	VPXOR   Y12, Y6, Y6
+	MOVQ    R10, DX
+	VPXOR   Y13, Y7, Y7
+	VPSRLD  $0x19, Y6, Y14
+	MULXQ   80(DI), BX, R13
+	VPSRLD  $0x19, Y7, Y15
+	VPSLLD  $0x07, Y6, Y6
+	VPSLLD  $0x07, Y7, Y7
+	MULXQ   88(DI), AX, R14
+	VPOR    Y14, Y6, Y6
+	VPOR    Y15, Y7, Y7
+	ADDQ    80(SI), BX
+	ADCQ    88(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	MOVQ    R11, DX
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+0(SB), Y11, Y11
+	VPSHUFB shuffles<>+0(SB), Y8, Y8
+	MULXQ   80(DI), R10, R11
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	VPSRLD  $0x14, Y5, Y14
+	MULXQ   136(DI), R10, R11
+	VPSRLD  $0x14, Y6, Y15
+	VPSLLD  $0x0c, Y5, Y5
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSLLD  $0x0c, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	MOVQ    136(DI), R11
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y6, Y1, Y1
+	VPXOR   Y0, Y11, Y11
+	IMULQ   R12, R11
+	VPXOR   Y1, Y8, Y8
+	VPSHUFB shuffles<>+32(SB), Y11, Y11
+	IMULQ   80(DI), R12
+	VPSHUFB shuffles<>+32(SB), Y8, Y8
+	VPADDD  Y11, Y12, Y12
+	VPADDD  Y8, Y13, Y13
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPXOR   Y12, Y5, Y5
+	VPXOR   Y13, Y6, Y6
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSRLD  $0x19, Y5, Y14
+	VPSRLD  $0x19, Y6, Y15
+	VPSLLD  $0x07, Y5, Y5
+	MOVQ    R12, AX
+	VPSLLD  $0x07, Y6, Y6
+	VPOR    Y14, Y5, Y5
+	VPOR    Y15, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VMOVDQU 192(DI), Y14
+	VMOVDQU Y12, 192(DI)
+	LEAQ    (AX)(AX*4), AX
+	VMOVDQA Y14, Y12
+	VMOVDQU 224(DI), Y15
+	VMOVDQU Y13, 224(DI)
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VMOVDQA Y15, Y13
+	VPADDD  Y7, Y2, Y2
+	MOVQ    R10, DX
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	MULXQ   80(DI), BX, R13
+	VPSHUFB shuffles<>+0(SB), Y9, Y9
+	VPSHUFB shuffles<>+0(SB), Y10, Y10
+	VPADDD  Y9, Y12, Y12
+	MULXQ   88(DI), AX, R14
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	MOVQ    R11, DX
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x14, Y7, Y14
+	VPSRLD  $0x14, Y4, Y15
+	MULXQ   80(DI), R10, R11
+	VPSLLD  $0x0c, Y7, Y7
+	VPSLLD  $0x0c, Y4, Y4
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	VPADDD  Y7, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y4, Y3, Y3
+	VPXOR   Y2, Y9, Y9
+	VPXOR   Y3, Y10, Y10
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFB shuffles<>+32(SB), Y9, Y9
+	VPSHUFB shuffles<>+32(SB), Y10, Y10
+	MOVQ    136(DI), R11
+	VPADDD  Y9, Y12, Y12
+	VPADDD  Y10, Y13, Y13
+	VPXOR   Y12, Y7, Y7
+	IMULQ   R12, R11
+	VPXOR   Y13, Y4, Y4
+	VPSRLD  $0x19, Y7, Y14
+	IMULQ   80(DI), R12
+	VPSRLD  $0x19, Y4, Y15
+	VPSLLD  $0x07, Y7, Y7
+	VPSLLD  $0x07, Y4, Y4
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPOR    Y14, Y7, Y7
+	VPOR    Y15, Y4, Y4
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x60, SI
+	SUBQ    $0x06, R9
+	SUBQ    $0x02, 176(DI)
 	JZ      blocks
-	CMPQ    R9, $0x03
+	CMPQ    R9, $0x06
 	JAE     rounds_and_blocks
 
 rounds:
@@ -5332,39 +7970,29 @@ blocks:
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9
@@ -5495,17 +8123,17 @@ open_stream_used:
 	JE           key
 	JMP          parts
 
-// func hChaCha20AVX512(dst *[32]byte, key *[32]byte, in *[16]byte)
+// func hChaChaAVX512(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL
-TEXT ·hChaCha20AVX512(SB), NOSPLIT, $0-24
+TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-32
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
+	MOVQ           doubleRounds+24(FP), BX
 	VBROADCASTI128 (AX), Y1
 	VBROADCASTI128 16(AX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
-	MOVQ           $0x0000000a, BX
 
 rounds:
 	VPADDD  Y1, Y0, Y0
@@ -5577,7 +8205,7 @@ rounds:
 	RET
 
 // func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -5588,12 +8216,12 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
-	MOVQ           $0x0000000a, BX
+	VBROADCASTI128 (R9), Y3
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -5636,9 +8264,9 @@ key_rounds:
 	VPXORD         Y0, Y1, Y1
 	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -5678,10 +8306,9 @@ subkey:
 	VMOVDQA32      Y0, Y11
 	VMOVDQA32      Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -5862,6 +8489,174 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA32      Y11, Y1
+	VMOVDQA32      Y12, Y2
+	VMOVDQA32      Y11, Y5
+	VMOVDQA32      Y12, Y6
+	VMOVDQA32      Y11, Y9
+	VMOVDQA32      Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VSHUFI32X4     $0x00, Y1, Y0, Y12
+	VMOVDQU32      Y12, 384(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y12
+	VMOVDQU32      Y12, 416(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y12
+	VMOVDQU32      Y12, 448(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y12
+	VMOVDQU32      Y12, 480(DI)
+	VSHUFI32X4     $0x00, Y5, Y4, Y13
+	VMOVDQU32      Y13, 512(DI)
+	VSHUFI32X4     $0x00, Y7, Y6, Y13
+	VMOVDQU32      Y13, 544(DI)
+	VSHUFI32X4     $0x03, Y5, Y4, Y13
+	VMOVDQU32      Y13, 576(DI)
+	VSHUFI32X4     $0x03, Y7, Y6, Y13
+	VMOVDQU32      Y13, 608(DI)
+	VSHUFI32X4     $0x00, Y9, Y8, Y14
+	VMOVDQU32      Y14, 640(DI)
+	VSHUFI32X4     $0x00, Y11, Y10, Y14
+	VMOVDQU32      Y14, 672(DI)
+	VSHUFI32X4     $0x03, Y9, Y8, Y14
+	VMOVDQU32      Y14, 704(DI)
+	VSHUFI32X4     $0x03, Y11, Y10, Y14
+	VMOVDQU32      Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -5916,10 +8711,733 @@ seal_stream:
 	JMP       seal_stream
 
 seal_stream_used:
-	SUBQ AX, R8
-	MOVQ AX, R9
-	SHRQ $0x04, R9
-	JMP  generate
+	SUBQ           AX, R8
+	MOVQ           AX, R9
+	SHRQ           $0x04, R9
+	LEAQ           -1(CX), AX
+	CMPQ           AX, $0x00000100
+	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_rounds
+
+two_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      two_blocks
+	CMPQ    R9, $0x05
+	JAE     two_rounds_and_blocks
+
+two_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    176(DI)
+	JNZ     two_rounds
+
+two_blocks:
+	TESTQ R9, R9
+	JZ    two_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   two_blocks
+
+two_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 640(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 672(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 704(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 736(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (R8), R10
+	ADCQ    8(R8), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    16(R8), BX
+	ADCQ    24(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    32(R8), BX
+	ADCQ    40(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y7, Y6, Y6
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x08, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y5, Y5
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(R8), BX
+	ADCQ    56(R8), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    64(R8), BX
+	ADCQ    72(R8), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x08, Y8, Y8
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXORD  Y7, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y5, Y5
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, R8
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 512(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 544(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 576(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 608(DI)
+	VSHUFI32X4     $0x00, Y6, Y5, Y9
+	VMOVDQU32      Y9, 640(DI)
+	VSHUFI32X4     $0x00, Y8, Y7, Y9
+	VMOVDQU32      Y9, 672(DI)
+	VSHUFI32X4     $0x03, Y6, Y5, Y9
+	VMOVDQU32      Y9, 704(DI)
+	VSHUFI32X4     $0x03, Y8, Y7, Y9
+	VMOVDQU32      Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
+	JMP            parts
 
 not_last:
 	TESTQ CX, CX
@@ -5971,6 +9489,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ      CX, $0x40
+	JB        absorb_block
+	CMPQ      R9, $0x000001c0
+	JA        absorb_block
+	VMOVDQU32 (SI), Y0
+	VPXORD    256(DI)(R9*1), Y0, Y0
+	VMOVDQU32 Y0, (R8)
+	VMOVDQU32 32(SI), Y1
+	VPXORD    288(DI)(R9*1), Y1, Y1
+	VMOVDQU32 Y1, 32(R8)
+	ADDQ      (R8), R10
+	ADCQ      8(R8), R11
+	ADCQ      $0x01, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      16(R8), BX
+	ADCQ      24(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      32(R8), BX
+	ADCQ      40(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      48(R8), BX
+	ADCQ      56(R8), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	SUBQ      $0x40, CX
+	JMP       absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -5982,39 +9625,29 @@ absorb_block:
 	ADDQ    (R8), R10
 	ADCQ    8(R8), R11
 	ADCQ    $0x01, R12
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -6026,131 +9659,128 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, 144(DI)(BX*1)
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, 144(DI)(BX*1)
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, 144(DI)(BX*1)
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
+gather_0:
+	MOVQ      AX, DI
+	VMOVDQU32 144(DI), X0
+	VMOVDQU32 256(DI)(R9*1), X1
+	VPXORD    X1, X0, X0
+	LEAQ      masks<>+16(SB), DX
+	SUBQ      CX, DX
+	VMOVDQU32 (DX), X1
+	VPANDD    X1, X0, X0
+	VMOVDQU32 X0, 144(DI)
+	MOVQ      DI, AX
+	MOVQ      SI, BX
+	LEAQ      144(DI), SI
+	MOVQ      R8, DI
+	TESTQ     $0x00000008, CX
+	JZ        scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
 	ADDQ  144(DI), R10
 	ADCQ  152(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -6252,222 +9882,342 @@ generate:
 	VMOVDQU32    counters<>+0(SB), Y16
 	VPADDD       Y16, Y8, Y8
 	MOVQ         $0x0000000a, 176(DI)
-	CMPQ         R9, $0x03
+	CMPQ         R9, $0x05
 	JB           rounds
 
 rounds_and_blocks:
 	VPADDD Y4, Y0, Y0
 	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
 	ADDQ   (R8), R10
 	ADCQ   8(R8), R11
 	ADCQ   $0x01, R12
-	VPADDD Y6, Y2, Y2
-	MOVQ   80(DI), AX
 	VPADDD Y7, Y3, Y3
-	MULQ   R10
 	VPXORD Y0, Y8, Y8
+	MOVQ   R12, AX
 	VPXORD Y1, Y9, Y9
-	MOVQ   AX, BX
-	MOVQ   DX, R13
 	VPXORD Y2, Y10, Y10
-	MOVQ   88(DI), AX
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
 	VPXORD Y3, Y11, Y11
-	MULQ   R10
 	VPROLD $0x10, Y8, Y8
+	LEAQ   (AX)(AX*4), AX
 	VPROLD $0x10, Y9, Y9
-	MOVQ   AX, R10
-	MOVQ   DX, R14
 	VPROLD $0x10, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x10, Y11, Y11
-	MULQ   R11
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
 	ADDQ   AX, R10
-	ADCQ   DX, R14
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MOVQ   R10, DX
+	VPADDD Y9, Y13, Y13
 	VPADDD Y10, Y14, Y14
-	MOVQ   136(DI), AX
+	MULXQ  80(DI), BX, R13
 	VPADDD Y11, Y15, Y15
-	MULQ   R11
 	VPXORD Y12, Y4, Y4
 	VPXORD Y13, Y5, Y5
-	MOVQ   R10, R11
-	MOVQ   BX, R10
+	MULXQ  88(DI), AX, R14
 	VPXORD Y14, Y6, Y6
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPXORD Y15, Y7, Y7
-	MOVQ   136(DI), AX
+	ADDQ   16(R8), BX
+	ADCQ   24(R8), AX
+	ADCQ   $0x01, R14
 	VPROLD $0x0c, Y4, Y4
 	VPROLD $0x0c, Y5, Y5
-	IMULQ  R12, AX
+	MOVQ   R11, DX
 	VPROLD $0x0c, Y6, Y6
-	IMULQ  80(DI), R12
 	VPROLD $0x0c, Y7, Y7
-	ADDQ   AX, R11
-	ADCQ   R12, R14
+	MULXQ  80(DI), R10, R11
 	VPADDD Y4, Y0, Y0
 	VPADDD Y5, Y1, Y1
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	ADDQ   R10, AX
+	ADCQ   R11, R14
 	VPADDD Y6, Y2, Y2
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPADDD Y7, Y3, Y3
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	MULXQ  136(DI), R10, R11
 	VPXORD Y0, Y8, Y8
 	VPXORD Y1, Y9, Y9
-	SHRQ   $0x02, R14
+	ADDQ   BX, R10
+	ADCQ   R11, R13
 	VPXORD Y2, Y10, Y10
-	ADDQ   R14, AX
 	VPXORD Y3, Y11, Y11
+	MOVQ   136(DI), R11
+	VPROLD $0x08, Y8, Y8
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	IMULQ  R12, R11
+	VPROLD $0x08, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	IMULQ  80(DI), R12
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MOVQ   R12, AX
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	LEAQ   (AX)(AX*4), AX
+	VPROLD $0x07, Y7, Y7
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
 	ADCQ   $0x00, R12
-	VPROLD $0x08, Y8, Y8
-	VPROLD $0x08, Y9, Y9
-	ADDQ   16(R8), R10
-	ADCQ   24(R8), R11
-	ADCQ   $0x01, R12
-	VPROLD $0x08, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x08, Y11, Y11
-	MULQ   R10
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPADDD Y10, Y14, Y14
-	MOVQ   88(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R10
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPXORD Y14, Y6, Y6
-	MOVQ   80(DI), AX
-	VPXORD Y15, Y7, Y7
-	MULQ   R11
-	VPROLD $0x07, Y4, Y4
-	VPROLD $0x07, Y5, Y5
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPROLD $0x07, Y6, Y6
-	MOVQ   136(DI), AX
-	VPROLD $0x07, Y7, Y7
-	MULQ   R11
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   R10, R11
-	MOVQ   BX, R10
 	VPADDD Y7, Y2, Y2
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPADDD Y4, Y3, Y3
-	MOVQ   136(DI), AX
+	MOVQ   R10, DX
 	VPXORD Y0, Y11, Y11
 	VPXORD Y1, Y8, Y8
-	IMULQ  R12, AX
+	MULXQ  80(DI), BX, R13
 	VPXORD Y2, Y9, Y9
-	IMULQ  80(DI), R12
 	VPXORD Y3, Y10, Y10
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x10, Y11, Y11
+	VPROLD $0x10, Y8, Y8
+	ADDQ   32(R8), BX
+	ADCQ   40(R8), AX
+	ADCQ   $0x01, R14
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	MOVQ   R11, DX
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	MULXQ  80(DI), R10, R11
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	MULXQ  136(DI), R10, R11
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	MOVQ   136(DI), R11
+	VPROLD $0x0c, Y4, Y4
+	VPADDD Y5, Y0, Y0
+	IMULQ  R12, R11
+	VPADDD Y6, Y1, Y1
+	VPADDD Y7, Y2, Y2
+	IMULQ  80(DI), R12
+	VPADDD Y4, Y3, Y3
+	VPXORD Y0, Y11, Y11
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPXORD Y1, Y8, Y8
+	VPXORD Y2, Y9, Y9
 	ADDQ   AX, R11
-	ADCQ   R12, R14
+	ADCQ   $0x00, R12
+	VPXORD Y3, Y10, Y10
+	VPROLD $0x08, Y11, Y11
+	VPROLD $0x08, Y8, Y8
+	MOVQ   R12, AX
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	LEAQ   (AX)(AX*4), AX
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   AX, R10
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	MOVQ   R10, DX
+	VPXORD Y12, Y7, Y7
+	VPXORD Y13, Y4, Y4
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x07, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	ADDQ   48(R8), BX
+	ADCQ   56(R8), AX
+	ADCQ   $0x01, R14
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	MOVQ   R11, DX
+	VPADDD Y7, Y3, Y3
+	VPXORD Y0, Y8, Y8
+	MULXQ  80(DI), R10, R11
+	VPXORD Y1, Y9, Y9
+	VPXORD Y2, Y10, Y10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y3, Y11, Y11
+	VPROLD $0x10, Y8, Y8
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MOVQ   136(DI), R11
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	IMULQ  R12, R11
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	VPXORD Y13, Y5, Y5
+	IMULQ  80(DI), R12
+	VPXORD Y14, Y6, Y6
+	VPXORD Y15, Y7, Y7
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPROLD $0x0c, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	MOVQ   R12, AX
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPADDD Y6, Y2, Y2
+	VPADDD Y7, Y3, Y3
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y0, Y8, Y8
+	VPXORD Y1, Y9, Y9
+	ADDQ   AX, R10
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y2, Y10, Y10
+	VPXORD Y3, Y11, Y11
+	MOVQ   R10, DX
+	VPROLD $0x08, Y8, Y8
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x08, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MULXQ  88(DI), AX, R14
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	ADDQ   64(R8), BX
+	ADCQ   72(R8), AX
+	ADCQ   $0x01, R14
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	MOVQ   R11, DX
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MULXQ  80(DI), R10, R11
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x07, Y7, Y7
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPADDD Y7, Y2, Y2
+	VPADDD Y4, Y3, Y3
+	MOVQ   136(DI), R11
+	VPXORD Y0, Y11, Y11
+	VPXORD Y1, Y8, Y8
+	IMULQ  R12, R11
+	VPXORD Y2, Y9, Y9
+	VPXORD Y3, Y10, Y10
+	IMULQ  80(DI), R12
 	VPROLD $0x10, Y11, Y11
 	VPROLD $0x10, Y8, Y8
 	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	ADCQ   R14, R12
 	VPROLD $0x10, Y9, Y9
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPROLD $0x10, Y10, Y10
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
 	VPADDD Y11, Y14, Y14
 	VPADDD Y8, Y15, Y15
-	SHRQ   $0x02, R14
+	MOVQ   R12, AX
 	VPADDD Y9, Y12, Y12
-	ADDQ   R14, AX
 	VPADDD Y10, Y13, Y13
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
 	ADCQ   $0x00, R12
-	VPXORD Y14, Y5, Y5
-	VPXORD Y15, Y6, Y6
-	ADDQ   32(R8), R10
-	ADCQ   40(R8), R11
-	ADCQ   $0x01, R12
-	VPXORD Y12, Y7, Y7
-	MOVQ   80(DI), AX
-	VPXORD Y13, Y4, Y4
-	MULQ   R10
-	VPROLD $0x0c, Y5, Y5
 	VPROLD $0x0c, Y6, Y6
-	MOVQ   AX, BX
-	MOVQ   DX, R13
 	VPROLD $0x0c, Y7, Y7
-	MOVQ   88(DI), AX
+	MOVQ   R10, DX
 	VPROLD $0x0c, Y4, Y4
-	MULQ   R10
 	VPADDD Y5, Y0, Y0
+	MULXQ  80(DI), BX, R13
 	VPADDD Y6, Y1, Y1
-	MOVQ   AX, R10
-	MOVQ   DX, R14
 	VPADDD Y7, Y2, Y2
-	MOVQ   80(DI), AX
+	MULXQ  88(DI), AX, R14
 	VPADDD Y4, Y3, Y3
-	MULQ   R11
 	VPXORD Y0, Y11, Y11
+	MOVQ   R11, DX
 	VPXORD Y1, Y8, Y8
-	ADDQ   AX, R10
-	ADCQ   DX, R14
 	VPXORD Y2, Y9, Y9
-	MOVQ   136(DI), AX
+	MULXQ  80(DI), R10, R11
 	VPXORD Y3, Y10, Y10
-	MULQ   R11
 	VPROLD $0x08, Y11, Y11
 	VPROLD $0x08, Y8, Y8
-	MOVQ   R10, R11
-	MOVQ   BX, R10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
 	VPROLD $0x08, Y9, Y9
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPROLD $0x08, Y10, Y10
-	MOVQ   136(DI), AX
+	MULXQ  136(DI), R10, R11
 	VPADDD Y11, Y14, Y14
 	VPADDD Y8, Y15, Y15
-	IMULQ  R12, AX
+	ADDQ   BX, R10
+	ADCQ   R11, R13
 	VPADDD Y9, Y12, Y12
-	IMULQ  80(DI), R12
 	VPADDD Y10, Y13, Y13
-	ADDQ   AX, R11
-	ADCQ   R12, R14
+	MOVQ   136(DI), R11
 	VPXORD Y14, Y5, Y5
 	VPXORD Y15, Y6, Y6
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	IMULQ  R12, R11
 	VPXORD Y12, Y7, Y7
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPXORD Y13, Y4, Y4
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	IMULQ  80(DI), R12
 	VPROLD $0x07, Y5, Y5
 	VPROLD $0x07, Y6, Y6
-	SHRQ   $0x02, R14
+	ADDQ   R13, R11
+	ADCQ   R14, R12
 	VPROLD $0x07, Y7, Y7
-	ADDQ   R14, AX
 	VPROLD $0x07, Y4, Y4
-	ADDQ   AX, R10
-	ADCQ   $0x00, R11
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
-	ADDQ   $0x30, R8
-	SUBQ   $0x03, R9
-	DECQ   176(DI)
+	ADDQ   $0x50, R8
+	SUBQ   $0x05, R9
+	SUBQ   $0x02, 176(DI)
 	JZ     blocks
-	CMPQ   R9, $0x03
+	CMPQ   R9, $0x05
 	JAE    rounds_and_blocks
 
 rounds:
@@ -6571,160 +10321,417 @@ rounds:
 	JNZ    rounds
 
 blocks:
+	CMPQ        R9, $0x07
+	JNE         one_by_one
+	VPADDD.BCST sigma<>+0(SB), Y0, Y0
+	ADDQ        (R8), R10
+	ADCQ        8(R8), R11
+	ADCQ        $0x01, R12
+	VPADDD.BCST 32(DI), Y4, Y4
+	MOVQ        R12, AX
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPADDD.BCST sigma<>+4(SB), Y1, Y1
+	LEAQ        (AX)(AX*4), AX
+	VPADDD.BCST 36(DI), Y5, Y5
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	MOVQ        R10, DX
+	VPADDD.BCST sigma<>+8(SB), Y2, Y2
+	MULXQ       80(DI), BX, R13
+	VPADDD.BCST 40(DI), Y6, Y6
+	MULXQ       88(DI), AX, R14
+	ADDQ        16(R8), BX
+	ADCQ        24(R8), AX
+	ADCQ        $0x01, R14
+	VPADDD.BCST sigma<>+12(SB), Y3, Y3
+	MOVQ        R11, DX
+	VPADDD.BCST 44(DI), Y7, Y7
+	MULXQ       80(DI), R10, R11
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VMOVDQU32   counters<>+0(SB), Y16
+	VPADDD      Y16, Y8, Y8
+	MULXQ       136(DI), R10, R11
+	VPADDD.BCST 64(DI), Y8, Y8
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	MOVQ        136(DI), R11
+	VPADDD.BCST 68(DI), Y9, Y9
+	IMULQ       R12, R11
+	VPADDD.BCST 72(DI), Y10, Y10
+	IMULQ       80(DI), R12
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPADDD.BCST 76(DI), Y11, Y11
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VPUNPCKLDQ  Y1, Y0, Y16
+	MOVQ        R12, AX
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKHDQ  Y1, Y0, Y17
+	LEAQ        (AX)(AX*4), AX
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPUNPCKLDQ  Y3, Y2, Y0
+	MOVQ        R10, DX
+	VPUNPCKHDQ  Y3, Y2, Y2
+	MULXQ       80(DI), BX, R13
+	MULXQ       88(DI), AX, R14
+	VPUNPCKHQDQ Y0, Y16, Y1
+	ADDQ        32(R8), BX
+	ADCQ        40(R8), AX
+	ADCQ        $0x01, R14
+	VPUNPCKLQDQ Y0, Y16, Y0
+	MOVQ        R11, DX
+	MULXQ       80(DI), R10, R11
+	VPUNPCKHQDQ Y2, Y17, Y3
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPUNPCKLQDQ Y2, Y17, Y2
+	MULXQ       136(DI), R10, R11
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPUNPCKLDQ  Y5, Y4, Y16
+	MOVQ        136(DI), R11
+	VPUNPCKHDQ  Y5, Y4, Y17
+	IMULQ       R12, R11
+	IMULQ       80(DI), R12
+	VPUNPCKLDQ  Y7, Y6, Y4
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPUNPCKHDQ  Y7, Y6, Y6
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	MOVQ        R12, AX
+	VPUNPCKHQDQ Y4, Y16, Y5
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKLQDQ Y4, Y16, Y4
+	LEAQ        (AX)(AX*4), AX
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPUNPCKHQDQ Y6, Y17, Y7
+	MOVQ        R10, DX
+	MULXQ       80(DI), BX, R13
+	VPUNPCKLQDQ Y6, Y17, Y6
+	MULXQ       88(DI), AX, R14
+	VSHUFI32X4  $0x00, Y4, Y0, Y16
+	ADDQ        48(R8), BX
+	ADCQ        56(R8), AX
+	ADCQ        $0x01, R14
+	MOVQ        R11, DX
+	VMOVDQU32   Y16, 256(DI)
+	MULXQ       80(DI), R10, R11
+	VSHUFI32X4  $0x03, Y4, Y0, Y0
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y0, 512(DI)
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VSHUFI32X4  $0x00, Y5, Y1, Y16
+	MOVQ        136(DI), R11
+	IMULQ       R12, R11
+	VMOVDQU32   Y16, 320(DI)
+	IMULQ       80(DI), R12
+	VSHUFI32X4  $0x03, Y5, Y1, Y1
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   Y1, 576(DI)
+	MOVQ        R12, AX
+	VSHUFI32X4  $0x00, Y6, Y2, Y16
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	LEAQ        (AX)(AX*4), AX
+	VMOVDQU32   Y16, 384(DI)
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VSHUFI32X4  $0x03, Y6, Y2, Y2
+	MOVQ        R10, DX
+	MULXQ       80(DI), BX, R13
+	VMOVDQU32   Y2, 640(DI)
+	MULXQ       88(DI), AX, R14
+	ADDQ        64(R8), BX
+	ADCQ        72(R8), AX
+	ADCQ        $0x01, R14
+	VSHUFI32X4  $0x00, Y7, Y3, Y16
+	MOVQ        R11, DX
+	VMOVDQU32   Y16, 448(DI)
+	MULXQ       80(DI), R10, R11
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VSHUFI32X4  $0x03, Y7, Y3, Y3
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y3, 704(DI)
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	MOVQ        136(DI), R11
+	VPADDD.BCST 48(DI), Y12, Y12
+	IMULQ       R12, R11
+	VPADDD.BCST 52(DI), Y13, Y13
+	IMULQ       80(DI), R12
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPADDD.BCST 56(DI), Y14, Y14
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VPADDD.BCST 60(DI), Y15, Y15
+	MOVQ        R12, AX
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKLDQ  Y13, Y12, Y16
+	LEAQ        (AX)(AX*4), AX
+	VPUNPCKHDQ  Y13, Y12, Y17
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	MOVQ        R10, DX
+	VPUNPCKLDQ  Y15, Y14, Y12
+	MULXQ       80(DI), BX, R13
+	VPUNPCKHDQ  Y15, Y14, Y14
+	MULXQ       88(DI), AX, R14
+	ADDQ        80(R8), BX
+	ADCQ        88(R8), AX
+	ADCQ        $0x01, R14
+	VPUNPCKHQDQ Y12, Y16, Y13
+	MOVQ        R11, DX
+	VPUNPCKLQDQ Y12, Y16, Y12
+	MULXQ       80(DI), R10, R11
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPUNPCKHQDQ Y14, Y17, Y15
+	MULXQ       136(DI), R10, R11
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPUNPCKLQDQ Y14, Y17, Y14
+	MOVQ        136(DI), R11
+	VPUNPCKLDQ  Y9, Y8, Y16
+	IMULQ       R12, R11
+	IMULQ       80(DI), R12
+	VPUNPCKHDQ  Y9, Y8, Y17
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPUNPCKLDQ  Y11, Y10, Y8
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	MOVQ        R12, AX
+	VPUNPCKHDQ  Y11, Y10, Y10
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKHQDQ Y8, Y16, Y9
+	LEAQ        (AX)(AX*4), AX
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPUNPCKLQDQ Y8, Y16, Y8
+	MOVQ        R10, DX
+	VPUNPCKHQDQ Y10, Y17, Y11
+	MULXQ       80(DI), BX, R13
+	MULXQ       88(DI), AX, R14
+	VPUNPCKLQDQ Y10, Y17, Y10
+	ADDQ        96(R8), BX
+	ADCQ        104(R8), AX
+	ADCQ        $0x01, R14
+	VSHUFI32X4  $0x00, Y8, Y12, Y16
+	MOVQ        R11, DX
+	MULXQ       80(DI), R10, R11
+	VMOVDQU32   Y16, 288(DI)
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VSHUFI32X4  $0x03, Y8, Y12, Y12
+	MULXQ       136(DI), R10, R11
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VMOVDQU32   Y12, 544(DI)
+	MOVQ        136(DI), R11
+	IMULQ       R12, R11
+	VSHUFI32X4  $0x00, Y9, Y13, Y16
+	IMULQ       80(DI), R12
+	VMOVDQU32   Y16, 352(DI)
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VSHUFI32X4  $0x03, Y9, Y13, Y13
+	MOVQ        R12, AX
+	VMOVDQU32   Y13, 608(DI)
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	LEAQ        (AX)(AX*4), AX
+	VSHUFI32X4  $0x00, Y10, Y14, Y16
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   Y16, 416(DI)
+	MOVQ        R10, DX
+	MULXQ       80(DI), BX, R13
+	VSHUFI32X4  $0x03, Y10, Y14, Y14
+	MULXQ       88(DI), AX, R14
+	VMOVDQU32   Y14, 672(DI)
+	MOVQ        R11, DX
+	MULXQ       80(DI), R10, R11
+	VSHUFI32X4  $0x00, Y11, Y15, Y16
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VMOVDQU32   Y16, 480(DI)
+	MULXQ       136(DI), R10, R11
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VSHUFI32X4  $0x03, Y11, Y15, Y15
+	MOVQ        136(DI), R11
+	VMOVDQU32   Y15, 736(DI)
+	IMULQ       R12, R11
+	IMULQ       80(DI), R12
+	ADDL        $0x00000008, 64(DI)
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	ADDQ        $0x70, R8
+	JMP         finished
+
+one_by_one:
 	TESTQ R9, R9
 	JZ    generated
 	ADDQ  (R8), R10
 	ADCQ  8(R8), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, R8
 	DECQ  R9
 	JMP   blocks
 
 generated:
-	VPBROADCASTD sigma<>+0(SB), Y16
-	VPADDD       Y16, Y0, Y0
-	VPBROADCASTD 32(DI), Y16
-	VPADDD       Y16, Y4, Y4
-	VPBROADCASTD sigma<>+4(SB), Y16
-	VPADDD       Y16, Y1, Y1
-	VPBROADCASTD 36(DI), Y16
-	VPADDD       Y16, Y5, Y5
-	VPBROADCASTD sigma<>+8(SB), Y16
-	VPADDD       Y16, Y2, Y2
-	VPBROADCASTD 40(DI), Y16
-	VPADDD       Y16, Y6, Y6
-	VPBROADCASTD sigma<>+12(SB), Y16
-	VPADDD       Y16, Y3, Y3
-	VPBROADCASTD 44(DI), Y16
-	VPADDD       Y16, Y7, Y7
-	VMOVDQU32    counters<>+0(SB), Y16
-	VPADDD       Y16, Y8, Y8
-	VPBROADCASTD 64(DI), Y16
-	VPADDD       Y16, Y8, Y8
-	VPBROADCASTD 68(DI), Y16
-	VPADDD       Y16, Y9, Y9
-	VPBROADCASTD 72(DI), Y16
-	VPADDD       Y16, Y10, Y10
-	VPBROADCASTD 76(DI), Y16
-	VPADDD       Y16, Y11, Y11
-	VPUNPCKLDQ   Y1, Y0, Y16
-	VPUNPCKHDQ   Y1, Y0, Y17
-	VPUNPCKLDQ   Y3, Y2, Y0
-	VPUNPCKHDQ   Y3, Y2, Y2
-	VPUNPCKHQDQ  Y0, Y16, Y1
-	VPUNPCKLQDQ  Y0, Y16, Y0
-	VPUNPCKHQDQ  Y2, Y17, Y3
-	VPUNPCKLQDQ  Y2, Y17, Y2
-	VPUNPCKLDQ   Y5, Y4, Y16
-	VPUNPCKHDQ   Y5, Y4, Y17
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPUNPCKHQDQ  Y4, Y16, Y5
-	VPUNPCKLQDQ  Y4, Y16, Y4
-	VPUNPCKHQDQ  Y6, Y17, Y7
-	VPUNPCKLQDQ  Y6, Y17, Y6
-	VSHUFI32X4   $0x00, Y4, Y0, Y16
-	VMOVDQU32    Y16, 256(DI)
-	VSHUFI32X4   $0x03, Y4, Y0, Y0
-	VMOVDQU32    Y0, 512(DI)
-	VSHUFI32X4   $0x00, Y5, Y1, Y16
-	VMOVDQU32    Y16, 320(DI)
-	VSHUFI32X4   $0x03, Y5, Y1, Y1
-	VMOVDQU32    Y1, 576(DI)
-	VSHUFI32X4   $0x00, Y6, Y2, Y16
-	VMOVDQU32    Y16, 384(DI)
-	VSHUFI32X4   $0x03, Y6, Y2, Y2
-	VMOVDQU32    Y2, 640(DI)
-	VSHUFI32X4   $0x00, Y7, Y3, Y16
-	VMOVDQU32    Y16, 448(DI)
-	VSHUFI32X4   $0x03, Y7, Y3, Y3
-	VMOVDQU32    Y3, 704(DI)
-	VPBROADCASTD 48(DI), Y16
-	VPADDD       Y16, Y12, Y12
-	VPBROADCASTD 52(DI), Y16
-	VPADDD       Y16, Y13, Y13
-	VPBROADCASTD 56(DI), Y16
-	VPADDD       Y16, Y14, Y14
-	VPBROADCASTD 60(DI), Y16
-	VPADDD       Y16, Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y16
-	VPUNPCKHDQ   Y13, Y12, Y17
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y14
-	VPUNPCKHQDQ  Y12, Y16, Y13
-	VPUNPCKLQDQ  Y12, Y16, Y12
-	VPUNPCKHQDQ  Y14, Y17, Y15
-	VPUNPCKLQDQ  Y14, Y17, Y14
-	VPUNPCKLDQ   Y9, Y8, Y16
-	VPUNPCKHDQ   Y9, Y8, Y17
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPUNPCKHQDQ  Y8, Y16, Y9
-	VPUNPCKLQDQ  Y8, Y16, Y8
-	VPUNPCKHQDQ  Y10, Y17, Y11
-	VPUNPCKLQDQ  Y10, Y17, Y10
-	VSHUFI32X4   $0x00, Y8, Y12, Y16
-	VMOVDQU32    Y16, 288(DI)
-	VSHUFI32X4   $0x03, Y8, Y12, Y12
-	VMOVDQU32    Y12, 544(DI)
-	VSHUFI32X4   $0x00, Y9, Y13, Y16
-	VMOVDQU32    Y16, 352(DI)
-	VSHUFI32X4   $0x03, Y9, Y13, Y13
-	VMOVDQU32    Y13, 608(DI)
-	VSHUFI32X4   $0x00, Y10, Y14, Y16
-	VMOVDQU32    Y16, 416(DI)
-	VSHUFI32X4   $0x03, Y10, Y14, Y14
-	VMOVDQU32    Y14, 672(DI)
-	VSHUFI32X4   $0x00, Y11, Y15, Y16
-	VMOVDQU32    Y16, 480(DI)
-	VSHUFI32X4   $0x03, Y11, Y15, Y15
-	VMOVDQU32    Y15, 736(DI)
-	ADDL         $0x00000008, 64(DI)
+	VPADDD.BCST sigma<>+0(SB), Y0, Y0
+	VPADDD.BCST 32(DI), Y4, Y4
+	VPADDD.BCST sigma<>+4(SB), Y1, Y1
+	VPADDD.BCST 36(DI), Y5, Y5
+	VPADDD.BCST sigma<>+8(SB), Y2, Y2
+	VPADDD.BCST 40(DI), Y6, Y6
+	VPADDD.BCST sigma<>+12(SB), Y3, Y3
+	VPADDD.BCST 44(DI), Y7, Y7
+	VMOVDQU32   counters<>+0(SB), Y16
+	VPADDD      Y16, Y8, Y8
+	VPADDD.BCST 64(DI), Y8, Y8
+	VPADDD.BCST 68(DI), Y9, Y9
+	VPADDD.BCST 72(DI), Y10, Y10
+	VPADDD.BCST 76(DI), Y11, Y11
+	VPUNPCKLDQ  Y1, Y0, Y16
+	VPUNPCKHDQ  Y1, Y0, Y17
+	VPUNPCKLDQ  Y3, Y2, Y0
+	VPUNPCKHDQ  Y3, Y2, Y2
+	VPUNPCKHQDQ Y0, Y16, Y1
+	VPUNPCKLQDQ Y0, Y16, Y0
+	VPUNPCKHQDQ Y2, Y17, Y3
+	VPUNPCKLQDQ Y2, Y17, Y2
+	VPUNPCKLDQ  Y5, Y4, Y16
+	VPUNPCKHDQ  Y5, Y4, Y17
+	VPUNPCKLDQ  Y7, Y6, Y4
+	VPUNPCKHDQ  Y7, Y6, Y6
+	VPUNPCKHQDQ Y4, Y16, Y5
+	VPUNPCKLQDQ Y4, Y16, Y4
+	VPUNPCKHQDQ Y6, Y17, Y7
+	VPUNPCKLQDQ Y6, Y17, Y6
+	VSHUFI32X4  $0x00, Y4, Y0, Y16
+	VMOVDQU32   Y16, 256(DI)
+	VSHUFI32X4  $0x03, Y4, Y0, Y0
+	VMOVDQU32   Y0, 512(DI)
+	VSHUFI32X4  $0x00, Y5, Y1, Y16
+	VMOVDQU32   Y16, 320(DI)
+	VSHUFI32X4  $0x03, Y5, Y1, Y1
+	VMOVDQU32   Y1, 576(DI)
+	VSHUFI32X4  $0x00, Y6, Y2, Y16
+	VMOVDQU32   Y16, 384(DI)
+	VSHUFI32X4  $0x03, Y6, Y2, Y2
+	VMOVDQU32   Y2, 640(DI)
+	VSHUFI32X4  $0x00, Y7, Y3, Y16
+	VMOVDQU32   Y16, 448(DI)
+	VSHUFI32X4  $0x03, Y7, Y3, Y3
+	VMOVDQU32   Y3, 704(DI)
+	VPADDD.BCST 48(DI), Y12, Y12
+	VPADDD.BCST 52(DI), Y13, Y13
+	VPADDD.BCST 56(DI), Y14, Y14
+	VPADDD.BCST 60(DI), Y15, Y15
+	VPUNPCKLDQ  Y13, Y12, Y16
+	VPUNPCKHDQ  Y13, Y12, Y17
+	VPUNPCKLDQ  Y15, Y14, Y12
+	VPUNPCKHDQ  Y15, Y14, Y14
+	VPUNPCKHQDQ Y12, Y16, Y13
+	VPUNPCKLQDQ Y12, Y16, Y12
+	VPUNPCKHQDQ Y14, Y17, Y15
+	VPUNPCKLQDQ Y14, Y17, Y14
+	VPUNPCKLDQ  Y9, Y8, Y16
+	VPUNPCKHDQ  Y9, Y8, Y17
+	VPUNPCKLDQ  Y11, Y10, Y8
+	VPUNPCKHDQ  Y11, Y10, Y10
+	VPUNPCKHQDQ Y8, Y16, Y9
+	VPUNPCKLQDQ Y8, Y16, Y8
+	VPUNPCKHQDQ Y10, Y17, Y11
+	VPUNPCKLQDQ Y10, Y17, Y10
+	VSHUFI32X4  $0x00, Y8, Y12, Y16
+	VMOVDQU32   Y16, 288(DI)
+	VSHUFI32X4  $0x03, Y8, Y12, Y12
+	VMOVDQU32   Y12, 544(DI)
+	VSHUFI32X4  $0x00, Y9, Y13, Y16
+	VMOVDQU32   Y16, 352(DI)
+	VSHUFI32X4  $0x03, Y9, Y13, Y13
+	VMOVDQU32   Y13, 608(DI)
+	VSHUFI32X4  $0x00, Y10, Y14, Y16
+	VMOVDQU32   Y16, 416(DI)
+	VSHUFI32X4  $0x03, Y10, Y14, Y14
+	VMOVDQU32   Y14, 672(DI)
+	VSHUFI32X4  $0x00, Y11, Y15, Y16
+	VMOVDQU32   Y16, 480(DI)
+	VSHUFI32X4  $0x03, Y11, Y15, Y15
+	VMOVDQU32   Y15, 736(DI)
+	ADDL        $0x00000008, 64(DI)
 
+finished:
 	// The registers above the sixteenth are used here alone.
 	VPXORD X16, X16, X16
 	VPXORD X17, X17, X17
+	VPXORD X18, X18, X18
+	VPXORD X19, X19, X19
+	VPXORD X20, X20, X20
+	VPXORD X21, X21, X21
 	XORL   R9, R9
 	CMPL   64(DI), $0x08
 	JE     key
 	JMP    parts
 
 // func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -6735,12 +10742,12 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	JZ             resume
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
-	MOVQ           16(AX), BX
+	MOVQ           16(AX), R9
+	MOVQ           $0x00000004, BX
 	VBROADCASTI128 (DX), Y1
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y3
-	MOVQ           $0x0000000a, BX
+	VBROADCASTI128 (R9), Y3
 
 key_rounds:
 	VPADDD  Y1, Y0, Y0
@@ -6783,9 +10790,9 @@ key_rounds:
 	VPXORD         Y0, Y1, Y1
 	VPXORD         Y3, Y2, Y2
 	MOVQ           nonce+32(FP), AX
+	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
-	MOVQ           $0x0000000a, BX
 
 subkey:
 	VPADDD         Y1, Y0, Y0
@@ -6825,10 +10832,9 @@ subkey:
 	VMOVDQA32      Y0, Y11
 	VMOVDQA32      Y3, Y12
 	MOVQ           nonce+32(FP), AX
-	MOVQ           16(AX), AX
-	XORL           DX, DX
-	MOVQ           DX, 64(DI)
-	MOVQ           AX, 72(DI)
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
@@ -7009,6 +11015,174 @@ blocks_4:
 	JMP            key
 
 beyond_192:
+	CMPQ           CX, $0x00000140
+	JA             beyond_320
+	VMOVDQA32      Y11, Y1
+	VMOVDQA32      Y12, Y2
+	VMOVDQA32      Y11, Y5
+	VMOVDQA32      Y12, Y6
+	VMOVDQA32      Y11, Y9
+	VMOVDQA32      Y12, Y10
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y4
+	VBROADCASTI128 64(DI), Y7
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y7, Y7
+	VBROADCASTI128 sigma<>+0(SB), Y8
+	VBROADCASTI128 64(DI), Y11
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y11, Y11
+	MOVQ           $0x0000000a, BX
+
+blocks_6:
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x93, Y0, Y0
+	VPSHUFD        $0x93, Y4, Y4
+	VPSHUFD        $0x93, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x39, Y2, Y2
+	VPSHUFD        $0x39, Y6, Y6
+	VPSHUFD        $0x39, Y10, Y10
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x10, Y3, Y3
+	VPROLD         $0x10, Y7, Y7
+	VPROLD         $0x10, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x0c, Y1, Y1
+	VPROLD         $0x0c, Y5, Y5
+	VPROLD         $0x0c, Y9, Y9
+	VPADDD         Y1, Y0, Y0
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y9, Y8, Y8
+	VPXORD         Y0, Y3, Y3
+	VPXORD         Y4, Y7, Y7
+	VPXORD         Y8, Y11, Y11
+	VPROLD         $0x08, Y3, Y3
+	VPROLD         $0x08, Y7, Y7
+	VPROLD         $0x08, Y11, Y11
+	VPADDD         Y3, Y2, Y2
+	VPADDD         Y7, Y6, Y6
+	VPADDD         Y11, Y10, Y10
+	VPXORD         Y2, Y1, Y1
+	VPXORD         Y6, Y5, Y5
+	VPXORD         Y10, Y9, Y9
+	VPROLD         $0x07, Y1, Y1
+	VPROLD         $0x07, Y5, Y5
+	VPROLD         $0x07, Y9, Y9
+	VPSHUFD        $0x39, Y0, Y0
+	VPSHUFD        $0x39, Y4, Y4
+	VPSHUFD        $0x39, Y8, Y8
+	VPSHUFD        $0x4e, Y3, Y3
+	VPSHUFD        $0x4e, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y11
+	VPSHUFD        $0x93, Y2, Y2
+	VPSHUFD        $0x93, Y6, Y6
+	VPSHUFD        $0x93, Y10, Y10
+	DECQ           BX
+	JNZ            blocks_6
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+0(SB), Y12
+	VPADDD         Y12, Y15, Y15
+	VPADDD         Y15, Y3, Y3
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+32(SB), Y13
+	VPADDD         Y13, Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VBROADCASTI128 64(DI), Y15
+	VMOVDQU32      lanes<>+64(SB), Y14
+	VPADDD         Y14, Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VBROADCASTI128 sigma<>+0(SB), Y15
+	VPADDD         Y15, Y0, Y0
+	VPADDD         Y15, Y4, Y4
+	VPADDD         Y15, Y8, Y8
+	VBROADCASTI128 32(DI), Y15
+	VPADDD         Y15, Y1, Y1
+	VPADDD         Y15, Y5, Y5
+	VPADDD         Y15, Y9, Y9
+	VBROADCASTI128 48(DI), Y15
+	VPADDD         Y15, Y2, Y2
+	VPADDD         Y15, Y6, Y6
+	VPADDD         Y15, Y10, Y10
+	VSHUFI32X4     $0x00, Y1, Y0, Y12
+	VMOVDQU32      Y12, 384(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y12
+	VMOVDQU32      Y12, 416(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y12
+	VMOVDQU32      Y12, 448(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y12
+	VMOVDQU32      Y12, 480(DI)
+	VSHUFI32X4     $0x00, Y5, Y4, Y13
+	VMOVDQU32      Y13, 512(DI)
+	VSHUFI32X4     $0x00, Y7, Y6, Y13
+	VMOVDQU32      Y13, 544(DI)
+	VSHUFI32X4     $0x03, Y5, Y4, Y13
+	VMOVDQU32      Y13, 576(DI)
+	VSHUFI32X4     $0x03, Y7, Y6, Y13
+	VMOVDQU32      Y13, 608(DI)
+	VSHUFI32X4     $0x00, Y9, Y8, Y14
+	VMOVDQU32      Y14, 640(DI)
+	VSHUFI32X4     $0x00, Y11, Y10, Y14
+	VMOVDQU32      Y14, 672(DI)
+	VSHUFI32X4     $0x03, Y9, Y8, Y14
+	VMOVDQU32      Y14, 704(DI)
+	VSHUFI32X4     $0x03, Y11, Y10, Y14
+	VMOVDQU32      Y14, 736(DI)
+	ADDL           $0x00000006, 64(DI)
+	MOVL           $0x00000080, R9
+	JMP            key
+
+beyond_320:
 	XORL R9, R9
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
@@ -7045,11 +11219,770 @@ parts:
 	JBE   absorb
 
 more:
-	SUBQ AX, CX
-	MOVQ R9, 168(DI)
-	MOVQ AX, R9
-	SHRQ $0x04, R9
-	JMP  generate
+	SUBQ           AX, CX
+	MOVQ           R9, 168(DI)
+	MOVQ           AX, R9
+	SHRQ           $0x04, R9
+	LEAQ           -1(CX), AX
+	CMPQ           AX, $0x00000100
+	JAE            generate
+	CMPQ           AX, $0x00000080
+	JAE            four_more
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_rounds
+
+two_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      two_blocks
+	CMPQ    R9, $0x05
+	JAE     two_rounds_and_blocks
+
+two_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x39, Y2, Y2
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x10, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x0c, Y1, Y1
+	VPADDD  Y1, Y0, Y0
+	VPXORD  Y0, Y3, Y3
+	VPROLD  $0x08, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VPXORD  Y2, Y1, Y1
+	VPROLD  $0x07, Y1, Y1
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x93, Y2, Y2
+	DECQ    176(DI)
+	JNZ     two_rounds
+
+two_blocks:
+	TESTQ R9, R9
+	JZ    two_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   two_blocks
+
+two_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+two_stream:
+	CMPQ      R9, $0x00000200
+	JE        two_stream_used
+	VMOVDQU32 (SI), Y11
+	VPXORD    256(DI)(R9*1), Y11, Y11
+	VMOVDQU32 Y11, (R8)
+	VMOVDQU32 32(SI), Y12
+	VPXORD    288(DI)(R9*1), Y12, Y12
+	VMOVDQU32 Y12, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	JMP       two_stream
+
+two_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 640(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 672(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 704(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 736(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+four_more:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y5
+	VBROADCASTI128 32(DI), Y6
+	VBROADCASTI128 48(DI), Y7
+	VBROADCASTI128 64(DI), Y8
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y8, Y8
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             four_rounds
+
+four_rounds_and_blocks:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    (SI), R10
+	ADCQ    8(SI), R11
+	ADCQ    $0x01, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x0c, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    16(SI), BX
+	ADCQ    24(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x07, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x4e, Y3, Y3
+	MOVQ    R12, AX
+	VPSHUFD $0x4e, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x10, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    32(SI), BX
+	ADCQ    40(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R11, DX
+	VPXORD  Y2, Y1, Y1
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y7, Y6, Y6
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x08, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x08, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPSHUFD $0x39, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPSHUFD $0x39, Y5, Y5
+	MOVQ    R10, DX
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPSHUFD $0x93, Y2, Y2
+	MULXQ   88(DI), AX, R14
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    48(SI), BX
+	ADCQ    56(SI), AX
+	ADCQ    $0x01, R14
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R11, DX
+	VPXORD  Y0, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y5, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y3, Y2, Y2
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y8, Y7, Y7
+	MOVQ    136(DI), R11
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	IMULQ   R12, R11
+	VPROLD  $0x0c, Y1, Y1
+	IMULQ   80(DI), R12
+	VPROLD  $0x0c, Y6, Y6
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y0, Y3, Y3
+	MOVQ    R12, AX
+	VPXORD  Y5, Y8, Y8
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y3, Y2, Y2
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y8, Y7, Y7
+	MOVQ    R10, DX
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x07, Y1, Y1
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    64(SI), BX
+	ADCQ    72(SI), AX
+	ADCQ    $0x01, R14
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	MOVQ    R11, DX
+	VPSHUFD $0x4e, Y3, Y3
+	MULXQ   80(DI), R10, R11
+	VPSHUFD $0x4e, Y8, Y8
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	MULXQ   136(DI), R10, R11
+	VPADDD  Y1, Y0, Y0
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPADDD  Y6, Y5, Y5
+	MOVQ    136(DI), R11
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	IMULQ   R12, R11
+	VPROLD  $0x10, Y3, Y3
+	IMULQ   80(DI), R12
+	VPROLD  $0x10, Y8, Y8
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	VPXORD  Y2, Y1, Y1
+	MOVQ    R12, AX
+	VPXORD  Y7, Y6, Y6
+	SHRQ    $0x02, AX
+	ANDQ    $0x03, R12
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	LEAQ    (AX)(AX*4), AX
+	VPADDD  Y1, Y0, Y0
+	ADDQ    AX, R10
+	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	VPADDD  Y6, Y5, Y5
+	MOVQ    R10, DX
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	MULXQ   80(DI), BX, R13
+	VPROLD  $0x08, Y3, Y3
+	MULXQ   88(DI), AX, R14
+	VPROLD  $0x08, Y8, Y8
+	MOVQ    R11, DX
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	MULXQ   80(DI), R10, R11
+	VPXORD  Y2, Y1, Y1
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	VPXORD  Y7, Y6, Y6
+	MULXQ   136(DI), R10, R11
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	VPSHUFD $0x39, Y0, Y0
+	MOVQ    136(DI), R11
+	VPSHUFD $0x39, Y5, Y5
+	IMULQ   R12, R11
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	IMULQ   80(DI), R12
+	VPSHUFD $0x93, Y2, Y2
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	VPSHUFD $0x93, Y7, Y7
+	ADDQ    AX, R11
+	ADCQ    $0x00, R12
+	ADDQ    $0x50, SI
+	SUBQ    $0x05, R9
+	SUBQ    $0x02, 176(DI)
+	JZ      four_blocks
+	CMPQ    R9, $0x05
+	JAE     four_rounds_and_blocks
+
+four_rounds:
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x93, Y0, Y0
+	VPSHUFD $0x93, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x39, Y2, Y2
+	VPSHUFD $0x39, Y7, Y7
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x10, Y3, Y3
+	VPROLD  $0x10, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x0c, Y1, Y1
+	VPROLD  $0x0c, Y6, Y6
+	VPADDD  Y1, Y0, Y0
+	VPADDD  Y6, Y5, Y5
+	VPXORD  Y0, Y3, Y3
+	VPXORD  Y5, Y8, Y8
+	VPROLD  $0x08, Y3, Y3
+	VPROLD  $0x08, Y8, Y8
+	VPADDD  Y3, Y2, Y2
+	VPADDD  Y8, Y7, Y7
+	VPXORD  Y2, Y1, Y1
+	VPXORD  Y7, Y6, Y6
+	VPROLD  $0x07, Y1, Y1
+	VPROLD  $0x07, Y6, Y6
+	VPSHUFD $0x39, Y0, Y0
+	VPSHUFD $0x39, Y5, Y5
+	VPSHUFD $0x4e, Y3, Y3
+	VPSHUFD $0x4e, Y8, Y8
+	VPSHUFD $0x93, Y2, Y2
+	VPSHUFD $0x93, Y7, Y7
+	DECQ    176(DI)
+	JNZ     four_rounds
+
+four_blocks:
+	TESTQ R9, R9
+	JZ    four_generated
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   four_blocks
+
+four_generated:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+four_stream:
+	CMPQ      R9, $0x00000200
+	JE        four_stream_used
+	VMOVDQU32 (SI), Y11
+	VPXORD    256(DI)(R9*1), Y11, Y11
+	VMOVDQU32 Y11, (R8)
+	VMOVDQU32 32(SI), Y12
+	VPXORD    288(DI)(R9*1), Y12, Y12
+	VMOVDQU32 Y12, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	JMP       four_stream
+
+four_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+32(SB), Y9
+	VPADDD         Y9, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VPADDD         Y10, Y5, Y5
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VPADDD         Y10, Y6, Y6
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VPADDD         Y10, Y7, Y7
+	VSHUFI32X4     $0x00, Y1, Y0, Y4
+	VMOVDQU32      Y4, 512(DI)
+	VSHUFI32X4     $0x00, Y3, Y2, Y4
+	VMOVDQU32      Y4, 544(DI)
+	VSHUFI32X4     $0x03, Y1, Y0, Y4
+	VMOVDQU32      Y4, 576(DI)
+	VSHUFI32X4     $0x03, Y3, Y2, Y4
+	VMOVDQU32      Y4, 608(DI)
+	VSHUFI32X4     $0x00, Y6, Y5, Y9
+	VMOVDQU32      Y9, 640(DI)
+	VSHUFI32X4     $0x00, Y8, Y7, Y9
+	VMOVDQU32      Y9, 672(DI)
+	VSHUFI32X4     $0x03, Y6, Y5, Y9
+	VMOVDQU32      Y9, 704(DI)
+	VSHUFI32X4     $0x03, Y8, Y7, Y9
+	VMOVDQU32      Y9, 736(DI)
+	ADDL           $0x00000004, 64(DI)
+	MOVL           $0x00000100, R9
+	JMP            parts
 
 not_last:
 	TESTQ CX, CX
@@ -7105,6 +12038,131 @@ resume:
 	JMP  parts
 
 absorb:
+absorb_fours:
+	CMPQ      CX, $0x40
+	JB        absorb_block
+	CMPQ      R9, $0x000001c0
+	JA        absorb_block
+	ADDQ      (SI), R10
+	ADCQ      8(SI), R11
+	ADCQ      $0x01, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      16(SI), BX
+	ADCQ      24(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      32(SI), BX
+	ADCQ      40(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	ADDQ      48(SI), BX
+	ADCQ      56(SI), AX
+	ADCQ      $0x01, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	MOVQ      R12, AX
+	SHRQ      $0x02, AX
+	ANDQ      $0x03, R12
+	LEAQ      (AX)(AX*4), AX
+	ADDQ      AX, R10
+	ADCQ      $0x00, R11
+	ADCQ      $0x00, R12
+	MOVQ      R10, DX
+	MULXQ     80(DI), BX, R13
+	MULXQ     88(DI), AX, R14
+	MOVQ      R11, DX
+	MULXQ     80(DI), R10, R11
+	ADDQ      R10, AX
+	ADCQ      R11, R14
+	MULXQ     136(DI), R10, R11
+	ADDQ      BX, R10
+	ADCQ      R11, R13
+	MOVQ      136(DI), R11
+	IMULQ     R12, R11
+	IMULQ     80(DI), R12
+	ADDQ      R13, R11
+	ADCQ      R14, R12
+	ADDQ      AX, R11
+	ADCQ      $0x00, R12
+	VMOVDQU32 (SI), Y0
+	VPXORD    256(DI)(R9*1), Y0, Y0
+	VMOVDQU32 Y0, (R8)
+	VMOVDQU32 32(SI), Y1
+	VPXORD    288(DI)(R9*1), Y1, Y1
+	VMOVDQU32 Y1, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	SUBQ      $0x40, CX
+	JMP       absorb_fours
+
 absorb_block:
 	CMPQ    CX, $0x10
 	JB      absorb_end
@@ -7116,39 +12174,29 @@ absorb_block:
 	ADCQ    $0x01, R12
 	VPXORD  256(DI)(R9*1), X0, X0
 	VMOVDQU X0, (R8)
-	MOVQ    80(DI), AX
-	MULQ    R10
-	MOVQ    AX, BX
-	MOVQ    DX, R13
-	MOVQ    88(DI), AX
-	MULQ    R10
-	MOVQ    AX, R10
-	MOVQ    DX, R14
-	MOVQ    80(DI), AX
-	MULQ    R11
-	ADDQ    AX, R10
-	ADCQ    DX, R14
-	MOVQ    136(DI), AX
-	MULQ    R11
-	MOVQ    R10, R11
-	MOVQ    BX, R10
-	ADDQ    AX, R10
-	ADCQ    DX, R13
-	MOVQ    136(DI), AX
-	IMULQ   R12, AX
-	IMULQ   80(DI), R12
-	ADDQ    AX, R11
-	ADCQ    R12, R14
-	ADDQ    R13, R11
-	ADCQ    $0x00, R14
-	MOVQ    R14, AX
-	MOVQ    R14, R12
-	ANDQ    $-4, AX
+	MOVQ    R12, AX
+	SHRQ    $0x02, AX
 	ANDQ    $0x03, R12
-	SHRQ    $0x02, R14
-	ADDQ    R14, AX
+	LEAQ    (AX)(AX*4), AX
 	ADDQ    AX, R10
 	ADCQ    $0x00, R11
+	ADCQ    $0x00, R12
+	MOVQ    R10, DX
+	MULXQ   80(DI), BX, R13
+	MULXQ   88(DI), AX, R14
+	MOVQ    R11, DX
+	MULXQ   80(DI), R10, R11
+	ADDQ    R10, AX
+	ADCQ    R11, R14
+	MULXQ   136(DI), R10, R11
+	ADDQ    BX, R10
+	ADCQ    R11, R13
+	MOVQ    136(DI), R11
+	IMULQ   R12, R11
+	IMULQ   80(DI), R12
+	ADDQ    R13, R11
+	ADCQ    R14, R12
+	ADDQ    AX, R11
 	ADCQ    $0x00, R12
 	ADDQ    $0x10, SI
 	ADDQ    $0x10, R8
@@ -7160,131 +12208,128 @@ absorb_end:
 	TESTQ CX, CX
 	JZ    ended
 
-	// The last block is short: move what there is of it, and add it padded with zeros.
+	// The last block is short. String instructions move it, not general registers: those are printed when a program dies.
 	XORL  BX, BX
 	MOVQ  BX, 144(DI)
 	MOVQ  BX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
 	TESTQ $0x00000008, CX
-	JZ    tail_4
-	MOVQ  (SI), AX
-	MOVQ  AX, 144(DI)(BX*1)
-	XORQ  256(DI)(R9*1), AX
-	MOVQ  AX, (R8)
-	ADDQ  $0x08, SI
-	ADDQ  $0x08, R8
-	ADDQ  $0x08, R9
-	ADDQ  $0x08, BX
+	JZ    gather_4
+	MOVSQ
 
-tail_4:
+gather_4:
 	TESTQ $0x00000004, CX
-	JZ    tail_2
-	MOVL  (SI), AX
-	MOVL  AX, 144(DI)(BX*1)
-	XORL  256(DI)(R9*1), AX
-	MOVL  AX, (R8)
-	ADDQ  $0x04, SI
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	ADDQ  $0x04, BX
+	JZ    gather_2
+	MOVSL
 
-tail_2:
+gather_2:
 	TESTQ $0x00000002, CX
-	JZ    tail_1
-	MOVW  (SI), AX
-	MOVW  AX, 144(DI)(BX*1)
-	XORW  256(DI)(R9*1), AX
-	MOVW  AX, (R8)
-	ADDQ  $0x02, SI
-	ADDQ  $0x02, R8
-	ADDQ  $0x02, R9
-	ADDQ  $0x02, BX
+	JZ    gather_1
+	MOVSW
 
-tail_1:
+gather_1:
 	TESTQ $0x00000001, CX
-	JZ    tail_0
-	MOVB  (SI), AL
-	MOVB  AL, 144(DI)(BX*1)
-	XORB  256(DI)(R9*1), AL
-	MOVB  AL, (R8)
-	ADDQ  $0x01, SI
-	ADDQ  $0x01, R8
-	ADDQ  $0x01, R9
-	ADDQ  $0x01, BX
+	JZ    gather_0
+	MOVSB
 
-tail_0:
-	ADDQ  144(DI), R10
-	ADCQ  152(DI), R11
-	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+gather_0:
+	MOVQ      AX, DI
+	VMOVDQU32 144(DI), X0
+	VMOVDQU32 256(DI)(R9*1), X1
+	VPXORD    X1, X0, X0
+	LEAQ      masks<>+16(SB), DX
+	SUBQ      CX, DX
+	VMOVDQU32 (DX), X1
+	VPANDD    X1, X0, X0
+	ADDQ      144(DI), R10
+	ADCQ      152(DI), R11
+	ADCQ      $0x01, R12
+	VMOVDQU32 X0, 144(DI)
+	MOVQ      DI, AX
+	MOVQ      SI, BX
+	LEAQ      144(DI), SI
+	MOVQ      R8, DI
+	TESTQ     $0x00000008, CX
+	JZ        scatter_4
+	MOVSQ
+
+scatter_4:
+	TESTQ $0x00000004, CX
+	JZ    scatter_2
+	MOVSL
+
+scatter_2:
+	TESTQ $0x00000002, CX
+	JZ    scatter_1
+	MOVSW
+
+scatter_1:
+	TESTQ $0x00000001, CX
+	JZ    scatter_0
+	MOVSB
+
+scatter_0:
+	MOVQ  DI, R8
+	MOVQ  BX, SI
+	MOVQ  AX, DI
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 
 ended:
 	// no additional data, and the length of the ciphertext
 	ADDQ  160(DI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
 	ADCQ  $0x00, R12
@@ -7389,222 +12434,342 @@ generate:
 	VMOVDQU32    counters<>+0(SB), Y16
 	VPADDD       Y16, Y8, Y8
 	MOVQ         $0x0000000a, 176(DI)
-	CMPQ         R9, $0x03
+	CMPQ         R9, $0x05
 	JB           rounds
 
 rounds_and_blocks:
 	VPADDD Y4, Y0, Y0
 	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
 	ADDQ   (SI), R10
 	ADCQ   8(SI), R11
 	ADCQ   $0x01, R12
-	VPADDD Y6, Y2, Y2
-	MOVQ   80(DI), AX
 	VPADDD Y7, Y3, Y3
-	MULQ   R10
 	VPXORD Y0, Y8, Y8
+	MOVQ   R12, AX
 	VPXORD Y1, Y9, Y9
-	MOVQ   AX, BX
-	MOVQ   DX, R13
 	VPXORD Y2, Y10, Y10
-	MOVQ   88(DI), AX
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
 	VPXORD Y3, Y11, Y11
-	MULQ   R10
 	VPROLD $0x10, Y8, Y8
+	LEAQ   (AX)(AX*4), AX
 	VPROLD $0x10, Y9, Y9
-	MOVQ   AX, R10
-	MOVQ   DX, R14
 	VPROLD $0x10, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x10, Y11, Y11
-	MULQ   R11
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
 	ADDQ   AX, R10
-	ADCQ   DX, R14
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MOVQ   R10, DX
+	VPADDD Y9, Y13, Y13
 	VPADDD Y10, Y14, Y14
-	MOVQ   136(DI), AX
+	MULXQ  80(DI), BX, R13
 	VPADDD Y11, Y15, Y15
-	MULQ   R11
 	VPXORD Y12, Y4, Y4
 	VPXORD Y13, Y5, Y5
-	MOVQ   R10, R11
-	MOVQ   BX, R10
+	MULXQ  88(DI), AX, R14
 	VPXORD Y14, Y6, Y6
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPXORD Y15, Y7, Y7
-	MOVQ   136(DI), AX
+	ADDQ   16(SI), BX
+	ADCQ   24(SI), AX
+	ADCQ   $0x01, R14
 	VPROLD $0x0c, Y4, Y4
 	VPROLD $0x0c, Y5, Y5
-	IMULQ  R12, AX
+	MOVQ   R11, DX
 	VPROLD $0x0c, Y6, Y6
-	IMULQ  80(DI), R12
 	VPROLD $0x0c, Y7, Y7
-	ADDQ   AX, R11
-	ADCQ   R12, R14
+	MULXQ  80(DI), R10, R11
 	VPADDD Y4, Y0, Y0
 	VPADDD Y5, Y1, Y1
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	ADDQ   R10, AX
+	ADCQ   R11, R14
 	VPADDD Y6, Y2, Y2
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPADDD Y7, Y3, Y3
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	MULXQ  136(DI), R10, R11
 	VPXORD Y0, Y8, Y8
 	VPXORD Y1, Y9, Y9
-	SHRQ   $0x02, R14
+	ADDQ   BX, R10
+	ADCQ   R11, R13
 	VPXORD Y2, Y10, Y10
-	ADDQ   R14, AX
 	VPXORD Y3, Y11, Y11
+	MOVQ   136(DI), R11
+	VPROLD $0x08, Y8, Y8
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	IMULQ  R12, R11
+	VPROLD $0x08, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	IMULQ  80(DI), R12
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MOVQ   R12, AX
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	LEAQ   (AX)(AX*4), AX
+	VPROLD $0x07, Y7, Y7
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
 	ADCQ   $0x00, R12
-	VPROLD $0x08, Y8, Y8
-	VPROLD $0x08, Y9, Y9
-	ADDQ   16(SI), R10
-	ADCQ   24(SI), R11
-	ADCQ   $0x01, R12
-	VPROLD $0x08, Y10, Y10
-	MOVQ   80(DI), AX
-	VPROLD $0x08, Y11, Y11
-	MULQ   R10
-	VPADDD Y8, Y12, Y12
-	VPADDD Y9, Y13, Y13
-	MOVQ   AX, BX
-	MOVQ   DX, R13
-	VPADDD Y10, Y14, Y14
-	MOVQ   88(DI), AX
-	VPADDD Y11, Y15, Y15
-	MULQ   R10
-	VPXORD Y12, Y4, Y4
-	VPXORD Y13, Y5, Y5
-	MOVQ   AX, R10
-	MOVQ   DX, R14
-	VPXORD Y14, Y6, Y6
-	MOVQ   80(DI), AX
-	VPXORD Y15, Y7, Y7
-	MULQ   R11
-	VPROLD $0x07, Y4, Y4
-	VPROLD $0x07, Y5, Y5
-	ADDQ   AX, R10
-	ADCQ   DX, R14
-	VPROLD $0x07, Y6, Y6
-	MOVQ   136(DI), AX
-	VPROLD $0x07, Y7, Y7
-	MULQ   R11
-	VPADDD Y5, Y0, Y0
-	VPADDD Y6, Y1, Y1
-	MOVQ   R10, R11
-	MOVQ   BX, R10
 	VPADDD Y7, Y2, Y2
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPADDD Y4, Y3, Y3
-	MOVQ   136(DI), AX
+	MOVQ   R10, DX
 	VPXORD Y0, Y11, Y11
 	VPXORD Y1, Y8, Y8
-	IMULQ  R12, AX
+	MULXQ  80(DI), BX, R13
 	VPXORD Y2, Y9, Y9
-	IMULQ  80(DI), R12
 	VPXORD Y3, Y10, Y10
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x10, Y11, Y11
+	VPROLD $0x10, Y8, Y8
+	ADDQ   32(SI), BX
+	ADCQ   40(SI), AX
+	ADCQ   $0x01, R14
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	MOVQ   R11, DX
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	MULXQ  80(DI), R10, R11
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	MULXQ  136(DI), R10, R11
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	MOVQ   136(DI), R11
+	VPROLD $0x0c, Y4, Y4
+	VPADDD Y5, Y0, Y0
+	IMULQ  R12, R11
+	VPADDD Y6, Y1, Y1
+	VPADDD Y7, Y2, Y2
+	IMULQ  80(DI), R12
+	VPADDD Y4, Y3, Y3
+	VPXORD Y0, Y11, Y11
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPXORD Y1, Y8, Y8
+	VPXORD Y2, Y9, Y9
 	ADDQ   AX, R11
-	ADCQ   R12, R14
+	ADCQ   $0x00, R12
+	VPXORD Y3, Y10, Y10
+	VPROLD $0x08, Y11, Y11
+	VPROLD $0x08, Y8, Y8
+	MOVQ   R12, AX
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPADDD Y11, Y14, Y14
+	VPADDD Y8, Y15, Y15
+	LEAQ   (AX)(AX*4), AX
+	VPADDD Y9, Y12, Y12
+	VPADDD Y10, Y13, Y13
+	ADDQ   AX, R10
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	MOVQ   R10, DX
+	VPXORD Y12, Y7, Y7
+	VPXORD Y13, Y4, Y4
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  88(DI), AX, R14
+	VPROLD $0x07, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	ADDQ   48(SI), BX
+	ADCQ   56(SI), AX
+	ADCQ   $0x01, R14
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	MOVQ   R11, DX
+	VPADDD Y7, Y3, Y3
+	VPXORD Y0, Y8, Y8
+	MULXQ  80(DI), R10, R11
+	VPXORD Y1, Y9, Y9
+	VPXORD Y2, Y10, Y10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPXORD Y3, Y11, Y11
+	VPROLD $0x10, Y8, Y8
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x10, Y9, Y9
+	VPROLD $0x10, Y10, Y10
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPROLD $0x10, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MOVQ   136(DI), R11
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	IMULQ  R12, R11
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	VPXORD Y13, Y5, Y5
+	IMULQ  80(DI), R12
+	VPXORD Y14, Y6, Y6
+	VPXORD Y15, Y7, Y7
+	ADDQ   R13, R11
+	ADCQ   R14, R12
+	VPROLD $0x0c, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
+	VPROLD $0x0c, Y6, Y6
+	VPROLD $0x0c, Y7, Y7
+	MOVQ   R12, AX
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPADDD Y6, Y2, Y2
+	VPADDD Y7, Y3, Y3
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y0, Y8, Y8
+	VPXORD Y1, Y9, Y9
+	ADDQ   AX, R10
+	ADCQ   $0x00, R11
+	ADCQ   $0x00, R12
+	VPXORD Y2, Y10, Y10
+	VPXORD Y3, Y11, Y11
+	MOVQ   R10, DX
+	VPROLD $0x08, Y8, Y8
+	VPROLD $0x08, Y9, Y9
+	VPROLD $0x08, Y10, Y10
+	MULXQ  80(DI), BX, R13
+	VPROLD $0x08, Y11, Y11
+	VPADDD Y8, Y12, Y12
+	MULXQ  88(DI), AX, R14
+	VPADDD Y9, Y13, Y13
+	VPADDD Y10, Y14, Y14
+	ADDQ   64(SI), BX
+	ADCQ   72(SI), AX
+	ADCQ   $0x01, R14
+	VPADDD Y11, Y15, Y15
+	VPXORD Y12, Y4, Y4
+	MOVQ   R11, DX
+	VPXORD Y13, Y5, Y5
+	VPXORD Y14, Y6, Y6
+	MULXQ  80(DI), R10, R11
+	VPXORD Y15, Y7, Y7
+	VPROLD $0x07, Y4, Y4
+	ADDQ   R10, AX
+	ADCQ   R11, R14
+	VPROLD $0x07, Y5, Y5
+	VPROLD $0x07, Y6, Y6
+	MULXQ  136(DI), R10, R11
+	VPROLD $0x07, Y7, Y7
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
+	ADDQ   BX, R10
+	ADCQ   R11, R13
+	VPADDD Y7, Y2, Y2
+	VPADDD Y4, Y3, Y3
+	MOVQ   136(DI), R11
+	VPXORD Y0, Y11, Y11
+	VPXORD Y1, Y8, Y8
+	IMULQ  R12, R11
+	VPXORD Y2, Y9, Y9
+	VPXORD Y3, Y10, Y10
+	IMULQ  80(DI), R12
 	VPROLD $0x10, Y11, Y11
 	VPROLD $0x10, Y8, Y8
 	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	ADCQ   R14, R12
 	VPROLD $0x10, Y9, Y9
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPROLD $0x10, Y10, Y10
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	ADDQ   AX, R11
+	ADCQ   $0x00, R12
 	VPADDD Y11, Y14, Y14
 	VPADDD Y8, Y15, Y15
-	SHRQ   $0x02, R14
+	MOVQ   R12, AX
 	VPADDD Y9, Y12, Y12
-	ADDQ   R14, AX
 	VPADDD Y10, Y13, Y13
+	SHRQ   $0x02, AX
+	ANDQ   $0x03, R12
+	VPXORD Y14, Y5, Y5
+	VPXORD Y15, Y6, Y6
+	VPXORD Y12, Y7, Y7
+	LEAQ   (AX)(AX*4), AX
+	VPXORD Y13, Y4, Y4
+	VPROLD $0x0c, Y5, Y5
 	ADDQ   AX, R10
 	ADCQ   $0x00, R11
 	ADCQ   $0x00, R12
-	VPXORD Y14, Y5, Y5
-	VPXORD Y15, Y6, Y6
-	ADDQ   32(SI), R10
-	ADCQ   40(SI), R11
-	ADCQ   $0x01, R12
-	VPXORD Y12, Y7, Y7
-	MOVQ   80(DI), AX
-	VPXORD Y13, Y4, Y4
-	MULQ   R10
-	VPROLD $0x0c, Y5, Y5
 	VPROLD $0x0c, Y6, Y6
-	MOVQ   AX, BX
-	MOVQ   DX, R13
 	VPROLD $0x0c, Y7, Y7
-	MOVQ   88(DI), AX
+	MOVQ   R10, DX
 	VPROLD $0x0c, Y4, Y4
-	MULQ   R10
 	VPADDD Y5, Y0, Y0
+	MULXQ  80(DI), BX, R13
 	VPADDD Y6, Y1, Y1
-	MOVQ   AX, R10
-	MOVQ   DX, R14
 	VPADDD Y7, Y2, Y2
-	MOVQ   80(DI), AX
+	MULXQ  88(DI), AX, R14
 	VPADDD Y4, Y3, Y3
-	MULQ   R11
 	VPXORD Y0, Y11, Y11
+	MOVQ   R11, DX
 	VPXORD Y1, Y8, Y8
-	ADDQ   AX, R10
-	ADCQ   DX, R14
 	VPXORD Y2, Y9, Y9
-	MOVQ   136(DI), AX
+	MULXQ  80(DI), R10, R11
 	VPXORD Y3, Y10, Y10
-	MULQ   R11
 	VPROLD $0x08, Y11, Y11
 	VPROLD $0x08, Y8, Y8
-	MOVQ   R10, R11
-	MOVQ   BX, R10
+	ADDQ   R10, AX
+	ADCQ   R11, R14
 	VPROLD $0x08, Y9, Y9
-	ADDQ   AX, R10
-	ADCQ   DX, R13
 	VPROLD $0x08, Y10, Y10
-	MOVQ   136(DI), AX
+	MULXQ  136(DI), R10, R11
 	VPADDD Y11, Y14, Y14
 	VPADDD Y8, Y15, Y15
-	IMULQ  R12, AX
+	ADDQ   BX, R10
+	ADCQ   R11, R13
 	VPADDD Y9, Y12, Y12
-	IMULQ  80(DI), R12
 	VPADDD Y10, Y13, Y13
-	ADDQ   AX, R11
-	ADCQ   R12, R14
+	MOVQ   136(DI), R11
 	VPXORD Y14, Y5, Y5
 	VPXORD Y15, Y6, Y6
-	ADDQ   R13, R11
-	ADCQ   $0x00, R14
+	IMULQ  R12, R11
 	VPXORD Y12, Y7, Y7
-	MOVQ   R14, AX
-	MOVQ   R14, R12
 	VPXORD Y13, Y4, Y4
-	ANDQ   $-4, AX
-	ANDQ   $0x03, R12
+	IMULQ  80(DI), R12
 	VPROLD $0x07, Y5, Y5
 	VPROLD $0x07, Y6, Y6
-	SHRQ   $0x02, R14
+	ADDQ   R13, R11
+	ADCQ   R14, R12
 	VPROLD $0x07, Y7, Y7
-	ADDQ   R14, AX
 	VPROLD $0x07, Y4, Y4
-	ADDQ   AX, R10
-	ADCQ   $0x00, R11
+	ADDQ   AX, R11
 	ADCQ   $0x00, R12
-	ADDQ   $0x30, SI
-	SUBQ   $0x03, R9
-	DECQ   176(DI)
+	ADDQ   $0x50, SI
+	SUBQ   $0x05, R9
+	SUBQ   $0x02, 176(DI)
 	JZ     blocks
-	CMPQ   R9, $0x03
+	CMPQ   R9, $0x05
 	JAE    rounds_and_blocks
 
 rounds:
@@ -7708,44 +12873,363 @@ rounds:
 	JNZ    rounds
 
 blocks:
+	CMPQ        R9, $0x07
+	JNE         one_by_one
+	CMPQ        168(DI), $0x00
+	JNE         one_by_one
+	VMOVDQU32   -400(SI), Y16
+	VPXORD      256(DI), Y16, Y16
+	ADDQ        (SI), R10
+	ADCQ        8(SI), R11
+	ADCQ        $0x01, R12
+	VMOVDQU32   Y16, (R8)
+	MOVQ        R12, AX
+	VMOVDQU32   -368(SI), Y17
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPXORD      288(DI), Y17, Y17
+	LEAQ        (AX)(AX*4), AX
+	VMOVDQU32   Y17, 32(R8)
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   -336(SI), Y16
+	MOVQ        R10, DX
+	VPXORD      320(DI), Y16, Y16
+	MULXQ       80(DI), BX, R13
+	VMOVDQU32   Y16, 64(R8)
+	MULXQ       88(DI), AX, R14
+	VMOVDQU32   -304(SI), Y17
+	ADDQ        16(SI), BX
+	ADCQ        24(SI), AX
+	ADCQ        $0x01, R14
+	VPXORD      352(DI), Y17, Y17
+	MOVQ        R11, DX
+	VMOVDQU32   Y17, 96(R8)
+	MULXQ       80(DI), R10, R11
+	VMOVDQU32   -272(SI), Y16
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPXORD      384(DI), Y16, Y16
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y16, 128(R8)
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VMOVDQU32   -240(SI), Y17
+	MOVQ        136(DI), R11
+	VPXORD      416(DI), Y17, Y17
+	IMULQ       R12, R11
+	VMOVDQU32   Y17, 160(R8)
+	IMULQ       80(DI), R12
+	VMOVDQU32   -208(SI), Y16
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPXORD      448(DI), Y16, Y16
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   Y16, 192(R8)
+	MOVQ        R12, AX
+	VMOVDQU32   -176(SI), Y17
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPXORD      480(DI), Y17, Y17
+	LEAQ        (AX)(AX*4), AX
+	VMOVDQU32   Y17, 224(R8)
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   -144(SI), Y16
+	MOVQ        R10, DX
+	VPXORD      512(DI), Y16, Y16
+	MULXQ       80(DI), BX, R13
+	VMOVDQU32   Y16, 256(R8)
+	MULXQ       88(DI), AX, R14
+	VMOVDQU32   -112(SI), Y17
+	ADDQ        32(SI), BX
+	ADCQ        40(SI), AX
+	ADCQ        $0x01, R14
+	VPXORD      544(DI), Y17, Y17
+	MOVQ        R11, DX
+	VMOVDQU32   Y17, 288(R8)
+	MULXQ       80(DI), R10, R11
+	VMOVDQU32   -80(SI), Y16
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPXORD      576(DI), Y16, Y16
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y16, 320(R8)
+	VMOVDQU32   -48(SI), Y17
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPXORD      608(DI), Y17, Y17
+	MOVQ        136(DI), R11
+	VMOVDQU32   Y17, 352(R8)
+	IMULQ       R12, R11
+	VMOVDQU32   -16(SI), Y18
+	IMULQ       80(DI), R12
+	VPXORD      640(DI), Y18, Y18
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VMOVDQU32   16(SI), Y19
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VPXORD      672(DI), Y19, Y19
+	MOVQ        R12, AX
+	VMOVDQU32   48(SI), Y20
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPXORD      704(DI), Y20, Y20
+	LEAQ        (AX)(AX*4), AX
+	VMOVDQU32   80(SI), Y21
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPXORD      736(DI), Y21, Y21
+	MOVQ        R10, DX
+	VPADDD.BCST sigma<>+0(SB), Y0, Y0
+	MULXQ       80(DI), BX, R13
+	VPADDD.BCST 32(DI), Y4, Y4
+	MULXQ       88(DI), AX, R14
+	VPADDD.BCST sigma<>+4(SB), Y1, Y1
+	ADDQ        48(SI), BX
+	ADCQ        56(SI), AX
+	ADCQ        $0x01, R14
+	VPADDD.BCST 36(DI), Y5, Y5
+	MOVQ        R11, DX
+	VPADDD.BCST sigma<>+8(SB), Y2, Y2
+	MULXQ       80(DI), R10, R11
+	VPADDD.BCST 40(DI), Y6, Y6
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPADDD.BCST sigma<>+12(SB), Y3, Y3
+	MULXQ       136(DI), R10, R11
+	VPADDD.BCST 44(DI), Y7, Y7
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VMOVDQU32   counters<>+0(SB), Y16
+	VPADDD      Y16, Y8, Y8
+	MOVQ        136(DI), R11
+	VPADDD.BCST 64(DI), Y8, Y8
+	IMULQ       R12, R11
+	VPADDD.BCST 68(DI), Y9, Y9
+	IMULQ       80(DI), R12
+	VPADDD.BCST 72(DI), Y10, Y10
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPADDD.BCST 76(DI), Y11, Y11
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VPUNPCKLDQ  Y1, Y0, Y16
+	MOVQ        R12, AX
+	VPUNPCKHDQ  Y1, Y0, Y17
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKLDQ  Y3, Y2, Y0
+	LEAQ        (AX)(AX*4), AX
+	VPUNPCKHDQ  Y3, Y2, Y2
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPUNPCKHQDQ Y0, Y16, Y1
+	MOVQ        R10, DX
+	VPUNPCKLQDQ Y0, Y16, Y0
+	MULXQ       80(DI), BX, R13
+	VPUNPCKHQDQ Y2, Y17, Y3
+	MULXQ       88(DI), AX, R14
+	VPUNPCKLQDQ Y2, Y17, Y2
+	ADDQ        64(SI), BX
+	ADCQ        72(SI), AX
+	ADCQ        $0x01, R14
+	VPUNPCKLDQ  Y5, Y4, Y16
+	VPUNPCKHDQ  Y5, Y4, Y17
+	MOVQ        R11, DX
+	VPUNPCKLDQ  Y7, Y6, Y4
+	MULXQ       80(DI), R10, R11
+	VPUNPCKHDQ  Y7, Y6, Y6
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPUNPCKHQDQ Y4, Y16, Y5
+	MULXQ       136(DI), R10, R11
+	VPUNPCKLQDQ Y4, Y16, Y4
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPUNPCKHQDQ Y6, Y17, Y7
+	MOVQ        136(DI), R11
+	VPUNPCKLQDQ Y6, Y17, Y6
+	IMULQ       R12, R11
+	VSHUFI32X4  $0x00, Y4, Y0, Y16
+	IMULQ       80(DI), R12
+	VMOVDQU32   Y16, 256(DI)
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VSHUFI32X4  $0x03, Y4, Y0, Y0
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   Y0, 512(DI)
+	MOVQ        R12, AX
+	VSHUFI32X4  $0x00, Y5, Y1, Y16
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VMOVDQU32   Y16, 320(DI)
+	LEAQ        (AX)(AX*4), AX
+	VSHUFI32X4  $0x03, Y5, Y1, Y1
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VMOVDQU32   Y1, 576(DI)
+	MOVQ        R10, DX
+	VSHUFI32X4  $0x00, Y6, Y2, Y16
+	MULXQ       80(DI), BX, R13
+	VMOVDQU32   Y16, 384(DI)
+	MULXQ       88(DI), AX, R14
+	VSHUFI32X4  $0x03, Y6, Y2, Y2
+	ADDQ        80(SI), BX
+	ADCQ        88(SI), AX
+	ADCQ        $0x01, R14
+	VMOVDQU32   Y2, 640(DI)
+	MOVQ        R11, DX
+	VSHUFI32X4  $0x00, Y7, Y3, Y16
+	MULXQ       80(DI), R10, R11
+	VMOVDQU32   Y16, 448(DI)
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VSHUFI32X4  $0x03, Y7, Y3, Y3
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y3, 704(DI)
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPADDD.BCST 48(DI), Y12, Y12
+	MOVQ        136(DI), R11
+	VPADDD.BCST 52(DI), Y13, Y13
+	IMULQ       R12, R11
+	VPADDD.BCST 56(DI), Y14, Y14
+	IMULQ       80(DI), R12
+	VPADDD.BCST 60(DI), Y15, Y15
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VPUNPCKLDQ  Y13, Y12, Y16
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VPUNPCKHDQ  Y13, Y12, Y17
+	MOVQ        R12, AX
+	VPUNPCKLDQ  Y15, Y14, Y12
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VPUNPCKHDQ  Y15, Y14, Y14
+	LEAQ        (AX)(AX*4), AX
+	VPUNPCKHQDQ Y12, Y16, Y13
+	VPUNPCKLQDQ Y12, Y16, Y12
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VPUNPCKHQDQ Y14, Y17, Y15
+	MOVQ        R10, DX
+	VPUNPCKLQDQ Y14, Y17, Y14
+	MULXQ       80(DI), BX, R13
+	VPUNPCKLDQ  Y9, Y8, Y16
+	MULXQ       88(DI), AX, R14
+	VPUNPCKHDQ  Y9, Y8, Y17
+	ADDQ        96(SI), BX
+	ADCQ        104(SI), AX
+	ADCQ        $0x01, R14
+	VPUNPCKLDQ  Y11, Y10, Y8
+	MOVQ        R11, DX
+	VPUNPCKHDQ  Y11, Y10, Y10
+	MULXQ       80(DI), R10, R11
+	VPUNPCKHQDQ Y8, Y16, Y9
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VPUNPCKLQDQ Y8, Y16, Y8
+	MULXQ       136(DI), R10, R11
+	VPUNPCKHQDQ Y10, Y17, Y11
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	VPUNPCKLQDQ Y10, Y17, Y10
+	MOVQ        136(DI), R11
+	VSHUFI32X4  $0x00, Y8, Y12, Y16
+	IMULQ       R12, R11
+	VMOVDQU32   Y16, 288(DI)
+	IMULQ       80(DI), R12
+	VSHUFI32X4  $0x03, Y8, Y12, Y12
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VMOVDQU32   Y12, 544(DI)
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	VSHUFI32X4  $0x00, Y9, Y13, Y16
+	MOVQ        R12, AX
+	VMOVDQU32   Y16, 352(DI)
+	SHRQ        $0x02, AX
+	ANDQ        $0x03, R12
+	VSHUFI32X4  $0x03, Y9, Y13, Y13
+	LEAQ        (AX)(AX*4), AX
+	VMOVDQU32   Y13, 608(DI)
+	ADDQ        AX, R10
+	ADCQ        $0x00, R11
+	ADCQ        $0x00, R12
+	VSHUFI32X4  $0x00, Y10, Y14, Y16
+	MOVQ        R10, DX
+	VMOVDQU32   Y16, 416(DI)
+	MULXQ       80(DI), BX, R13
+	VSHUFI32X4  $0x03, Y10, Y14, Y14
+	MULXQ       88(DI), AX, R14
+	VMOVDQU32   Y14, 672(DI)
+	MOVQ        R11, DX
+	VSHUFI32X4  $0x00, Y11, Y15, Y16
+	MULXQ       80(DI), R10, R11
+	VMOVDQU32   Y16, 480(DI)
+	ADDQ        R10, AX
+	ADCQ        R11, R14
+	VSHUFI32X4  $0x03, Y11, Y15, Y15
+	MULXQ       136(DI), R10, R11
+	VMOVDQU32   Y15, 736(DI)
+	ADDQ        BX, R10
+	ADCQ        R11, R13
+	ADDL        $0x00000008, 64(DI)
+	MOVQ        136(DI), R11
+	VMOVDQU32   Y18, 384(R8)
+	IMULQ       R12, R11
+	VMOVDQU32   Y19, 416(R8)
+	IMULQ       80(DI), R12
+	VMOVDQU32   Y20, 448(R8)
+	ADDQ        R13, R11
+	ADCQ        R14, R12
+	VMOVDQU32   Y21, 480(R8)
+	ADDQ        AX, R11
+	ADCQ        $0x00, R12
+	ADDQ        $0x70, SI
+	ADDQ        $0x00000200, R8
+	JMP         finished
+
+one_by_one:
 	TESTQ R9, R9
 	JZ    generated
 	ADDQ  (SI), R10
 	ADCQ  8(SI), R11
 	ADCQ  $0x01, R12
-	MOVQ  80(DI), AX
-	MULQ  R10
-	MOVQ  AX, BX
-	MOVQ  DX, R13
-	MOVQ  88(DI), AX
-	MULQ  R10
-	MOVQ  AX, R10
-	MOVQ  DX, R14
-	MOVQ  80(DI), AX
-	MULQ  R11
-	ADDQ  AX, R10
-	ADCQ  DX, R14
-	MOVQ  136(DI), AX
-	MULQ  R11
-	MOVQ  R10, R11
-	MOVQ  BX, R10
-	ADDQ  AX, R10
-	ADCQ  DX, R13
-	MOVQ  136(DI), AX
-	IMULQ R12, AX
-	IMULQ 80(DI), R12
-	ADDQ  AX, R11
-	ADCQ  R12, R14
-	ADDQ  R13, R11
-	ADCQ  $0x00, R14
-	MOVQ  R14, AX
-	MOVQ  R14, R12
-	ANDQ  $-4, AX
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
 	ANDQ  $0x03, R12
-	SHRQ  $0x02, R14
-	ADDQ  R14, AX
+	LEAQ  (AX)(AX*4), AX
 	ADDQ  AX, R10
 	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
 	ADCQ  $0x00, R12
 	ADDQ  $0x10, SI
 	DECQ  R9
@@ -7770,109 +13254,98 @@ open_stream:
 	JMP       open_stream
 
 open_stream_used:
-	VPBROADCASTD sigma<>+0(SB), Y16
-	VPADDD       Y16, Y0, Y0
-	VPBROADCASTD 32(DI), Y16
-	VPADDD       Y16, Y4, Y4
-	VPBROADCASTD sigma<>+4(SB), Y16
-	VPADDD       Y16, Y1, Y1
-	VPBROADCASTD 36(DI), Y16
-	VPADDD       Y16, Y5, Y5
-	VPBROADCASTD sigma<>+8(SB), Y16
-	VPADDD       Y16, Y2, Y2
-	VPBROADCASTD 40(DI), Y16
-	VPADDD       Y16, Y6, Y6
-	VPBROADCASTD sigma<>+12(SB), Y16
-	VPADDD       Y16, Y3, Y3
-	VPBROADCASTD 44(DI), Y16
-	VPADDD       Y16, Y7, Y7
-	VMOVDQU32    counters<>+0(SB), Y16
-	VPADDD       Y16, Y8, Y8
-	VPBROADCASTD 64(DI), Y16
-	VPADDD       Y16, Y8, Y8
-	VPBROADCASTD 68(DI), Y16
-	VPADDD       Y16, Y9, Y9
-	VPBROADCASTD 72(DI), Y16
-	VPADDD       Y16, Y10, Y10
-	VPBROADCASTD 76(DI), Y16
-	VPADDD       Y16, Y11, Y11
-	VPUNPCKLDQ   Y1, Y0, Y16
-	VPUNPCKHDQ   Y1, Y0, Y17
-	VPUNPCKLDQ   Y3, Y2, Y0
-	VPUNPCKHDQ   Y3, Y2, Y2
-	VPUNPCKHQDQ  Y0, Y16, Y1
-	VPUNPCKLQDQ  Y0, Y16, Y0
-	VPUNPCKHQDQ  Y2, Y17, Y3
-	VPUNPCKLQDQ  Y2, Y17, Y2
-	VPUNPCKLDQ   Y5, Y4, Y16
-	VPUNPCKHDQ   Y5, Y4, Y17
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPUNPCKHQDQ  Y4, Y16, Y5
-	VPUNPCKLQDQ  Y4, Y16, Y4
-	VPUNPCKHQDQ  Y6, Y17, Y7
-	VPUNPCKLQDQ  Y6, Y17, Y6
-	VSHUFI32X4   $0x00, Y4, Y0, Y16
-	VMOVDQU32    Y16, 256(DI)
-	VSHUFI32X4   $0x03, Y4, Y0, Y0
-	VMOVDQU32    Y0, 512(DI)
-	VSHUFI32X4   $0x00, Y5, Y1, Y16
-	VMOVDQU32    Y16, 320(DI)
-	VSHUFI32X4   $0x03, Y5, Y1, Y1
-	VMOVDQU32    Y1, 576(DI)
-	VSHUFI32X4   $0x00, Y6, Y2, Y16
-	VMOVDQU32    Y16, 384(DI)
-	VSHUFI32X4   $0x03, Y6, Y2, Y2
-	VMOVDQU32    Y2, 640(DI)
-	VSHUFI32X4   $0x00, Y7, Y3, Y16
-	VMOVDQU32    Y16, 448(DI)
-	VSHUFI32X4   $0x03, Y7, Y3, Y3
-	VMOVDQU32    Y3, 704(DI)
-	VPBROADCASTD 48(DI), Y16
-	VPADDD       Y16, Y12, Y12
-	VPBROADCASTD 52(DI), Y16
-	VPADDD       Y16, Y13, Y13
-	VPBROADCASTD 56(DI), Y16
-	VPADDD       Y16, Y14, Y14
-	VPBROADCASTD 60(DI), Y16
-	VPADDD       Y16, Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y16
-	VPUNPCKHDQ   Y13, Y12, Y17
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y14
-	VPUNPCKHQDQ  Y12, Y16, Y13
-	VPUNPCKLQDQ  Y12, Y16, Y12
-	VPUNPCKHQDQ  Y14, Y17, Y15
-	VPUNPCKLQDQ  Y14, Y17, Y14
-	VPUNPCKLDQ   Y9, Y8, Y16
-	VPUNPCKHDQ   Y9, Y8, Y17
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPUNPCKHQDQ  Y8, Y16, Y9
-	VPUNPCKLQDQ  Y8, Y16, Y8
-	VPUNPCKHQDQ  Y10, Y17, Y11
-	VPUNPCKLQDQ  Y10, Y17, Y10
-	VSHUFI32X4   $0x00, Y8, Y12, Y16
-	VMOVDQU32    Y16, 288(DI)
-	VSHUFI32X4   $0x03, Y8, Y12, Y12
-	VMOVDQU32    Y12, 544(DI)
-	VSHUFI32X4   $0x00, Y9, Y13, Y16
-	VMOVDQU32    Y16, 352(DI)
-	VSHUFI32X4   $0x03, Y9, Y13, Y13
-	VMOVDQU32    Y13, 608(DI)
-	VSHUFI32X4   $0x00, Y10, Y14, Y16
-	VMOVDQU32    Y16, 416(DI)
-	VSHUFI32X4   $0x03, Y10, Y14, Y14
-	VMOVDQU32    Y14, 672(DI)
-	VSHUFI32X4   $0x00, Y11, Y15, Y16
-	VMOVDQU32    Y16, 480(DI)
-	VSHUFI32X4   $0x03, Y11, Y15, Y15
-	VMOVDQU32    Y15, 736(DI)
-	ADDL         $0x00000008, 64(DI)
+	VPADDD.BCST sigma<>+0(SB), Y0, Y0
+	VPADDD.BCST 32(DI), Y4, Y4
+	VPADDD.BCST sigma<>+4(SB), Y1, Y1
+	VPADDD.BCST 36(DI), Y5, Y5
+	VPADDD.BCST sigma<>+8(SB), Y2, Y2
+	VPADDD.BCST 40(DI), Y6, Y6
+	VPADDD.BCST sigma<>+12(SB), Y3, Y3
+	VPADDD.BCST 44(DI), Y7, Y7
+	VMOVDQU32   counters<>+0(SB), Y16
+	VPADDD      Y16, Y8, Y8
+	VPADDD.BCST 64(DI), Y8, Y8
+	VPADDD.BCST 68(DI), Y9, Y9
+	VPADDD.BCST 72(DI), Y10, Y10
+	VPADDD.BCST 76(DI), Y11, Y11
+	VPUNPCKLDQ  Y1, Y0, Y16
+	VPUNPCKHDQ  Y1, Y0, Y17
+	VPUNPCKLDQ  Y3, Y2, Y0
+	VPUNPCKHDQ  Y3, Y2, Y2
+	VPUNPCKHQDQ Y0, Y16, Y1
+	VPUNPCKLQDQ Y0, Y16, Y0
+	VPUNPCKHQDQ Y2, Y17, Y3
+	VPUNPCKLQDQ Y2, Y17, Y2
+	VPUNPCKLDQ  Y5, Y4, Y16
+	VPUNPCKHDQ  Y5, Y4, Y17
+	VPUNPCKLDQ  Y7, Y6, Y4
+	VPUNPCKHDQ  Y7, Y6, Y6
+	VPUNPCKHQDQ Y4, Y16, Y5
+	VPUNPCKLQDQ Y4, Y16, Y4
+	VPUNPCKHQDQ Y6, Y17, Y7
+	VPUNPCKLQDQ Y6, Y17, Y6
+	VSHUFI32X4  $0x00, Y4, Y0, Y16
+	VMOVDQU32   Y16, 256(DI)
+	VSHUFI32X4  $0x03, Y4, Y0, Y0
+	VMOVDQU32   Y0, 512(DI)
+	VSHUFI32X4  $0x00, Y5, Y1, Y16
+	VMOVDQU32   Y16, 320(DI)
+	VSHUFI32X4  $0x03, Y5, Y1, Y1
+	VMOVDQU32   Y1, 576(DI)
+	VSHUFI32X4  $0x00, Y6, Y2, Y16
+	VMOVDQU32   Y16, 384(DI)
+	VSHUFI32X4  $0x03, Y6, Y2, Y2
+	VMOVDQU32   Y2, 640(DI)
+	VSHUFI32X4  $0x00, Y7, Y3, Y16
+	VMOVDQU32   Y16, 448(DI)
+	VSHUFI32X4  $0x03, Y7, Y3, Y3
+	VMOVDQU32   Y3, 704(DI)
+	VPADDD.BCST 48(DI), Y12, Y12
+	VPADDD.BCST 52(DI), Y13, Y13
+	VPADDD.BCST 56(DI), Y14, Y14
+	VPADDD.BCST 60(DI), Y15, Y15
+	VPUNPCKLDQ  Y13, Y12, Y16
+	VPUNPCKHDQ  Y13, Y12, Y17
+	VPUNPCKLDQ  Y15, Y14, Y12
+	VPUNPCKHDQ  Y15, Y14, Y14
+	VPUNPCKHQDQ Y12, Y16, Y13
+	VPUNPCKLQDQ Y12, Y16, Y12
+	VPUNPCKHQDQ Y14, Y17, Y15
+	VPUNPCKLQDQ Y14, Y17, Y14
+	VPUNPCKLDQ  Y9, Y8, Y16
+	VPUNPCKHDQ  Y9, Y8, Y17
+	VPUNPCKLDQ  Y11, Y10, Y8
+	VPUNPCKHDQ  Y11, Y10, Y10
+	VPUNPCKHQDQ Y8, Y16, Y9
+	VPUNPCKLQDQ Y8, Y16, Y8
+	VPUNPCKHQDQ Y10, Y17, Y11
+	VPUNPCKLQDQ Y10, Y17, Y10
+	VSHUFI32X4  $0x00, Y8, Y12, Y16
+	VMOVDQU32   Y16, 288(DI)
+	VSHUFI32X4  $0x03, Y8, Y12, Y12
+	VMOVDQU32   Y12, 544(DI)
+	VSHUFI32X4  $0x00, Y9, Y13, Y16
+	VMOVDQU32   Y16, 352(DI)
+	VSHUFI32X4  $0x03, Y9, Y13, Y13
+	VMOVDQU32   Y13, 608(DI)
+	VSHUFI32X4  $0x00, Y10, Y14, Y16
+	VMOVDQU32   Y16, 416(DI)
+	VSHUFI32X4  $0x03, Y10, Y14, Y14
+	VMOVDQU32   Y14, 672(DI)
+	VSHUFI32X4  $0x00, Y11, Y15, Y16
+	VMOVDQU32   Y16, 480(DI)
+	VSHUFI32X4  $0x03, Y11, Y15, Y15
+	VMOVDQU32   Y15, 736(DI)
+	ADDL        $0x00000008, 64(DI)
 
+finished:
 	// The registers above the sixteenth are used here alone.
 	VPXORD X16, X16, X16
 	VPXORD X17, X17, X17
+	VPXORD X18, X18, X18
+	VPXORD X19, X19, X19
+	VPXORD X20, X20, X20
+	VPXORD X21, X21, X21
 	XORL   R9, R9
 	CMPL   64(DI), $0x08
 	JE     key

@@ -33,16 +33,16 @@ func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Sha
 	return messageNEON(s, unsafe.SliceData(dst), unsafe.SliceData(src), len(dst), nonce, key, p|opening)
 }
 
-func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
+func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleRounds int) {
 	if k == portable {
-		s.hChaCha20Portable(dst, key, in)
+		s.hChaChaPortable(dst, key, in, doubleRounds)
 		return
 	}
-	hChaCha20NEON(dst, key, in)
+	hChaChaNEON(dst, key, in, doubleRounds)
 }
 
 //go:noescape
 func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 
 //go:noescape
-func hChaCha20NEON(dst, key *[KeySize]byte, in *[16]byte)
+func hChaChaNEON(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)

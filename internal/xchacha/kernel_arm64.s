@@ -203,17 +203,21 @@
 	ADD_BLOCK(T0, T1); \
 	MULTIPLY
 
-// MOVE_PIECE takes size bytes, if N has that bit, by the given loads and
-// stores. What of it is ciphertext goes to CIPHER, too.
-#define MOVE_PIECE(bit, size, load, store, next) \
-	TBZ     $bit, N, next; \
-	load.P  size(SRC), T0; \
-	load.P  size(USED), T1; \
-	EOR     T0, T1, T1; \
-	store.P T1, size(DST); \
-	TST     $(1<<OPENING_BIT), PART; \
-	CSEL    NE, T0, T1, T0; \
-	store.P T0, size(CIPHER)
+// CIPHERTEXT leaves the ciphertext in V28, of what was in V28 and what V29 it
+// became. V30 is ones when opening.
+#define CIPHERTEXT VBIF V30.B16, V29.B16, V28.B16
+
+// MOVE_PIECE takes size bytes, if N has that bit, by the lane of that size. What
+// of it is ciphertext goes to CIPHER, too. No plaintext and no keystream passes
+// through a general register: when a program dies, Go prints those.
+#define MOVE_PIECE(bit, size, from, to, next) \
+	TBZ    $bit, N, next; \
+	VLD1.P size(SRC), from; \
+	VLD1.P size(USED), to; \
+	VEOR   V28.B16, V29.B16, V29.B16; \
+	VST1.P to, size(DST); \
+	CIPHERTEXT; \
+	VST1.P from, size(CIPHER)
 
 #define CLEAR_VECTORS \
 	VEOR V0.B16, V0.B16, V0.B16; \
@@ -275,8 +279,8 @@
 	MOVD ZR, R25; \
 	MOVD ZR, R26
 
-// func hChaCha20NEON(dst, key *[KeySize]byte, in *[16]byte)
-TEXT ·hChaCha20NEON(SB), NOSPLIT, $0-24
+// func hChaChaNEON(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int)
+TEXT ·hChaChaNEON(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), DST
 	MOVD key+8(FP), SRC
 	MOVD in+16(FP), NONCE
@@ -284,7 +288,7 @@ TEXT ·hChaCha20NEON(SB), NOSPLIT, $0-24
 	VMOV SIGMA.B16, V0.B16
 	VLD1 (SRC), [V1.B16, V2.B16]
 	VLD1 (NONCE), [V3.B16]
-	MOVD $10, ROUNDS
+	MOVD doubleRounds+24(FP), ROUNDS
 
 rounds:
 	DOUBLE_ROUND1
@@ -311,13 +315,13 @@ TEXT ·messageNEON(SB), NOSPLIT, $0-57
 	CONSTANTS
 	TBZ  $FIRST_BIT, PART, resume
 
-	// The key is the left share ⊕ HChaCha20 of the right one and the domain.
+	// The key is the left share ⊕ HChaCha8 of the right one and the domain.
 	LDP  (CIPHER), (T0, T1)
 	MOVD 16(CIPHER), T2
 	VMOV SIGMA.B16, V0.B16
 	VLD1 (T1), [V1.B16, V2.B16]
 	VLD1 (T2), [V3.B16]
-	MOVD $10, ROUNDS
+	MOVD $4, ROUNDS
 
 key_rounds:
 	DOUBLE_ROUND1
@@ -502,20 +506,23 @@ generated:
 	B      parts
 
 absorb:
-	CMP   $16, N
-	BLO   tail
-	LDP.P 16(SRC), (T0, T1)
-	LDP.P 16(USED), (T2, T3)
-	EOR   T0, T2, T2
-	EOR   T1, T3, T3
-	STP.P (T2, T3), 16(DST)
-	TST   $(1<<OPENING_BIT), PART
-	CSEL  NE, T0, T2, T0
-	CSEL  NE, T1, T3, T1
+	SBFX $OPENING_BIT, PART, $1, T0
+	VDUP T0, V30.D2
+
+absorb_block:
+	CMP    $16, N
+	BLO    tail
+	VLD1.P 16(SRC), [V28.B16]
+	VLD1.P 16(USED), [V29.B16]
+	VEOR   V28.B16, V29.B16, V29.B16
+	VST1.P [V29.B16], 16(DST)
+	CIPHERTEXT
+	VMOV   V28.D[0], T0
+	VMOV   V28.D[1], T1
 	ADD_BLOCK(T0, T1)
 	MULTIPLY
-	SUB   $16, N
-	B     absorb
+	SUB    $16, N
+	B      absorb_block
 
 tail:
 	// The last block is short: move what there is of it, and add it padded
@@ -523,16 +530,16 @@ tail:
 	CBZ N, ended
 	STP (ZR, ZR), State_block(STATE)
 	ADD $State_block, STATE, CIPHER
-	MOVE_PIECE(3, 8, MOVD, MOVD, tail_4)
+	MOVE_PIECE(3, 8, V28.D[0], V29.D[0], tail_4)
 
 tail_4:
-	MOVE_PIECE(2, 4, MOVWU, MOVW, tail_2)
+	MOVE_PIECE(2, 4, V28.S[0], V29.S[0], tail_2)
 
 tail_2:
-	MOVE_PIECE(1, 2, MOVHU, MOVH, tail_1)
+	MOVE_PIECE(1, 2, V28.H[0], V29.H[0], tail_1)
 
 tail_1:
-	MOVE_PIECE(0, 1, MOVBU, MOVB, tail_0)
+	MOVE_PIECE(0, 1, V28.B[0], V29.B[0], tail_0)
 
 tail_0:
 	LDP State_block(STATE), (T0, T1)

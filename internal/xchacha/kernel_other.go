@@ -15,6 +15,6 @@ func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Sha
 	return s.openPortable(dst, src, nonce, key, p)
 }
 
-func (k kernel) hChaCha20(s *State, dst, key *[KeySize]byte, in *[16]byte) {
-	s.hChaCha20Portable(dst, key, in)
+func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleRounds int) {
+	s.hChaChaPortable(dst, key, in, doubleRounds)
 }

@@ -12,7 +12,7 @@ import (
 // sigma is "expand 32-byte k" as words.
 var sigma = [4]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
 
-func (s *State) hChaCha20Portable(dst, key *[KeySize]byte, in *[16]byte) {
+func (s *State) hChaChaPortable(dst, key *[KeySize]byte, in *[16]byte, doubleRounds int) {
 	x := &s.scratch
 	copy(x[:4], sigma[:])
 	for i := range 8 {
@@ -21,7 +21,7 @@ func (s *State) hChaCha20Portable(dst, key *[KeySize]byte, in *[16]byte) {
 	for i := range 4 {
 		x[12+i] = binary.LittleEndian.Uint32(in[4*i:])
 	}
-	permute(x)
+	permute(x, doubleRounds)
 	for i := range 4 {
 		binary.LittleEndian.PutUint32(dst[4*i:], x[i])
 		binary.LittleEndian.PutUint32(dst[16+4*i:], x[12+i])
@@ -29,9 +29,9 @@ func (s *State) hChaCha20Portable(dst, key *[KeySize]byte, in *[16]byte) {
 	clear(x[:])
 }
 
-// permute is the twenty rounds of ChaCha20.
-func permute(x *[16]uint32) {
-	for range 10 {
+// permute is the rounds of ChaCha, a column and a diagonal round at a time.
+func permute(x *[16]uint32, doubleRounds int) {
+	for range doubleRounds {
 		quarterRound(&x[0], &x[4], &x[8], &x[12])
 		quarterRound(&x[1], &x[5], &x[9], &x[13])
 		quarterRound(&x[2], &x[6], &x[10], &x[14])
@@ -65,7 +65,7 @@ func (s *State) keystream() {
 	for i := range s.position {
 		x[12+i] = s.position[i]
 	}
-	permute(x)
+	permute(x, 10)
 	for i, w := range sigma {
 		x[i] += w
 	}
@@ -83,11 +83,11 @@ func (s *State) keystream() {
 
 // begin derives the subkey from the key, and the Poly1305 key from block 0.
 func (s *State) begin(nonce *[NonceSize]byte, key *Shares) {
-	s.hChaCha20Portable(&s.Key, key.Right, key.Domain)
+	s.hChaChaPortable(&s.Key, key.Right, key.Domain, 4)
 	XOR(&s.Key, key.Left)
 	// The stream is still unused, and the subkey is to be words.
 	subkey := (*[KeySize]byte)(s.stream[:])
-	s.hChaCha20Portable(subkey, &s.Key, (*[16]byte)(nonce[:]))
+	s.hChaChaPortable(subkey, &s.Key, (*[16]byte)(nonce[:]), 10)
 	for i := range s.subkey {
 		s.subkey[i] = binary.LittleEndian.Uint32(subkey[4*i:])
 	}

@@ -19,5 +19,5 @@ type recording struct {
 func record(entry uintptr, args *[8]uintptr, r *recording)
 
 // entry is where an assembly function begins: of kernel k, seal, open,
-// hChaCha20 or xor, or differ, copyN or copyBackN.
+// hChaCha or xor, or differ, copyN or copyBackN.
 func entry(k kernel, function uint64) uintptr

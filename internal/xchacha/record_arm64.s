@@ -7,7 +7,7 @@
 
 DATA entries<>+0(SB)/8, $·messageNEON(SB)
 DATA entries<>+8(SB)/8, $·messageNEON(SB)
-DATA entries<>+16(SB)/8, $·hChaCha20NEON(SB)
+DATA entries<>+16(SB)/8, $·hChaChaNEON(SB)
 DATA entries<>+24(SB)/8, $·xor(SB)
 DATA entries<>+32(SB)/8, $·differ(SB)
 DATA entries<>+40(SB)/8, $·copyN(SB)

@@ -12,7 +12,7 @@ import (
 const (
 	functionSeal uint64 = iota
 	functionOpen
-	functionHChaCha20
+	functionHChaCha
 	functionXOR
 	functionDiffer
 	functionCopy
@@ -35,7 +35,7 @@ func TestNoTrace(t *testing.T) {
 		nonce := random.nonce()
 		key := random.bytes(KeySize)
 		shares := split(t, key)
-		for _, n := range []int{0, 1, 15, 16, 32, 64, 65, 100, 192, 193, 448, 449, 512, 700, 1024, 4096, 5001} {
+		for _, n := range []int{0, 1, 15, 16, 32, 64, 65, 100, 192, 193, 320, 321, 448, 449, 512, 640, 700, 1024, 1500, 4096, 5001} {
 			plaintext := random.bytes(n)
 			ciphertext := sealed(t, key, nonce, plaintext)
 			wrong := bytes.Clone(ciphertext)
@@ -94,7 +94,7 @@ func checkNoTrace(t *testing.T, k kernel, function uint64, pattern byte, key *Sh
 	}
 }
 
-func TestHChaCha20NoTrace(t *testing.T) {
+func TestHChaChaNoTrace(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		if k == portable {
 			t.Skip("SKIPPED: the portable kernel can't promise it")
@@ -106,7 +106,7 @@ func TestHChaCha20NoTrace(t *testing.T) {
 		defer pin.Unpin()
 		key := uintptr(unsafe.Pointer(&mem[0]))
 		for _, pattern := range patterns {
-			r, _ := callAssembly(k, functionHChaCha20, pattern, [8]uintptr{key, key, key + KeySize})
+			r, _ := callAssembly(k, functionHChaCha, pattern, [8]uintptr{key, key, key + KeySize, 4})
 			r.check(t, pattern)
 		}
 	})

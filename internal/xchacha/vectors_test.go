@@ -91,7 +91,7 @@ func TestDraftHChaCha20(t *testing.T) {
 	want := unhex(t, "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc")
 	eachKernel(t, func(t *testing.T, k kernel) {
 		s := newState()
-		k.hChaCha20(s, &s.Key, (*[KeySize]byte)(key), (*[16]byte)(in))
+		k.hChaCha(s, &s.Key, (*[KeySize]byte)(key), (*[16]byte)(in), 10)
 		if !bytes.Equal(s.Key[:], want) {
 			t.Errorf("got %x", s.Key)
 		}

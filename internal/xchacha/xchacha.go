@@ -18,7 +18,13 @@
 //     registers there.
 //   - When a signal arrives while the assembly runs, the operating system saves
 //     the registers in a frame on the thread's signal stack. The next signal
-//     overwrites it; to send one is the caller's part.
+//     overwrites it: see package sigframe. Seal, Open, Copy and Equal mark for it
+//     that they ran. HChaCha8 and XOR do not: who calls them on secrets has the
+//     thread swept.
+//   - When a program dies by a signal, Go prints the general registers of the
+//     thread. On amd64 and arm64 no four bytes of key, keystream or plaintext are
+//     ever in one. Words of r, which is good for one message, and of the
+//     accumulator are: the processor multiplies there.
 //   - There is no additional data, and a nonce must never be used twice with
 //     one key. A message has 256 GiB at most.
 //
@@ -28,6 +34,8 @@ package xchacha
 import (
 	"math"
 	"unsafe"
+
+	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
 const (
@@ -124,8 +132,13 @@ func StateAt(mem []byte) *State {
 	return (*State)(p)
 }
 
-// Shares are a key that is nowhere whole: Left ⊕ HChaCha20(Right, Domain). The
-// assembly puts it together in registers, and stores nothing of it.
+// Shares are a key that is never stored whole: Left ⊕ HChaCha8(Right, Domain).
+// The assembly puts it together in registers.
+//
+// Eight rounds are enough here. The mask keeps one share from telling anything
+// unless all bits of the other are known; there is one for each pair of shares,
+// and its input and output are secret. Go's runtime and C2SP's chacha8rand draw
+// random bytes from ChaCha with eight rounds, and no attack on it is known.
 type Shares struct {
 	Left, Right *[KeySize]byte
 	Domain      *[16]byte
@@ -135,6 +148,7 @@ type Shares struct {
 // dst is TagSize longer than plaintext. They do not overlap, or begin at the
 // same byte.
 func (s *State) Seal(dst, plaintext []byte, nonce *[NonceSize]byte, key *Shares) {
+	defer sigframe.Mark()
 	best.sealMessage(s, dst, plaintext, nonce, key)
 }
 
@@ -143,16 +157,18 @@ func (s *State) Seal(dst, plaintext []byte, nonce *[NonceSize]byte, key *Shares)
 // the ciphertext is not what Seal made with key and nonce, Open returns false
 // and dst is all zero.
 func (s *State) Open(dst, ciphertext []byte, nonce *[NonceSize]byte, key *Shares) bool {
+	defer sigframe.Mark()
 	return best.openMessage(s, dst, ciphertext, nonce, key)
 }
 
-// HChaCha20 derives a key from key and in, as XChaCha20 does its subkey. dst
-// may be key. The State is neither used nor changed, unless one of them is its Key.
-func (s *State) HChaCha20(dst, key *[KeySize]byte, in *[16]byte) {
-	best.hChaCha20(s, dst, key, in)
+// HChaCha8 is the mask of [Shares]: HChaCha20 (draft-irtf-cfrg-xchacha-03) with
+// eight rounds. dst may be key. The State is neither used nor changed, unless one
+// of them is its Key.
+func (s *State) HChaCha8(dst, key *[KeySize]byte, in *[16]byte) {
+	best.hChaCha(s, dst, key, in, 4)
 }
 
-// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha20 does.
+// XOR sets dst to dst ⊕ src, and leaves no more behind than HChaCha8 does.
 func XOR(dst, src *[KeySize]byte) { xor(dst, src) }
 
 // Wipe clears the State, the key included.
@@ -216,11 +232,7 @@ func checkMessage(dst, src []byte, n int) {
 	if math.MaxInt > maxMessage && uint64(n) > maxMessage {
 		panic("xchacha: internal error: message too long")
 	}
-	if n == 0 {
-		return
-	}
-	d, t := uintptr(unsafe.Pointer(&dst[0])), uintptr(unsafe.Pointer(&src[0]))
-	if d != t && d < t+uintptr(len(src)) && t < d+uintptr(len(dst)) {
+	if Overlap(dst, src) && &dst[0] != &src[0] {
 		panic("xchacha: internal error: overlap")
 	}
 }

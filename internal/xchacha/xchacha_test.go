@@ -2,11 +2,14 @@ package xchacha
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"unsafe"
 
 	"golang.org/x/crypto/chacha20"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // roundTrip seals and opens plaintext, apart and in place, and compares with
@@ -117,10 +120,7 @@ func TestNoKeyInTheStateBetweenParts(t *testing.T) {
 		random := newSource(9)
 		key, nonce, src := random.bytes(KeySize), random.nonce(), random.bytes(partSize)
 		shares, dst := split(t, key), make([]byte, partSize)
-		mask, err := chacha20.HChaCha20(shares.Right[:], shares.Domain[:])
-		if err != nil {
-			t.Fatal(err)
-		}
+		mask := testenv.HChaCha(8, shares.Right[:], shares.Domain[:])
 		subkey, err := chacha20.HChaCha20(key, nonce[:16])
 		if err != nil {
 			t.Fatal(err)
@@ -222,7 +222,7 @@ func TestTooShort(t *testing.T) {
 	})
 }
 
-func TestHChaCha20(t *testing.T) {
+func TestHChaCha(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		random := newSource(5)
 		s := newState()
@@ -230,26 +230,52 @@ func TestHChaCha20(t *testing.T) {
 			key := (*[KeySize]byte)(aligned(KeySize, offset))
 			in := (*[16]byte)(random.bytes(16))
 			random.Read(key[:])
-			want, err := chacha20.HChaCha20(key[:], in[:])
-			if err != nil {
-				t.Fatal(err)
-			}
+			rounds := []int{8, 20}[offset%2]
+			want := testenv.HChaCha(rounds, key[:], in[:])
 			dst := newCanaried(KeySize, offset)
-			k.hChaCha20(s, (*[KeySize]byte)(dst.data), key, in)
+			k.hChaCha(s, (*[KeySize]byte)(dst.data), key, in, rounds/2)
 			dst.check(t)
 			checkClean(t, s)
-			k.hChaCha20(s, &s.Key, key, in)
+			k.hChaCha(s, &s.Key, key, in, rounds/2)
 			if !bytes.Equal(s.Key[:], want) {
 				t.Fatal("wrong key in the State")
 			}
 			clear(s.Key[:])
 			checkClean(t, s)
-			k.hChaCha20(s, key, key, in)
+			k.hChaCha(s, key, key, in, rounds/2)
 			if !bytes.Equal(dst.data, want) || !bytes.Equal(key[:], want) {
 				t.Fatal("wrong key")
 			}
 		}
 	})
+}
+
+// The reference has the number of rounds as a variable. With twenty it is
+// x/crypto's, and with eight it is ChaCha8 without the addition of its input, of
+// which this is the first test vector of draft-strombergson-chacha-test-vectors-01
+// (256 bits of key, all zero).
+func TestReferenceOfHChaCha(t *testing.T) {
+	t.Parallel()
+	random := newSource(31)
+	for range 10 {
+		key, in := random.bytes(KeySize), random.bytes(16)
+		want, err := chacha20.HChaCha20(key, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(testenv.HChaCha(20, key, in), want) {
+			t.Fatal("twenty rounds: not x/crypto's")
+		}
+	}
+	block := unhex(t, "3e00ef2f895f40d67f5bb8e81f09a5a12c840ec3ce9a7f3b181be188ef711a1e"+
+		"984ce172b9216f419f445367456d5619314a42a3da86b001387bfdb80e0cfe42")
+	got := testenv.HChaCha(8, make([]byte, KeySize), make([]byte, 16))
+	for i, w := range sigma {
+		binary.LittleEndian.PutUint32(got[4*i:], binary.LittleEndian.Uint32(got[4*i:])+w)
+	}
+	if !bytes.Equal(got[:16], block[:16]) || !bytes.Equal(got[16:], block[48:]) {
+		t.Error("eight rounds: not ChaCha8")
+	}
 }
 
 // The methods are the best kernel.
@@ -268,11 +294,11 @@ func TestMethods(t *testing.T) {
 	if !s.Open(back, ciphertext, nonce, shares) || !bytes.Equal(back, plaintext) {
 		t.Error("Open: wrong plaintext")
 	}
-	want, _ := chacha20.HChaCha20(key, nonce[:16])
+	want := testenv.HChaCha(8, key, nonce[:16])
 	copy(s.Key[:], key)
-	s.HChaCha20(&s.Key, &s.Key, (*[16]byte)(nonce[:]))
+	s.HChaCha8(&s.Key, &s.Key, (*[16]byte)(nonce[:]))
 	if !bytes.Equal(s.Key[:], want) {
-		t.Error("HChaCha20: wrong key")
+		t.Error("HChaCha8: wrong key")
 	}
 	s.Wipe()
 	checkClean(t, s)
@@ -289,7 +315,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		if !s.Open(buffer[:], ciphertext, &nonce, shares) {
 			t.Error("not opened")
 		}
-		s.HChaCha20(&s.Key, &s.Key, &in)
+		s.HChaCha8(&s.Key, &s.Key, &in)
 		s.Wipe()
 	})
 	if allocated != 0 {

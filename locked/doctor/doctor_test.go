@@ -86,7 +86,7 @@ func onSystem(os string, l locked.Limits, f platform.Facts) state {
 	if l.Soft == 0 {
 		l.Soft = locked.Unlimited
 	}
-	l.Hard, l.PageSize, l.Budget, l.Backend = locked.Unlimited, 4096, 8<<20, locked.Memcall
+	l.Hard, l.PageSize, l.Budget, l.Backend = locked.Unlimited, 4096, 8<<20, locked.Mlock
 	return state{OS: os, Arch: "amd64", Limits: l, Probe: probe{Locked: 16384}, Facts: f}
 }
 

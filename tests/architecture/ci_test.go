@@ -1,7 +1,10 @@
 package architecture
 
 import (
+	"go/build"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -181,10 +184,161 @@ func TestEveryTargetIsInTheReadmesTable(t *testing.T) {
 // crossTargets returns the text of the list of targets that .ci/run builds.
 func crossTargets(t *testing.T) string {
 	t.Helper()
-	_, rest, ok := strings.Cut(read(t, ".ci/run"), "for target in ")
-	list, _, done := strings.Cut(rest, "; do")
+	_, rest, ok := strings.Cut(read(t, ".ci/run"), "\ntargets=\"")
+	list, _, done := strings.Cut(rest, "\"")
 	if !ok || !done {
 		t.Fatal("no list of targets")
 	}
 	return list
+}
+
+// modules returns the folders of go.work.
+func modules(t *testing.T) (folders []string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^\t(\.\S*)$`).FindAllStringSubmatch(read(t, "go.work"), -1) {
+		folders = append(folders, m[1])
+	}
+	if len(folders) < 3 {
+		t.Fatalf("only %d modules found: %v", len(folders), folders)
+	}
+	return folders
+}
+
+func TestReadmesCommandTestsEveryModule(t *testing.T) {
+	t.Parallel()
+	_, rest, ok := strings.Cut(read(t, "README.md"), "<!-- test command -->\n```\n")
+	command, _, _ := strings.Cut(rest, "\n")
+	if !ok {
+		t.Fatal("README.md names no test command")
+	}
+	for _, folder := range modules(t) {
+		if !slices.Contains(strings.Fields(command), folder+"/...") {
+			t.Errorf("%s leaves out %s", command, folder)
+		}
+	}
+}
+
+// testPlaces returns where tests of each name are.
+func testPlaces(t *testing.T) map[string][]string {
+	t.Helper()
+	places := map[string][]string{}
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		folder, _ := filepath.Rel(root, filepath.Dir(path)) // it is below the root
+		for _, m := range test.FindAllStringSubmatch(string(text), -1) {
+			places[m[1]] = append(places[m[1]], filepath.ToSlash(folder))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return places
+}
+
+func TestTestsThatMustRunExist(t *testing.T) {
+	t.Parallel()
+	places, all, n := testPlaces(t), stages(t), 0
+	for line := range strings.Lines(read(t, ".ci/must-run")) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] == "#" {
+			continue
+		}
+		n++
+		if len(fields) != 3 {
+			t.Errorf("%q is no stage, package and test", line)
+			continue
+		}
+		stage, folder, name := fields[0], fields[1], fields[2]
+		if !slices.Contains(all, stage) {
+			t.Errorf("%s must run in %q, which is no stage", name, stage)
+		}
+		// The log of a stage tells tests apart by their names.
+		if !slices.Equal(places[name], []string{folder}) {
+			t.Errorf("%s must run in %s, and is in %v", name, folder, places[name])
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d tests must run", n)
+	}
+}
+
+// A log as go test -v writes it, with a test that ran itself again under a limit.
+const verboseLog = `=== RUN   TestWhole
+--- PASS: TestWhole (0.00s)
+=== RUN   TestInPart
+=== RUN   TestInPart/core
+    core_test.go:12: SKIPPED, NOTHING TESTED: cores go to "|/bin/x"
+=== RUN   TestUnderLimit
+    limit_linux.go:58: === RUN   TestUnderLimit
+            scale_test.go:9: SKIPPED: no memory
+        --- SKIP: TestUnderLimit (0.00s)
+        PASS
+--- PASS: TestUnderLimit (0.00s)
+--- PASS: TestInPart (0.00s)
+    --- SKIP: TestInPart/core (0.00s)
+=== RUN   TestOther
+    other_test.go:3: SKIPPED: not here
+--- SKIP: TestOther (0.00s)
+ok  	example.com/p	0.1s
+`
+
+func TestASkipOfWhatMustRunIsFound(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("awk"); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	cmd := exec.Command("awk", "-v", "must= TestWhole TestInPart TestUnderLimit TestGone ", "-f", filepath.Join(root, ".ci", "skips.awk"))
+	cmd.Stdin = strings.NewReader(verboseLog)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		`MUST TestInPart: cores go to "|/bin/x"`,
+		"MUST TestUnderLimit: no memory",
+		"MUST TestGone: it did not run",
+		"    skipped 1× because not here: TestOther",
+	} {
+		if !strings.Contains(string(out), want+"\n") {
+			t.Errorf("does not say %q:\n%s", want, out)
+		}
+	}
+	if n := strings.Count(string(out), "MUST"); n != 3 {
+		t.Errorf("%d tests did not run, want 3:\n%s", n, out)
+	}
+}
+
+// The stage cross vets tests/ and benchmarks/ for one Unix beside Linux.
+func TestNoFileOfTheTestsIsForOneUnixAlone(t *testing.T) {
+	t.Parallel()
+	on := func(system, path string) bool {
+		c := build.Default
+		c.GOOS, c.GOARCH, c.CgoEnabled = system, "amd64", false
+		match, err := c.MatchFile(filepath.Split(path))
+		if err != nil {
+			t.Error(err)
+		}
+		return match
+	}
+	for _, folder := range []string{"tests", "benchmarks"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			for _, system := range []string{"freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "aix"} {
+				if on(system, path) != on("darwin", path) {
+					t.Errorf("%s is not the same on %s and darwin: vet both in .ci/run", path, system)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -283,6 +283,11 @@ func TestCiphertextsOfTheCallersKeyAreSecretbox(t *testing.T) {
 	if _, err := core.Decrypt(sealed, key, out[:6:6]); err != core.ErrBufferTooSmall {
 		t.Error(err)
 	}
+	for n := range core.Overhead {
+		if got, err := core.Decrypt(sealed[:n], key, out); got != 0 || err != core.ErrDecryptionFailed {
+			t.Errorf("%d bytes: %d, %v", n, got, err)
+		}
+	}
 	sealed[30] ^= 1
 	clear(out)
 	if _, err := core.Decrypt(sealed, key, out); err != core.ErrDecryptionFailed || !isZero(out) {

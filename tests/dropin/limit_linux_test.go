@@ -22,17 +22,23 @@ import (
 // limitOf returns the limit error that v carries, or fails.
 func limitOf(t *testing.T, v any) *locked.LimitError {
 	t.Helper()
-	err, _ := v.(error)
-	var limit *locked.LimitError
-	if !errors.As(err, &limit) {
+	limit, ok := asLimit(v)
+	if !ok {
 		t.Fatalf("got %v, which carries no *locked.LimitError", v)
 	}
 	for _, words := range []string{"ulimit -l", "LimitMEMLOCK"} {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%q does not say %q", err, words)
+		if !strings.Contains(limit.Remedy(), words) {
+			t.Errorf("%q does not say %q", limit.Remedy(), words)
 		}
 	}
 	return limit
+}
+
+// asLimit returns the limit error that v carries.
+func asLimit(v any) (limit *locked.LimitError, ok bool) {
+	err, _ := v.(error)
+	ok = errors.As(err, &limit)
+	return limit, ok
 }
 
 // exhaust makes buffers until there is no memory for one more, which must be
@@ -58,7 +64,7 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 	if !testenv.UnderLimit(t, share) {
 		return
 	}
-	e := memguard.NewEnclave(secret(32))
+	e, coffer := memguard.NewEnclave(secret(32)), core.NewCoffer()
 	all := exhaust(t)
 	if len(all) < 6 {
 		t.Errorf("only %d buffers in %d bytes", len(all), share)
@@ -71,6 +77,9 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 		"NewBufferFromEntireReader": second(memguard.NewBufferFromEntireReader(nothing{})),
 		"core.NewBuffer":            second(core.NewBuffer(1)),
 		"core.Open":                 second(core.Open(e.Enclave)),
+		"Coffer.Rekey":              coffer.Rekey(),
+		"Coffer.View":               second(coffer.View()),
+		"Coffer.Init":               coffer.Init(),
 	} {
 		if limit := limitOf(t, err); limit.Requested == 0 || limit.Soft != uint64(share) {
 			t.Errorf("%s: %+v", what, limit)
@@ -79,6 +88,10 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 	limitOf(t, panics(func() { memguard.NewBufferRandom(1) }))
 	limitOf(t, panics(func() { memguard.NewBufferFromBytes(src) }))
 	limitOf(t, panics(func() { memguard.NewEnclaveRandom(1) }))
+	limitOf(t, panics(func() { core.NewCoffer() }))
+	if coffer.Destroyed() {
+		t.Error("the coffer is lost")
+	}
 	if isZero(src) {
 		t.Error("the source of a buffer that was not made is wiped")
 	}
@@ -97,8 +110,6 @@ func TestAtTheLimitNothingIsLostAndNothingHangs(t *testing.T) {
 		b.Destroy()
 	}
 }
-
-func second[T any](_ T, err error) error { return err }
 
 func TestReadersLoseNothingAtTheLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, share) {

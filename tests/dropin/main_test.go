@@ -108,6 +108,9 @@ func panics(f func()) (v any) {
 	return nil
 }
 
+// second returns the error of a call.
+func second[T any](_ T, err error) error { return err }
+
 // secret returns n bytes that are not zero.
 func secret(n int) []byte { return bytes.Repeat([]byte{0x5e}, n) }
 

@@ -67,7 +67,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{"New", "Seal", "Use", "UseAll", "Open", "Equal and Copy", "Rekey", "Purge", "GC"}
+var kindNames = [kinds]string{"New", "Seal", "Use", "UseAll", "Open", "Equal and Copy", "Refresh", "Purge", "GC"}
 
 func mapBoard(path string) (*board, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

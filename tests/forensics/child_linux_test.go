@@ -172,7 +172,7 @@ func (c *child) count(kind int) { atomic.AddUint64(&c.board.counts[kind], 1) }
 
 // open makes the session and its first enclaves.
 func (c *child) open() error {
-	cfg := enclave.Config{RekeyInterval: -1, Backend: locked.Backend(os.Getenv(backendEnv)), LockedBytes: 2 << 20}
+	cfg := enclave.Config{RefreshInterval: -1, Backend: locked.Backend(os.Getenv(backendEnv)), MaxLockedBytes: 2 << 20}
 	s, err := enclave.NewSession(cfg)
 	if err != nil {
 		return err
@@ -313,7 +313,7 @@ func (c *child) work(worker int, random *rand.Rand) error {
 	default:
 		err = c.openAndCompare(i, e)
 	}
-	if errors.Is(err, enclave.ErrDecrypt) { // purged
+	if errors.Is(err, enclave.ErrPurged) { // purged
 		return c.reseal(i, worker)
 	}
 	if errors.Is(err, locked.ErrDestroyed) || errors.Is(err, locked.ErrExhausted) {
@@ -377,7 +377,7 @@ func (c *child) load() error {
 	wg.Go(func() {
 		for n := 1; !c.stop.Load(); n++ {
 			// Twice, since a frame that signals left must not outlive a change.
-			change, kind := c.coffer.Rekey, kindRekey
+			change, kind := c.coffer.Refresh, kindRekey
 			if n%100 == 0 {
 				change, kind = c.session.Purge, kindPurge
 			}
@@ -435,7 +435,7 @@ func (c *child) frames() error {
 	}
 	c.say("stopped")
 	for c.await() != "" {
-		if err := c.coffer.Rekey(); err != nil {
+		if err := c.coffer.Refresh(); err != nil {
 			return err
 		}
 		c.tellShares()
@@ -459,7 +459,7 @@ func (c *child) rest() error {
 	if err != nil {
 		return err
 	}
-	if err := c.coffer.Rekey(); err != nil {
+	if err := c.coffer.Refresh(); err != nil {
 		return err
 	}
 	c.tellShares()
@@ -471,7 +471,7 @@ func (c *child) rest() error {
 			return errors.Join(b.Destroy(), c.session.Close())
 		case "use": // stay inside Use
 			err = c.slots[1].Load().Use(func([]byte) error {
-				c.coffer.Rekey()
+				c.coffer.Refresh()
 				c.tellShares()
 				c.say("using")
 				c.await()
@@ -479,7 +479,7 @@ func (c *child) rest() error {
 			})
 		case "nil": // die inside Use
 			err = c.slots[1].Load().Use(func([]byte) error {
-				c.coffer.Rekey()
+				c.coffer.Refresh()
 				c.tellShares()
 				var p *int
 				*p = 1
@@ -489,8 +489,8 @@ func (c *child) rest() error {
 			err = c.fork()
 		case "exec":
 			err = c.exec()
-		case "rekey":
-			err = c.coffer.Rekey()
+		case "refresh":
+			err = c.coffer.Refresh()
 			c.tellShares()
 			c.say("rekeyed")
 		default:

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
 )
 
 // needCores skips where a crash leaves no core in the working directory.
@@ -64,6 +67,10 @@ func TestCoreDumps(t *testing.T) {
 			t.Run(d.name, func(t *testing.T) {
 				t.Parallel()
 				if strings.HasPrefix(d.name, "gcore") {
+					// gdb takes its time: once for each way of keeping pages out.
+					if secretMemory := backend == ""; !testenv.Long() && (d.all != secretMemory || backend == string(locked.Mlock)) {
+						t.Skip("SKIPPED: MEMKEEP_LONG is not set")
+					}
 					if _, err := exec.LookPath("gcore"); err != nil {
 						t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
 					}

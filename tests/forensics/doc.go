@@ -3,8 +3,9 @@
 // its core dumps, in the swap file, through its descriptors and its children.
 //
 //	go test -v ./tests/forensics
-//	go test -v ./tests/forensics -run Table    # and what others leave behind
-//	go test -v ./tests/forensics -long         # ten times as much
+//	MEMKEEP_LONG=1 go test -v ./tests/forensics               # five times as much, as .ci/run has it
+//	MEMKEEP_LONG=1 go test -v ./tests/forensics -run Table    # and what others leave behind
+//	go test -v ./tests/forensics -long                        # fifty times as much
 //
 // The process under examination is this package's test binary again, in
 // another role. It and the examiner share a file, the board, on which it puts

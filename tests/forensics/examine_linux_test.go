@@ -22,7 +22,7 @@ import (
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
-var long = flag.Bool("long", false, "look ten times as often")
+var long = flag.Bool("long", false, "look ten times as often as .ci/run does")
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleEnv); role != "" {
@@ -376,8 +376,11 @@ func (s *subject) stopOnce() {
 
 // stopsOf is how often the load is stopped.
 func stopsOf() int {
-	if *long {
+	switch {
+	case *long:
 		return 2000
+	case testenv.Long():
+		return 200
 	}
-	return 200
+	return 40
 }

@@ -69,7 +69,7 @@ func (c *child) memkeep() error {
 	if err != nil {
 		return err
 	}
-	if err := c.coffer.Rekey(); err != nil {
+	if err := c.coffer.Refresh(); err != nil {
 		return err
 	}
 	c.tellShares()

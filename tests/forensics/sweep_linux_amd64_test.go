@@ -36,15 +36,15 @@ func TestSignalFramesAreGoneAfterOneRekey(t *testing.T) {
 	v := s.search(s.all())
 	before := framed(v)
 	if before == 0 {
-		t.Error("the frame is gone before the rekey: that it is gone after it proves nothing")
+		t.Error("the frame is gone before the refresh: that it is gone after it proves nothing")
 	}
 	s.thaw()
-	s.tell("rekey")
+	s.tell("refresh")
 	s.expect("rekeyed")
 	s.freezeHandled()
 	after := s.search(s.all())
 	if framed(after)+after.leaks() > 0 {
-		t.Errorf("after a rekey: %s in frames, %s elsewhere", describe(after.inFrames), describe(after.outside))
+		t.Errorf("after a refresh: %s in frames, %s elsewhere", describe(after.inFrames), describe(after.outside))
 	}
 	s.thaw()
 	t.Logf("%s in frames before, %s after", describe(v.inFrames), describe(after.inFrames))

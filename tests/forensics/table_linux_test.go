@@ -14,6 +14,8 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 	//lint:ignore SA1019 to compute a subkey of others, it takes the operation that nobody should use
 	"golang.org/x/crypto/salsa20/salsa"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // TestTable prints what is left in ordinary memory of a process at rest that
@@ -65,6 +67,9 @@ func TestTable(t *testing.T) {
 // withMemguard compiles this package's tests with memguard in them.
 func withMemguard(t *testing.T) *exec.Cmd {
 	t.Helper()
+	if !testenv.Long() {
+		t.Skip("SKIPPED: memguard leaves the same behind everywhere, MEMKEEP_LONG is not set")
+	}
 	compiler, err := exec.LookPath("go")
 	if err != nil {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)

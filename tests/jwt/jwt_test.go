@@ -16,7 +16,7 @@ import (
 func newSession(t *testing.T) keys.Session {
 	t.Helper()
 	testenv.Lockable(t, testenv.SmallLimit())
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	if err != nil {
 		t.Fatal(err)
 	}

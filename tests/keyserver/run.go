@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/memkeep/memkeep/locked"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/api"
 )
 
@@ -40,6 +41,10 @@ func run(args []string, stdin io.Reader, stdout io.Writer, stderr *os.File) int 
 	}
 	if err := serve(o, stdin, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "keyserver:", err)
+		var limit *locked.LimitError
+		if errors.As(err, &limit) {
+			fmt.Fprintln(stderr, limit.Remedy())
+		}
 		return exitFailed
 	}
 	return exitOK

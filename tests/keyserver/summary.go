@@ -43,7 +43,7 @@ func table(out io.Writer, v *vault, refused int) {
 	row("bytes of secrets", grouped(count.Bytes))
 	row("bytes at rest", fmt.Sprintf("%s (the Go heap: sealed secrets, names, index)", grouped(int(heap.HeapAlloc))))
 	row("locked bytes", fmt.Sprintf("%s, at most %s (%s)", grouped(stats.LockedBytes), grouped(stats.LockedBytesPeak), stats.Backend))
-	row("budget of locked bytes", grouped(stats.LockedBytesAllowed))
+	row("budget of locked bytes", grouped(stats.Budget))
 	row("locked, says the system", known(usage.Locked)+", of it memfd_secret "+known(usage.Secret))
 	row("resident, says the system", known(usage.Resident))
 	// Only a broken standard output can make this fail, and then it has.

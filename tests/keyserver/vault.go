@@ -32,7 +32,7 @@ type vault struct {
 // openVault returns an empty vault. All the locked memory it will ever hold for
 // long is taken here: if it starts it has what it needs.
 func openVault(lockedBytes int) (_ *vault, err error) {
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: lockedBytes})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes})
 	var limit *locked.LimitError
 	switch {
 	case errors.As(err, &limit) && limit.Budget > 0:
@@ -50,7 +50,7 @@ func openVault(lockedBytes int) (_ *vault, err error) {
 		stats := session.Stats()
 		err = fmt.Errorf("a budget of %d bytes of locked memory is too small, with %d in use: "+
 			"raise -locked-bytes, and the limit of the process (ulimit -l) if it is below that: %w",
-			stats.LockedBytesAllowed, stats.LockedBytes, err)
+			stats.Budget, stats.LockedBytes, err)
 		return nil, errors.Join(err, v.wipe())
 	}
 	return v, nil

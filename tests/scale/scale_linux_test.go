@@ -2,6 +2,8 @@
 // million secrets, a thousand goroutines, under the limit on locked memory that
 // an unconfigured container gives. Each test runs in a process of its own,
 // exempt from nothing.
+//
+//	MEMKEEP_LONG=1 go test -v ./tests/scale    # what the README says of it
 package scale
 
 import (
@@ -23,14 +25,17 @@ import (
 // limit is what docker and older systems let a process lock.
 var limit = testenv.SmallLimit()
 
-// scaled is n, or of it the part that is enough where everything takes many times
-// as long: under the race detector and on emulated processors, which run with
-// -short.
-func scaled[T int | time.Duration](n, part T) T {
-	if testing.Short() {
-		return n / part
+// scaled is n in the tests' long form, and otherwise a part of it. The short part
+// is for where everything takes many times as long: under the race detector and on
+// emulated processors, which run with -short.
+func scaled[T int | time.Duration](n, part, short T) T {
+	switch {
+	case testing.Short():
+		return n / short
+	case testenv.Long():
+		return n
 	}
-	return n
+	return n / part
 }
 
 // heapInUse returns the bytes of live heap objects and the objects ever made.
@@ -54,7 +59,10 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 		return
 	}
 	const size = 32
-	secrets := scaled(1_000_000, 50)
+	secrets := scaled(1_000_000, 1, 50)
+	// Sealing and Use call no system, Open does: of every so many secrets one is
+	// opened, and the others are used.
+	opened := secrets / scaled(500_000, 25, 50)
 	enclaves := make([]*enclave.Enclave, secrets)
 	secret := make([]byte, size)
 	fill := func(i int) {
@@ -85,7 +93,7 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	perSeal := float64(mallocsAfter-mallocs) / float64(secrets)
 	for i, e := range enclaves {
 		var err error
-		if i%2 == 0 {
+		if i%opened != 0 {
 			err = e.Use(func(got []byte) error { return check(i, got) })
 		} else if b, openErr := e.Open(); openErr != nil {
 			err = openErr
@@ -111,7 +119,8 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if perSeal > 1.01 && !testenv.Race {
 		t.Errorf("%.2f allocations for a seal, at most 1", perSeal)
 	}
-	if stats.Seals != uint64(secrets) || stats.Opens != uint64(secrets/2) || stats.Uses != uint64(secrets/2) || stats.Failures != 0 || stats.OpenBuffers != 0 {
+	opens := uint64(secrets / opened)
+	if stats.Seals != uint64(secrets) || stats.Opens != opens || stats.Uses != uint64(secrets)-opens || stats.Failures != 0 || stats.OpenBuffers != 0 {
 		t.Errorf("%+v", stats)
 	}
 	runtime.KeepAlive(enclaves)
@@ -122,7 +131,7 @@ func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
 		return
 	}
 	const goroutines = 1000
-	duration := scaled(30*time.Second, 10)
+	duration := scaled(30*time.Second, 6, 10)
 	secret := []byte("one of a few shared signing keys")
 	e, err := enclave.New(slices.Clone(secret))
 	if err != nil {
@@ -173,7 +182,7 @@ func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
 	t.Logf("%d turns in %v, at least %d for each goroutine; median %v, slowest %v (%.1f×); at most %d bytes locked",
 		len(all), duration, fewest, median, slowest, float64(slowest)/float64(median), stats.LockedBytesPeak)
 	// A processor that others use as well decides who waits in a short run.
-	if slowest > 100*median && !testing.Short() {
+	if slowest > 100*median && testenv.Long() {
 		t.Errorf("the slowest turn took %v, the median %v", slowest, median)
 	}
 	if locked := testenv.LockedBytes(t); locked > limit || stats.LockedBytesPeak > limit {

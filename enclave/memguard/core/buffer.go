@@ -26,6 +26,9 @@ type Buffer struct {
 	sync.RWMutex
 
 	buf *locked.Buffer // nil in the zero value; never changes
+
+	listed     bool    // among the living, whose mutex protects all three
+	prev, next *Buffer // in their list
 }
 
 // NewBuffer returns a writable buffer of size zero bytes. A size below one is
@@ -39,23 +42,30 @@ func NewBuffer(size int) (*Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
+	living.gate.RLock()
+	defer living.gate.RUnlock()
 	b, err := s.NewBuffer(size)
+	for errors.Is(err, locked.ErrDestroyed) {
+		// The session itself was purged meanwhile.
+		b, err = s.NewBuffer(size)
+	}
 	if err != nil {
 		return nil, translate(err, size)
 	}
-	return Wrap(b), nil
+	return enter(b), nil
 }
 
-// Wrap makes a Buffer of the library's own kind, which it takes over: a purge of
-// that one's pool takes the new Buffer's lock. Of nil it makes a destroyed one.
+// Wrap makes a Buffer of the library's own kind, which it takes over: [Purge]
+// takes the new Buffer's lock to destroy it. Of nil it makes a destroyed one.
 //
 // It is not in memguard.
 func Wrap(b *locked.Buffer) *Buffer {
-	wrapped := &Buffer{buf: b}
-	if b != nil {
-		b.SetPurgeLock(wrapped)
+	if b == nil {
+		return new(Buffer)
 	}
-	return wrapped
+	living.gate.RLock()
+	defer living.gate.RUnlock()
+	return enter(b)
 }
 
 // none stands for the buffer of a zero Buffer: it was never alive.
@@ -68,14 +78,6 @@ func (b *Buffer) inside() *locked.Buffer {
 		return none
 	}
 	return b.buf
-}
-
-// must panics, after a purge, with an error that leaves no way on. That the
-// buffer is destroyed is no such error.
-func must(err error) {
-	if err != nil && !errors.Is(err, locked.ErrDestroyed) {
-		Panic(translate(err, 0))
-	}
 }
 
 // Data returns the data itself, nil once the buffer is destroyed. Its capacity is
@@ -104,8 +106,14 @@ func (b *Buffer) Scramble() {
 // panics.
 func (b *Buffer) Destroy() {
 	if b != nil {
-		must(b.locked((*locked.Buffer).Destroy))
+		must(b.destroy())
 	}
+}
+
+// destroy is Destroy that returns what went wrong.
+func (b *Buffer) destroy() error {
+	defer leave(b)
+	return b.locked((*locked.Buffer).Destroy)
 }
 
 // locked runs f under the buffer's lock.

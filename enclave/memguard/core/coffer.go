@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 
@@ -29,23 +30,34 @@ type Coffer struct {
 // *[locked.LimitError] if no memory can be locked.
 func NewCoffer() *Coffer {
 	s := new(Coffer)
-	if err := s.draw(); err != nil {
-		panic(err)
-	}
+	must(s.draw())
 	return s
 }
 
 // draw seals a fresh value. The caller holds the lock, or the only reference.
 func (s *Coffer) draw() error {
-	session, err := Session()
+	for {
+		b, err := NewBuffer(cofferSize)
+		if err != nil {
+			return err
+		}
+		b.Scramble()
+		if err := s.seal(b); err != ErrBufferExpired {
+			return err
+		}
+		// A purge came between.
+	}
+}
+
+// seal makes what b holds the value. The caller holds the lock, or the only
+// reference.
+func (s *Coffer) seal(b *Buffer) error {
+	e, err := Seal(b)
 	if err != nil {
+		b.Destroy()
 		return err
 	}
-	fresh, err := session.NewRandom(cofferSize)
-	if err != nil {
-		return translate(err, cofferSize)
-	}
-	s.replace(fresh)
+	s.replace(e.sealed)
 	return nil
 }
 
@@ -82,28 +94,22 @@ func (s *Coffer) View() (*Buffer, error) {
 
 // Rekey seals the value anew; it stays the same. The shares of the session key
 // itself are re-randomised by a timer. On a destroyed coffer it returns
-// [ErrCofferExpired].
+// [ErrCofferExpired]. It opens a buffer for a moment: the other errors are those of
+// [Open].
 func (s *Coffer) Rekey() error {
 	s.Lock()
 	defer s.Unlock()
 	if s.value == nil {
 		return ErrCofferExpired
 	}
-	session, err := Session()
-	if err != nil {
-		return err
+	b, err := Open(&Enclave{s.value})
+	if err == nil {
+		err = s.seal(b)
 	}
-	err = s.value.Use(func(value []byte) error {
-		fresh, err := session.NewCopy(value)
-		if err == nil {
-			s.replace(fresh)
-		}
-		return err
-	})
-	if errors.Is(err, enclave.ErrDecrypt) {
+	if err == ErrDecryptionFailed || err == ErrBufferExpired {
 		return ErrCofferExpired
 	}
-	return translate(err, cofferSize)
+	return err
 }
 
 // Destroy gives the value up. Destroying again does nothing.
@@ -130,8 +136,9 @@ func (s *Coffer) destroyed() bool {
 	if s.value == nil {
 		return true
 	}
-	err := s.value.Use(func([]byte) error { return nil })
-	return errors.Is(err, enclave.ErrDecrypt)
+	// With room for it the value would open.
+	_, err := s.value.OpenInto(nil)
+	return !errors.Is(err, io.ErrShortBuffer)
 }
 
 // Format prints the size alone, whatever the verb.

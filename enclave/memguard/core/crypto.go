@@ -1,13 +1,13 @@
 package core
 
 import (
-	"crypto/rand"
 	"errors"
 	"unsafe"
 
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/nacl/secretbox"
 
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -40,8 +40,7 @@ func Encrypt(plaintext, key []byte) ([]byte, error) {
 		return nil, ErrInvalidKeyLength
 	}
 	var nonce [nonceSize]byte
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(nonce[:])
+	random.Bytes(nonce[:])
 	return secretbox.Seal(nonce[:], plaintext, &nonce, (*[keySize]byte)(key)), nil
 }
 
@@ -50,6 +49,9 @@ func Encrypt(plaintext, key []byte) ([]byte, error) {
 func Decrypt(ciphertext, key []byte, output []byte) (int, error) {
 	if len(key) != keySize {
 		return 0, ErrInvalidKeyLength
+	}
+	if len(ciphertext) < Overhead {
+		return 0, ErrDecryptionFailed
 	}
 	if cap(output) < len(ciphertext)-Overhead {
 		return 0, ErrBufferTooSmall
@@ -89,8 +91,8 @@ func Hash(b []byte) []byte {
 // Scramble fills buf with random bytes. It never fails: without a source of
 // randomness the program ends.
 func Scramble(buf []byte) error {
-	_, err := rand.Read(buf)
-	return err
+	random.Bytes(buf)
+	return nil
 }
 
 // Wipe sets buf to zero, in a way that the compiler does not drop.

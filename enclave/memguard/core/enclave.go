@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/locked"
 )
 
 // ErrNullEnclave says that an enclave of less than one byte was asked for.
@@ -51,6 +52,7 @@ func Seal(b *Buffer) (*Enclave, error) {
 	if err != nil {
 		return nil, translate(err, b.inside().Size())
 	}
+	leave(b)
 	return &Enclave{e}, nil
 }
 
@@ -62,7 +64,11 @@ func Open(e *Enclave) (*Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Melt()
+	err = b.locked((*locked.Buffer).Melt)
+	if err != nil && !errors.Is(err, locked.ErrDestroyed) {
+		b.Destroy()
+		return nil, translate(err, 0)
+	}
 	return b, nil
 }
 
@@ -73,10 +79,12 @@ func OpenFrozen(e *Enclave) (*Buffer, error) {
 	if e.sealed == nil {
 		panic("<memguard:core> ciphertext has invalid length")
 	}
+	living.gate.RLock()
+	defer living.gate.RUnlock()
 	b, err := e.sealed.Open()
 	switch err := translate(err, e.sealed.Size()); err {
 	case nil:
-		return Wrap(b), nil
+		return enter(b), nil
 	case ErrBufferExpired:
 		// A purge came between.
 		return nil, ErrDecryptionFailed
@@ -96,7 +104,8 @@ func OpenInto(e *Enclave, dst []byte) (int, error) {
 }
 
 // Unwrap returns the enclave as the library knows it, nil for one that was never
-// made: for a program that moves over piece by piece.
+// made: for a program that moves over piece by piece. Of a *memguard.Enclave e it
+// is Unwrap(e.Enclave).
 //
 // It is not in memguard.
 func Unwrap(e *Enclave) *enclave.Enclave { return e.sealed }

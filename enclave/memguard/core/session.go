@@ -2,12 +2,14 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"sync"
 	"sync/atomic"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -19,9 +21,11 @@ var session struct {
 
 // Session returns the session behind this package and memguard, and makes it on
 // its first use. Its budget is all that the process may lock, as memguard knows
-// no other bound. Its statistics tell what the program holds, and what is made
-// with it goes with [Purge]. It must not be closed. An error is a
-// *[locked.LimitError] or [locked.ErrUnsupported], and the next call tries again.
+// no other bound, and buffers may take all of it: Use then waits for one to be
+// destroyed. Its statistics tell what the program holds, and what is made with it
+// goes with [Purge]; its own Purge takes no buffer's lock. It must not be closed.
+// An error is a *[locked.LimitError] or [locked.ErrUnsupported], and the next call
+// tries again.
 //
 // It is not in memguard.
 func Session() (*enclave.Session, error) {
@@ -34,31 +38,24 @@ func Session() (*enclave.Session, error) {
 		return s, nil
 	}
 	// The session cuts this to what there is.
-	s, err := enclave.NewSession(enclave.Config{LockedBytes: math.MaxInt})
+	made, err := bridge.NewBareSession(enclave.Config{MaxLockedBytes: math.MaxInt})
 	if err != nil {
 		return nil, err
 	}
+	s := made.(*enclave.Session)
 	session.Store(s)
 	return s, nil
 }
 
-// Purge replaces the session key and destroys every buffer, under its lock:
-// whoever holds one of them locked is waited for. Enclaves made before never
-// open again, and what is made from now on works. It panics if something wrote
-// before a buffer's data, when all is wiped. It may be called by several
-// goroutines at once.
+// Purge replaces the session key and destroys every buffer, under its lock: it
+// waits for those who hold one of them locked. Enclaves made before never open
+// again; what is made from then on works, also while Purge runs. It panics if
+// something wrote before a buffer's data, when all is wiped. It may be called by
+// several goroutines at once.
 func Purge() {
 	if err := purge(); err != nil {
 		panic(translate(err, 0))
 	}
-}
-
-func purge() error {
-	s := session.Load()
-	if s == nil {
-		return nil
-	}
-	return s.Purge()
 }
 
 // Exit purges and ends the process with the code.
@@ -94,7 +91,7 @@ func translate(err error, size int) error {
 		return nil
 	case errors.Is(err, locked.ErrCorrupted):
 		return errCanary
-	case errors.Is(err, enclave.ErrDecrypt):
+	case errors.Is(err, enclave.ErrPurged), errors.Is(err, enclave.ErrDecrypt):
 		return ErrDecryptionFailed
 	case errors.Is(err, locked.ErrDestroyed):
 		return ErrBufferExpired
@@ -104,13 +101,36 @@ func translate(err error, size int) error {
 	return err
 }
 
+// must panics with what has no other way out. Only a broken canary, which is an
+// attack or a bug that may have reached other memory, purges: after anything else
+// the program may recover and go on.
+func must(err error) {
+	switch {
+	case err == nil, errors.Is(err, locked.ErrDestroyed):
+	case errors.Is(err, locked.ErrCorrupted):
+		Panic(errCanary)
+	default:
+		panic(withRemedy(translate(err, 0)))
+	}
+}
+
+// withRemedy adds to a limit's figures what helps: the text of a panic is all
+// that is seen of it.
+func withRemedy(err error) error {
+	var limit *locked.LimitError
+	if errors.As(err, &limit) {
+		return fmt.Errorf("%w. %s", err, limit.Remedy())
+	}
+	return err
+}
+
 // exhausted says what a budget that is in use means here, where it is all that
 // the process may lock: the limit is reached.
 func exhausted(cause error, size int) error {
-	e := &locked.LimitError{Requested: size, Err: cause}
+	e := &locked.LimitError{Resource: locked.LockedMemory, Size: size, Requested: size, Err: cause}
 	if s := session.Load(); s != nil {
 		stats := s.Stats()
-		e.Locked, e.Budget = stats.LockedBytes, stats.LockedBytesAllowed
+		e.Locked, e.Budget = stats.LockedBytes, stats.Budget
 	}
 	// Without the limits the error still says what was asked for.
 	if l, err := locked.CurrentLimits(); err == nil {

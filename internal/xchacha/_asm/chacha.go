@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -11,7 +13,8 @@ var (
 	sigma    Mem // "expand 32-byte k"
 	shuffles Mem // byte orders that rotate words left by 16, then by 8
 	counters Mem // 0 … 7 as words
-	lanes    Mem // 0 and 1, then 2 and 3, each in the first word of a lane
+	lanes    Mem // 0 to 5, each in the first word of a lane
+	masks    Mem // 16 bytes of ones and 16 of zeros
 )
 
 func constants() {
@@ -30,8 +33,13 @@ func constants() {
 		DATA(4*i, U32(i))
 	}
 
-	lanes = GLOBL("lanes", RODATA|NOPTR)
+	masks = GLOBL("masks", RODATA|NOPTR)
 	for i := range 4 {
+		DATA(8*i, U64([]uint64{math.MaxUint64, math.MaxUint64, 0, 0}[i]))
+	}
+
+	lanes = GLOBL("lanes", RODATA|NOPTR)
+	for i := range 6 {
 		DATA(16*i, U64(i))
 		DATA(16*i+8, U64(0))
 	}

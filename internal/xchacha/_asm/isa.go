@@ -104,6 +104,17 @@ func (v isa) xor(src, dst reg.VecPhysical) {
 	}
 }
 
+func (v isa) and(src, dst reg.VecPhysical) {
+	switch v {
+	case sse2:
+		PAND(src, dst)
+	case avx2:
+		VPAND(src, dst, dst)
+	case avx512:
+		VPANDD(src, dst, dst)
+	}
+}
+
 // xorMem is xor with an operand in memory, aligned or not.
 func (v isa) xorMem(src Mem, dst, tmp reg.VecPhysical) {
 	if v == sse2 {

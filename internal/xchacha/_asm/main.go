@@ -1,9 +1,9 @@
 // Command _asm generates the amd64 assembly of package xchacha.
 //
 // A kernel is written once and generated for three instruction sets; isa.go is
-// what differs between them. message.go is the way of a message through it,
-// rows.go and words.go are two forms of ChaCha20, for latency and for
-// throughput, and poly.go is Poly1305.
+// what differs between them. message.go is the way of a message through it, with
+// stream.go for what is beyond the first keystream; rows.go and words.go are two
+// forms of ChaCha20, for latency and for throughput; poly.go is Poly1305.
 package main
 
 import (
@@ -62,21 +62,22 @@ func main() {
 	ConstraintExpr("!purego")
 	constants()
 	for _, v := range []isa{sse2, avx2, avx512} {
-		hChaCha20(v)
+		hChaCha(v)
 		message{v, false}.generate()
 		message{v, true}.generate()
 	}
 	Generate()
 }
 
-func hChaCha20(v isa) {
-	TEXT("hChaCha20"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte)")
+func hChaCha(v isa) {
+	TEXT("hChaCha"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)")
 	Pragma("noescape")
-	Doc("hChaCha20" + v.String() + " is HChaCha20; dst may be key.")
+	Doc("hChaCha" + v.String() + " is HChaCha of so many double rounds; dst may be key.")
 	Load(Param("dst"), dst)
 	Load(Param("key"), reg.RAX)
 	Load(Param("in"), src)
-	r := v.hChaCha20("rounds", Mem{Base: reg.RAX}, Mem{Base: src})
+	Load(Param("doubleRounds"), work)
+	r := v.hChaCha("rounds", Mem{Base: reg.RAX}, Mem{Base: src})
 	v.storeSubkey(r, Mem{Base: dst})
 	clearRegisters(v)
 	RET()

@@ -2,6 +2,7 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -44,8 +45,9 @@ func (m message) generate() {
 func (m message) begin() {
 	Load(Param("key"), reg.RAX)
 	MOVQ(Mem{Base: reg.RAX, Disp: 8}, reg.RDX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, work)
-	r := m.hChaCha20("key_rounds", Mem{Base: reg.RDX}, Mem{Base: work})
+	MOVQ(Mem{Base: reg.RAX, Disp: 16}, used)
+	MOVQ(U32(4), work) // eight rounds: see Shares
+	r := m.hChaCha("key_rounds", Mem{Base: reg.RDX}, Mem{Base: used})
 	Comment("left share")
 	MOVQ(Mem{Base: reg.RAX}, reg.RDX)
 	m.loadRow(Mem{Base: reg.RDX}, r.b)
@@ -53,15 +55,13 @@ func (m message) begin() {
 	m.xor(r.a, r.b)
 	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
-	m.hChaCha20Rounds("subkey", r, Mem{Base: reg.RAX})
+	MOVQ(U32(10), work)
+	m.hChaChaRounds("subkey", r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)
 	Load(Param("nonce"), reg.RAX)
-	MOVQ(Mem{Base: reg.RAX, Disp: 16}, reg.RAX)
-	XORL(reg.EDX, reg.EDX)
-	MOVQ(reg.RDX, at(offPosition))
-	MOVQ(reg.RAX, at(offPosition+8))
+	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
 
 	CMPQ(n, U8(64))
@@ -76,6 +76,14 @@ func (m message) begin() {
 	JMP(LabelRef("key"))
 
 	Label("beyond_192")
+	if m.isa != sse2 {
+		CMPQ(n, U32(320))
+		JA(LabelRef("beyond_320"))
+		m.threeRows("blocks_6", at(offStream+streamSize-384))
+		MOVL(U32(streamSize-384), used.As32())
+		JMP(LabelRef("key"))
+		Label("beyond_320")
+	}
 	if m.isa == sse2 {
 		m.keystream("blocks_8", streamSize)
 	} else {
@@ -87,6 +95,20 @@ func (m message) begin() {
 	Label("key")
 	polyInit(stream())
 	ADDQ(U8(64), used)
+}
+
+// storePosition makes row d of ChaCha20's first input of the end of the nonce. It
+// is one store, for it is read as a whole right away.
+func (m message) storePosition(nonce Mem) {
+	if m.isa == sse2 {
+		MOVQ(nonce, reg.X0)
+		PSLLDQ(U8(8), reg.X0)
+		MOVOU(reg.X0, at(offPosition))
+		return
+	}
+	VMOVQ(nonce, reg.X0)
+	VPSLLDQ(U8(8), reg.X0, reg.X0)
+	VMOVDQU(reg.X0, at(offPosition))
 }
 
 // keystream fills the end of the stream with size bytes, at two rows a pass.
@@ -138,114 +160,6 @@ func (m message) parts() {
 	JMP(LabelRef("parts"))
 }
 
-// more uses up the stream, RAX bytes of it, and generates the next.
-func (m message) more() {
-	Label("more")
-	if m.isa == sse2 {
-		m.absorbBlocks("more")
-		m.loadSubkey()
-		LEAQ(Mem{Base: n, Disp: -1}, reg.RAX) // nothing left is not little: a part ends
-		CMPQ(reg.RAX, U32(128))
-		JB(LabelRef("little_more"))
-		m.keystream("more_blocks_8", streamSize)
-		JMP(LabelRef("parts"))
-		Label("little_more")
-		m.keystream("more_blocks_2", 128)
-		JMP(LabelRef("parts"))
-		return
-	}
-	SUBQ(reg.RAX, n)
-	MOVQ(used, at(offUsed))
-	if !m.open {
-		m.xorStream("seal", ymm[0], ymm[1])
-		SUBQ(reg.RAX, dst)
-	}
-	MOVQ(reg.RAX, todo)
-	SHRQ(U8(4), todo)
-	JMP(LabelRef("generate"))
-}
-
-// generateStream fills the whole stream. Meanwhile it adds todo blocks of
-// ciphertext to the accumulator: those just sealed, or those to be opened with
-// the old stream, which therefore is kept until then. The two kinds of work
-// wait for different things, so together they take little longer than either.
-func (m message) generateStream() {
-	ciphertext := dst
-	if m.open {
-		ciphertext = src
-	}
-	w := m.words()
-	const perRound = 3
-
-	Label("generate")
-	w.load()
-	MOVQ(U32(10), at(offRounds))
-	CMPQ(todo, U8(perRound))
-	JB(LabelRef("rounds"))
-
-	Label("rounds_and_blocks")
-	var blocks []step
-	for i := range perRound {
-		blocks = append(blocks, polyBlock(addBlock(Mem{Base: ciphertext, Disp: 16 * i}))...)
-	}
-	emit(interleave(w.doubleRound(), blocks))
-	ADDQ(U8(16*perRound), ciphertext)
-	SUBQ(U8(perRound), todo)
-	DECQ(at(offRounds))
-	JZ(LabelRef("blocks"))
-	CMPQ(todo, U8(perRound))
-	JAE(LabelRef("rounds_and_blocks"))
-
-	Label("rounds")
-	emit(w.doubleRound())
-	DECQ(at(offRounds))
-	JNZ(LabelRef("rounds"))
-
-	Label("blocks")
-	TESTQ(todo, todo)
-	JZ(LabelRef("generated"))
-	emit(polyBlock(addBlock(Mem{Base: ciphertext})))
-	ADDQ(U8(16), ciphertext)
-	DECQ(todo)
-	JMP(LabelRef("blocks"))
-
-	Label("generated")
-	if m.open {
-		MOVQ(at(offUsed), used)
-		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
-		m.xorStream("open", w.tmp[0], w.tmp[1])
-	}
-	w.finish(at(offStream))
-	if m.isa == avx512 {
-		Comment("The registers above the sixteenth are used here alone.")
-		m.clear(16, 18)
-	}
-	XORL(used.As32(), used.As32())
-	CMPL(at(offPosition), U8(8))
-	JE(LabelRef("key"))
-	JMP(LabelRef("parts"))
-}
-
-// xorStream uses up the stream, a multiple of 64 bytes.
-func (m message) xorStream(label string, x, y reg.VecPhysical) {
-	Label(label + "_stream")
-	CMPQ(used, U32(streamSize))
-	JE(LabelRef(label + "_stream_used"))
-	for i := 0; i < 64; i += 2 * m.width() {
-		for j, r := range []reg.VecPhysical{x, y} {
-			offset := i + j*m.width()
-			m.load(Mem{Base: src, Disp: offset}, r)
-			m.xorMem(stream().Offset(offset), r, r)
-			m.store(r, Mem{Base: dst, Disp: offset})
-		}
-	}
-	ADDQ(U8(64), src)
-	ADDQ(U8(64), dst)
-	ADDQ(U8(64), used)
-	JMP(LabelRef(label + "_stream"))
-	Label(label + "_stream_used")
-}
-
 // absorb takes all that is left, for which the stream is enough.
 func (m message) absorb() {
 	Label("absorb")
@@ -253,41 +167,53 @@ func (m message) absorb() {
 	TESTQ(n, n)
 	JZ(LabelRef("ended"))
 
-	Comment("The last block is short: move what there is of it, and add it padded with zeros.")
-	block := Mem{Base: state, Index: work, Scale: 1, Disp: offBlock}
+	Comment("The last block is short. String instructions move it, not general registers: those are printed when a program dies.")
+	x := m.vec(0).AsX().(reg.VecPhysical)
+	y := m.vec(1).AsX().(reg.VecPhysical)
 	XORL(work.As32(), work.As32())
 	MOVQ(work, at(offBlock))
 	MOVQ(work, at(offBlock+8))
+	MOVQ(state, reg.RAX)
+	ADDQ(U8(offBlock), state) // the block, for the time of moving
+	moveShort("gather")
+	MOVQ(reg.RAX, state)
+	m.load(at(offBlock), x)
+	m.load(stream(), y)
+	m.xor(y, x)
+	LEAQ(masks.Offset(16), reg.RDX)
+	SUBQ(n, reg.RDX)
+	m.load(Mem{Base: reg.RDX}, y)
+	m.and(y, x)
+	steps := m.polyBlock(addBlock(at(offBlock)))
+	if m.open {
+		steps[0]() // while the block is ciphertext
+		steps = steps[1:]
+	}
+	m.store(x, at(offBlock))
+	MOVQ(state, reg.RAX)
+	MOVQ(src, work)
+	LEAQ(at(offBlock), src)
+	MOVQ(dst, reg.RDI)
+	moveShort("scatter")
+	MOVQ(reg.RDI, dst)
+	MOVQ(work, src)
+	MOVQ(reg.RAX, state)
+	emit(steps)
+	Label("ended")
+}
+
+// moveShort moves n bytes, fewer than 16, from RSI to RDI, and moves those on.
+func moveShort(label string) {
 	for _, piece := range []struct {
-		size int
-		x    reg.Register
-		mov  func(imr, mr Op)
-		xor  func(imr, mr Op)
-	}{
-		{8, reg.RAX, MOVQ, XORQ},
-		{4, reg.EAX, MOVL, XORL},
-		{2, reg.AX, MOVW, XORW},
-		{1, reg.AL, MOVB, XORB},
-	} {
-		next := "tail_" + string(rune('0'+piece.size/2))
+		size uint32
+		move string
+	}{{8, "MOVSQ"}, {4, "MOVSL"}, {2, "MOVSW"}, {1, "MOVSB"}} {
+		next := label + "_" + string(rune('0'+piece.size/2))
 		TESTQ(U32(piece.size), n)
 		JZ(LabelRef(next))
-		piece.mov(Mem{Base: src}, piece.x)
-		if m.open {
-			piece.mov(piece.x, block)
-		}
-		piece.xor(stream(), piece.x)
-		if !m.open {
-			piece.mov(piece.x, block)
-		}
-		piece.mov(piece.x, Mem{Base: dst})
-		for _, r := range []reg.Register{src, dst, used, work} {
-			ADDQ(U8(piece.size), r)
-		}
+		Instruction(&ir.Instruction{Opcode: piece.move}) // avo has none of them
 		Label(next)
 	}
-	emit(polyBlock(addBlock(at(offBlock))))
-	Label("ended")
 }
 
 // absorbBlocks takes 16 bytes at a time, until fewer are left or the stream is
@@ -299,15 +225,18 @@ func (m message) absorbBlocks(label string) {
 	if m.isa == sse2 {
 		load, store = MOVOU, MOVOU
 	}
+	if m.isa != sse2 {
+		m.absorbFours(label)
+	}
 	Label(label + "_block")
 	CMPQ(n, U8(16))
 	JB(LabelRef(label + "_end"))
 	CMPQ(used, U32(streamSize))
 	JE(LabelRef(label + "_end"))
 	load(Mem{Base: src}, x)
-	steps := polyBlock(addBlock(Mem{Base: dst}))
+	steps := m.polyBlock(addBlock(Mem{Base: dst}))
 	if m.open {
-		steps = polyBlock(addBlock(Mem{Base: src}))
+		steps = m.polyBlock(addBlock(Mem{Base: src}))
 		steps[0]() // before dst, which may be src, is written
 		steps = steps[1:]
 	}
@@ -322,10 +251,39 @@ func (m message) absorbBlocks(label string) {
 	Label(label + "_end")
 }
 
+// absorbFours takes 64 bytes at a time, as long as there are as many.
+func (m message) absorbFours(label string) {
+	Label(label + "_fours")
+	CMPQ(n, U8(64))
+	JB(LabelRef(label + "_block"))
+	CMPQ(used, U32(streamSize-64))
+	JA(LabelRef(label + "_block"))
+	xor := func() {
+		for i := range 2 {
+			offset := i * m.width()
+			m.load(Mem{Base: src, Disp: offset}, m.vec(i))
+			m.xorMem(stream().Offset(offset), m.vec(i), nil)
+			m.store(m.vec(i), Mem{Base: dst, Disp: offset})
+		}
+	}
+	if m.open { // the ciphertext first: dst may be src
+		emit(m.polyBlocks(Mem{Base: src}, 4))
+		xor()
+	} else {
+		xor()
+		emit(m.polyBlocks(Mem{Base: dst}, 4))
+	}
+	for _, r := range []reg.Register{src, dst, used} {
+		ADDQ(U8(64), r)
+	}
+	SUBQ(U8(64), n)
+	JMP(LabelRef(label + "_fours"))
+}
+
 // finish adds the lengths, computes the tag, and clears the State.
 func (m message) finish() {
 	Comment("no additional data, and the length of the ciphertext")
-	emit(polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
+	emit(m.polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
 	polyTag()
 	if m.open {
 		XORQ(Mem{Base: src}, h0)

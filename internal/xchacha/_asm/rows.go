@@ -19,7 +19,7 @@ func (v isa) rows(i int) rows {
 	return rows{v.vec(5 * i), v.vec(5*i + 1), v.vec(5*i + 2), v.vec(5*i + 3), v.vec(5*i + 4)}
 }
 
-// input is what has to be added in the end. Only rowBlocks uses it, so HChaCha20
+// input is what has to be added in the end. Only rowBlocks uses it, so HChaCha
 // leaves it alone.
 func (v isa) input() rows {
 	return rows{v.vec(10), v.vec(11), v.vec(12), v.vec(13), nil}
@@ -54,10 +54,8 @@ func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
 	return append(s, turn(1, 3, 2)...)
 }
 
-// twentyRounds loops over the double round of all rs.
-func (v isa) twentyRounds(label string, rs ...rows) {
-	byteShuffle := v.loadShuffles()
-	MOVQ(U32(10), work)
+// rounds loops over the double round of all rs, as often as work says.
+func (v isa) rounds(label string, byteShuffle map[int]Op, rs ...rows) {
 	Label(label)
 	var all [][]step
 	for _, r := range rs {
@@ -68,21 +66,22 @@ func (v isa) twentyRounds(label string, rs ...rows) {
 	JNZ(LabelRef(label))
 }
 
-// hChaCha20 leaves the output of HChaCha20 (draft-irtf-cfrg-xchacha-03,
-// section 2.2) in rows a and d of the result, in every lane.
-func (v isa) hChaCha20(label string, key, in Mem) rows {
+// hChaCha leaves the output of HChaCha (draft-irtf-cfrg-xchacha-03, section 2.2)
+// in rows a and d of the result, in every lane. work is how many double rounds
+// there are.
+func (v isa) hChaCha(label string, key, in Mem) rows {
 	r := v.rows(0)
 	v.loadRow(key, r.b)
 	v.loadRow(key.Offset(16), r.c)
-	v.hChaCha20Rounds(label, r, in)
+	v.hChaChaRounds(label, r, in)
 	return r
 }
 
-// hChaCha20Rounds is hChaCha20 of the key in rows b and c of r, in r.
-func (v isa) hChaCha20Rounds(label string, r rows, in Mem) {
+// hChaChaRounds is hChaCha of the key in rows b and c of r, in r.
+func (v isa) hChaChaRounds(label string, r rows, in Mem) {
 	v.loadRow(sigma, r.a)
 	v.loadRow(in, r.d)
-	v.twentyRounds(label, r)
+	v.rounds(label, v.loadShuffles(), r)
 }
 
 // loadSubkey is what rowBlocks needs to have been done.
@@ -95,23 +94,19 @@ func (v isa) loadSubkey() {
 // dst, and counts them. The subkey is, and stays, in rows b and c of input.
 func (v isa) rowBlocks(label string, n int, dst Mem) {
 	in := v.input()
-	loadPosition := func(i int, d, tmp reg.VecPhysical) {
-		v.loadRow(at(offPosition), d)
-		v.load(lanes.Offset(v.width()*i), tmp)
-		v.add(tmp, d)
-	}
-	rs := make([]rows, n)
 	v.loadRow(sigma, in.a)
+	rs := make([]rows, n)
 	for i := range rs {
 		rs[i] = v.rows(i)
 		v.copy(in.a, rs[i].a)
 		v.copy(in.b, rs[i].b)
 		v.copy(in.c, rs[i].c)
-		loadPosition(i, rs[i].d, rs[i].tmp)
+		v.loadPosition(i, rs[i].d, rs[i].tmp)
 	}
-	v.twentyRounds(label, rs...)
+	MOVQ(U32(10), work)
+	v.rounds(label, v.loadShuffles(), rs...)
 	for i, r := range rs {
-		loadPosition(i, in.d, r.tmp)
+		v.loadPosition(i, in.d, r.tmp)
 		v.add(in.a, r.a)
 		v.add(in.b, r.b)
 		v.add(in.c, r.c)
@@ -119,6 +114,57 @@ func (v isa) rowBlocks(label string, n int, dst Mem) {
 		v.storeRows(r, dst.Offset(64*v.width()/16*i))
 	}
 	ADDL(U32(n*v.width()/16), at(offPosition))
+}
+
+// threeRows is rowBlocks of three rows, which leave no register for the input and
+// the byte orders: those come from memory.
+func (v isa) threeRows(label string, dst Mem) {
+	in := v.vec(15)
+	rs := make([]rows, 3)
+	for i := range rs {
+		rs[i] = rows{v.vec(4 * i), v.vec(4*i + 1), v.vec(4*i + 2), v.vec(4*i + 3), v.vec(12 + i)}
+		v.copy(v.input().b, rs[i].b)
+		v.copy(v.input().c, rs[i].c)
+	}
+	for i, r := range rs { // which overwrites the input
+		v.loadRow(sigma, r.a)
+		v.loadPosition(i, r.d, r.tmp)
+	}
+	MOVQ(U32(10), work)
+	v.rounds(label, map[int]Op{16: shuffles, 8: shuffles.Offset(32)}, rs...)
+	v.addInput(in, rs)
+	for i, r := range rs {
+		v.storeRows(r, dst.Offset(64*v.width()/16*i))
+	}
+	ADDL(U32(3*v.width()/16), at(offPosition))
+}
+
+// addInput adds the input to the rows. in is overwritten, as is each tmp.
+func (v isa) addInput(in reg.VecPhysical, rs []rows) {
+	for i, r := range rs {
+		v.loadPosition(i, in, r.tmp)
+		v.add(in, r.d)
+	}
+	for _, row := range []struct {
+		in  Mem
+		reg func(rows) reg.VecPhysical
+	}{
+		{sigma, func(r rows) reg.VecPhysical { return r.a }},
+		{at(offSubkey), func(r rows) reg.VecPhysical { return r.b }},
+		{at(offSubkey + 16), func(r rows) reg.VecPhysical { return r.c }},
+	} {
+		v.loadRow(row.in, in)
+		for _, r := range rs {
+			v.add(in, row.reg(r))
+		}
+	}
+}
+
+// loadPosition is row d of the input of row i. tmp is overwritten.
+func (v isa) loadPosition(i int, d, tmp reg.VecPhysical) {
+	v.loadRow(at(offPosition), d)
+	v.load(lanes.Offset(v.width()*i), tmp)
+	v.add(tmp, d)
 }
 
 func (v isa) storeRows(r rows, dst Mem) {

@@ -93,27 +93,33 @@ func (w words) doubleRound() []step {
 }
 
 // finish adds the input, writes the eight blocks to dst, and counts them.
-func (w words) finish(dst Mem) {
+func (w words) finish(dst Mem) []step {
+	var s []step
+	do := func(f func()) { s = append(s, f) }
 	tmp := w.tmp[0]
 	add := func(in Mem, x reg.VecPhysical) {
-		VPBROADCASTD(in, tmp)
-		w.v.add(tmp, x)
+		if w.v == avx512 {
+			do(func() { VPADDD_BCST(in, x, x) })
+			return
+		}
+		do(func() { VPBROADCASTD(in, tmp) })
+		do(func() { w.v.add(tmp, x) })
 	}
 	pairs := func(x, y [4]reg.VecPhysical, offset int) {
-		w.transpose(x)
-		w.transpose(y)
+		s = append(s, w.transpose(x)...)
+		s = append(s, w.transpose(y)...)
 		for i := range 4 {
-			w.v.joinLanes(0, x[i], y[i], tmp)
-			w.v.store(tmp, dst.Offset(64*i+offset))
-			w.v.joinLanes(1, x[i], y[i], x[i])
-			w.v.store(x[i], dst.Offset(64*(i+4)+offset))
+			do(func() { w.v.joinLanes(0, x[i], y[i], tmp) })
+			do(func() { w.v.store(tmp, dst.Offset(64*i+offset)) })
+			do(func() { w.v.joinLanes(1, x[i], y[i], x[i]) })
+			do(func() { w.v.store(x[i], dst.Offset(64*(i+4)+offset)) })
 		}
 	}
 	for i := range 4 {
 		add(sigma.Offset(4*i), w.a[i])
 		add(at(offSubkey+4*i), w.b[i])
 	}
-	w.v.addMem(counters, w.d[0], tmp)
+	do(func() { w.v.addMem(counters, w.d[0], tmp) })
 	for i := range 4 {
 		add(at(offPosition+4*i), w.d[i])
 	}
@@ -121,26 +127,29 @@ func (w words) finish(dst Mem) {
 	c := w.c
 	if w.v == avx2 { // rows a and b are written, so there is room
 		c[2], c[3] = ymm[0], ymm[1]
-		VMOVDQU(waiting(2), c[2])
-		VMOVDQU(waiting(3), c[3])
+		do(func() { VMOVDQU(waiting(2), c[2]) })
+		do(func() { VMOVDQU(waiting(3), c[3]) })
 	}
 	for i := range 4 {
 		add(at(offSubkey+16+4*i), c[i])
 	}
 	pairs(c, w.d, 32)
-	ADDL(U32(8), at(offPosition))
+	do(func() { ADDL(U32(8), at(offPosition)) })
+	return s
 }
 
 // transpose turns four registers of one word of eight blocks each into four
 // of four words of two blocks each: register i has those of blocks i and i+4.
-func (w words) transpose(x [4]reg.VecPhysical) {
+func (w words) transpose(x [4]reg.VecPhysical) []step {
 	t, u := w.tmp[0], w.tmp[1]
-	VPUNPCKLDQ(x[1], x[0], t) // blocks 0 and 1
-	VPUNPCKHDQ(x[1], x[0], u) // blocks 2 and 3
-	VPUNPCKLDQ(x[3], x[2], x[0])
-	VPUNPCKHDQ(x[3], x[2], x[2])
-	VPUNPCKHQDQ(x[0], t, x[1])
-	VPUNPCKLQDQ(x[0], t, x[0])
-	VPUNPCKHQDQ(x[2], u, x[3])
-	VPUNPCKLQDQ(x[2], u, x[2])
+	return []step{
+		func() { VPUNPCKLDQ(x[1], x[0], t) }, // blocks 0 and 1
+		func() { VPUNPCKHDQ(x[1], x[0], u) }, // blocks 2 and 3
+		func() { VPUNPCKLDQ(x[3], x[2], x[0]) },
+		func() { VPUNPCKHDQ(x[3], x[2], x[2]) },
+		func() { VPUNPCKHQDQ(x[0], t, x[1]) },
+		func() { VPUNPCKLQDQ(x[0], t, x[0]) },
+		func() { VPUNPCKHQDQ(x[2], u, x[3]) },
+		func() { VPUNPCKLQDQ(x[2], u, x[2]) },
+	}
 }

@@ -32,6 +32,8 @@ var additions = map[string][]string{
 		"method (*Buffer) Format(fmt.State, rune)",
 		"method (*Buffer) LogValue() slog.Value",
 		"method (*Buffer) MarshalText() ([]byte, error)",
+		"method (*Buffer) UnmarshalJSON([]byte) error",
+		"method (*Buffer) UnmarshalText([]byte) error",
 		"method (*Coffer) Format(fmt.State, rune)",
 		"method (*Coffer) LogValue() slog.Value",
 		"method (*Coffer) MarshalText() ([]byte, error)",
@@ -39,6 +41,8 @@ var additions = map[string][]string{
 		"method (*Enclave) LogValue() slog.Value",
 		"method (*Enclave) MarshalText() ([]byte, error)",
 		"method (*Enclave) String() string",
+		"method (*Enclave) UnmarshalJSON([]byte) error",
+		"method (*Enclave) UnmarshalText([]byte) error",
 	},
 }
 

@@ -18,12 +18,12 @@ const (
 // limit is what it may lock.
 var limit = testenv.SmallLimit()
 
-func TestHundredThousandEnclavesUnderTheSmallestLimit(t *testing.T) {
+func TestManyEnclavesUnderTheSmallestLimit(t *testing.T) {
 	if !testenv.UnderLimit(t, limit) {
 		return
 	}
 	n := secrets
-	if testing.Short() {
+	if !testenv.Long() {
 		n /= 20
 	}
 	if err := ours.Load(n, workers); err != nil {
@@ -36,8 +36,8 @@ func TestHundredThousandEnclavesUnderTheSmallestLimit(t *testing.T) {
 
 // The control: the same program on memguard.
 func TestMemguardDiesOfTheSameLoad(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: -short, memguard is the same everywhere")
+	if !testenv.Long() {
+		t.Skip("SKIPPED: memguard is the same everywhere, MEMKEEP_LONG is not set")
 	}
 	if !testenv.UnderLimit(t, limit) {
 		return

@@ -352,7 +352,9 @@ var coreOps = []op{
 			sealed[len(sealed)-1] ^= 1
 		}
 		if how == 1 {
-			sealed = sealed[:max(0, min(len(sealed), p.size()))]
+			// Less than a nonce makes memguard panic, and is an error here.
+			const nonce = 24
+			sealed = sealed[:min(len(sealed), max(nonce, p.size()))]
 		}
 		if how == 2 {
 			out = sealed[core.Overhead:]

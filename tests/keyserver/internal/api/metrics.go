@@ -87,14 +87,14 @@ func newStatsCollector(session *enclave.Session, ring *keyring.Ring) *statsColle
 	}
 	gauge("memkeep_locked_bytes", "Bytes that are locked.", func(s enclave.Stats) int { return s.LockedBytes })
 	gauge("memkeep_locked_bytes_peak", "The most bytes that were locked.", func(s enclave.Stats) int { return s.LockedBytesPeak })
-	gauge("memkeep_locked_bytes_allowed", "The budget of locked bytes.", func(s enclave.Stats) int { return s.LockedBytesAllowed })
+	gauge("memkeep_locked_bytes_allowed", "The budget of locked bytes.", func(s enclave.Stats) int { return s.Budget })
 	gauge("memkeep_open_buffers", "Buffers that are not destroyed.", func(s enclave.Stats) int { return s.OpenBuffers })
 	gauge("memkeep_waiters", "Calls that wait for locked memory.", func(s enclave.Stats) int { return s.Waiters })
 	counter("memkeep_seals_total", "Secrets sealed.", func(s enclave.Stats) uint64 { return s.Seals })
 	counter("memkeep_opens_total", "Secrets decrypted into buffers.", func(s enclave.Stats) uint64 { return s.Opens })
 	counter("memkeep_uses_total", "Secrets decrypted for one use.", func(s enclave.Stats) uint64 { return s.Uses })
 	counter("memkeep_failures_total", "Secrets that did not open.", func(s enclave.Stats) uint64 { return s.Failures })
-	counter("memkeep_rekeys_total", "Times the session key's shares were re-randomised.", func(s enclave.Stats) uint64 { return s.Rekeys })
+	counter("memkeep_rekeys_total", "Times the session key's shares were re-randomised.", func(s enclave.Stats) uint64 { return s.Refreshes })
 	return c
 }
 

@@ -266,7 +266,7 @@ func TestReadText(t *testing.T) {
 
 func TestDesk(t *testing.T) {
 	t.Parallel()
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)

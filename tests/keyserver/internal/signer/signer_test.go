@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // nothing, the test is skipped: that the server says so is a test of its own.
 func newPool(t testing.TB) *Pool {
 	t.Helper()
-	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit()})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
@@ -256,7 +256,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		group.Go(func() {
 			for range 200 {
 				_, err := p.Sign(t.Context(), key, []byte("message"))
-				if err != nil && !errors.Is(err, enclave.ErrDecrypt) {
+				if err != nil && !errors.Is(err, enclave.ErrPurged) {
 					t.Errorf("Sign: %v", err)
 					return
 				}
@@ -267,7 +267,7 @@ func TestPurgeWhileSigning(t *testing.T) {
 		t.Error(err)
 	}
 	group.Wait()
-	if _, err := p.Sign(t.Context(), key, nil); !errors.Is(err, enclave.ErrDecrypt) {
+	if _, err := p.Sign(t.Context(), key, nil); !errors.Is(err, enclave.ErrPurged) {
 		t.Errorf("Sign after a purge: %v", err)
 	}
 }

@@ -1,0 +1,80 @@
+package enclave
+
+import (
+	"io"
+	"sync/atomic"
+
+	"github.com/memkeep/memkeep/locked"
+)
+
+// The package's only state: the default session, which takes no resources until
+// its first use, what SetDefault put in its place, and the sessions that took
+// some, until they are closed.
+var (
+	original    Session
+	replacement atomic.Pointer[Session] // nil for none
+	sessions    table
+)
+
+// Default returns the session behind the package's functions. Unless [SetDefault]
+// chose another one it has the default configuration and is made on its first use;
+// if that fails, the error is that of the call that needed it, and the next call
+// tries again. It can't be closed.
+func Default() *Session {
+	if s := replacement.Load(); s != nil {
+		return s
+	}
+	return &original
+}
+
+// SetDefault makes s the session behind the package's functions, for a program
+// that wants a budget or a backend of its own there. Enclaves stay with the
+// session that they were made in.
+func SetDefault(s *Session) {
+	if s == nil {
+		panic("enclave: SetDefault of nil")
+	}
+	replacement.Store(s)
+}
+
+// New seals the secret in the default session and wipes it: see [Session.New].
+func New(secret []byte) (*Enclave, error) { return Default().New(secret) }
+
+// NewCopy seals a copy of the secret in the default session: see
+// [Session.NewCopy].
+func NewCopy(secret []byte) (*Enclave, error) { return Default().NewCopy(secret) }
+
+// NewRandom seals random bytes in the default session: see [Session.NewRandom].
+func NewRandom(size int) (*Enclave, error) { return Default().NewRandom(size) }
+
+// NewFunc seals what fill writes in the default session: see [Session.NewFunc].
+func NewFunc(size int, fill func(dst []byte) error) (*Enclave, error) {
+	return Default().NewFunc(size, fill)
+}
+
+// Seal seals the buffer in the default session: see [Session.Seal].
+func Seal(b *locked.Buffer) (*Enclave, error) { return Default().Seal(b) }
+
+// NewBuffer returns a writable buffer of the default session: see
+// [Session.NewBuffer].
+func NewBuffer(size int) (*locked.Buffer, error) { return Default().NewBuffer(size) }
+
+// NewStream returns an empty stream of the default session.
+func NewStream() *Stream { return Default().NewStream() }
+
+// ReadFull reads size bytes into a buffer of the default session: see
+// [Session.ReadFull].
+func ReadFull(r io.Reader, size int) (*locked.Buffer, error) { return Default().ReadFull(r, size) }
+
+// ReadUntil reads up to a delimiter into a buffer of the default session: see
+// [Session.ReadUntil].
+func ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
+	return Default().ReadUntil(r, delim)
+}
+
+// ReadAll reads all of r into a buffer of the default session: see
+// [Session.ReadAll].
+func ReadAll(r io.Reader) (*locked.Buffer, error) { return Default().ReadAll(r) }
+
+// Purge purges the default session: see [Session.Purge].
+func Purge() error { return Default().Purge() }

@@ -1,0 +1,243 @@
+package enclave_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// calls are all ways to a secret.
+func calls(e *enclave.Enclave) map[string]error {
+	_, openErr := e.Open()
+	_, waitErr := e.OpenContext(context.Background())
+	_, intoErr := e.OpenInto(make([]byte, 64))
+	_, equalErr := e.Equal(nil)
+	return map[string]error{
+		"Open": openErr, "OpenContext": waitErr, "OpenInto": intoErr, "Equal": equalErr,
+		"Use": e.Use(func([]byte) error { return nil }),
+	}
+}
+
+// twoSessions returns two sessions of the smallest size that a test can do with.
+// What both may lock is reserved in one step: tests that hold the half of it and
+// wait for the rest would wait for each other.
+func twoSessions(t *testing.T) (a, b *enclave.Session) {
+	t.Helper()
+	testenv.Lockable(t, 2*budget())
+	open := func() *enclave.Session {
+		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}
+	return open(), open()
+}
+
+func TestErrorsNameWhatTheCallerHolds(t *testing.T) {
+	t.Parallel()
+	s, other := twoSessions(t)
+	destroyed := newEnclave(t, s, secretOf(32))
+	destroyed.Destroy()
+	purged := newEnclave(t, s, secretOf(32))
+	if err := s.Purge(); err != nil {
+		t.Fatal(err)
+	}
+	closed, twice := newEnclave(t, other, secretOf(32)), newEnclave(t, other, secretOf(32))
+	if err := errors.Join(other.Purge(), other.Purge(), other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		e    *enclave.Enclave
+		is   error
+		text string
+	}{
+		{nil, enclave.ErrDestroyed, "enclave: never set"},
+		{new(enclave.Enclave), enclave.ErrDestroyed, "enclave: never set"},
+		{destroyed, enclave.ErrDestroyed, "enclave: destroyed"},
+		{purged, enclave.ErrPurged, "enclave: the session was purged"},
+		{closed, enclave.ErrClosed, "enclave: the session is closed"},
+		{twice, enclave.ErrClosed, "enclave: the session is closed"},
+	} {
+		for call, err := range calls(c.e) {
+			if !errors.Is(err, c.is) || err.Error() != c.text {
+				t.Errorf("%s: %q, want %q", call, err, c.text)
+			}
+			if errors.Is(err, enclave.ErrDecrypt) {
+				t.Errorf("%s: %q is taken for tampering", call, err)
+			}
+		}
+	}
+	if _, err := other.NewBuffer(8); !errors.Is(err, enclave.ErrClosed) || err.Error() != "enclave: the session is closed" {
+		t.Errorf("NewBuffer: %v", err)
+	}
+}
+
+func TestWaitThatItsContextEndsSaysWhatItWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	e := newEnclave(t, s, secretOf(32))
+	own := errors.New("the caller's reason")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(own)
+	_, openErr := e.OpenContext(ctx)
+	_, bufferErr := s.NewBufferContext(ctx, 32)
+	_, funcErr := s.NewFuncContext(ctx, 32, func([]byte) error { return nil })
+	_, getErr := enclave.GetContext(ctx, e, func([]byte) (int, error) { return 0, nil })
+	want := fmt.Sprintf("enclave: waiting for %d bytes of locked memory: the caller's reason", os.Getpagesize())
+	for call, err := range map[string]error{
+		"OpenContext": openErr, "NewBufferContext": bufferErr, "NewFuncContext": funcErr, "GetContext": getErr,
+		"UseContext":    e.UseContext(ctx, func([]byte) error { return nil }),
+		"UseAllContext": enclave.UseAllContext(ctx, func([][]byte) error { return nil }, e, e),
+	} {
+		if !errors.Is(err, own) || err.Error() != want {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+	// What fn returns is no wait, whatever it is.
+	ctx, cancel = context.WithCancelCause(context.Background())
+	err := e.UseContext(ctx, func([]byte) error {
+		cancel(own)
+		return own
+	})
+	if err != own {
+		t.Errorf("fn's error became %v", err)
+	}
+}
+
+func TestReadOnlySourcesAreRefusedBeforeAnythingHappens(t *testing.T) {
+	t.Parallel()
+	if !testenv.FaultsHaveAddresses() {
+		t.Log("faults have no addresses here, and are told from others all the same")
+	}
+	s, other := twoSessions(t)
+	refuses := func(what string, secret []byte) {
+		t.Helper()
+		want := bytes.Clone(secret)
+		seals := s.Stats().Seals
+		if e, err := s.New(secret); !errors.Is(err, enclave.ErrReadOnly) || e != nil || !strings.Contains(err.Error(), "NewCopy") {
+			t.Errorf("%s: %v, %v", what, e, err)
+		}
+		if !bytes.Equal(secret, want) || s.Stats().Seals != seals {
+			t.Errorf("%s: something happened before the refusal", what)
+		}
+		e, err := s.NewCopy(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Use(holds(want)); err != nil {
+			t.Error(err)
+		}
+	}
+	page := os.Getpagesize()
+	for _, size := range []int{1, 32, page + 7} {
+		b, err := s.NewBuffer(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(b.Bytes(), secretOf(size))
+		if err := b.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		refuses(fmt.Sprintf("a frozen buffer of %d bytes", size), b.Bytes())
+		if err := b.Melt(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.New(b.Bytes()); err != nil {
+			t.Errorf("%d writable bytes: %v", size, err)
+		}
+		if err := b.Destroy(); err != nil {
+			t.Error(err)
+		}
+	}
+	err := newEnclave(t, other, secretOf(32)).Use(func(secret []byte) error {
+		refuses("what Use lends", secret)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	const text = "a constant"
+	refuses("a constant", unsafe.Slice(unsafe.StringData(text), len(text)))
+}
+
+func TestOneReadOnlyPageOfManyIsFound(t *testing.T) {
+	t.Parallel()
+	page := os.Getpagesize()
+	s := newSession(t, enclave.Config{MaxLockedBytes: 16 * page})
+	for frozen := range 3 {
+		whole := testenv.ReadOnlyPage(t, 3, frozen)
+		// From the middle of the first page to the middle of the last one.
+		secret := whole[page/2 : 2*page+page/2]
+		if _, err := s.New(secret); !errors.Is(err, enclave.ErrReadOnly) {
+			t.Errorf("page %d of 3: %v", frozen, err)
+		}
+	}
+}
+
+func TestEqualIsOfTheSecret(t *testing.T) {
+	t.Parallel()
+	e := newEnclave(t, newSession(t, enclave.Config{}), secretOf(32))
+	for _, c := range []struct {
+		other []byte
+		want  bool
+	}{{secretOf(32), true}, {secretOf(31), false}, {make([]byte, 32), false}, {nil, false}} {
+		if got, err := e.Equal(c.other); got != c.want || err != nil {
+			t.Errorf("%d bytes: %v, %v", len(c.other), got, err)
+		}
+	}
+}
+
+func TestLimitErrorIsOneLineAndKeepsTheSystemsAnswer(t *testing.T) {
+	t.Parallel()
+	for _, r := range []locked.Resource{locked.LockedMemory, locked.FileDescriptors, locked.Mappings, locked.AddressSpace, locked.Memory} {
+		var err error = &enclave.LimitError{Resource: r, Size: 32, Requested: 4096, Err: syscall.EINVAL}
+		limit := err.(*locked.LimitError)
+		if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "4096") || !strings.Contains(err.Error(), "32 bytes") || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%s: %q", r, err)
+		}
+		if raw, err := json.Marshal(limit); err != nil || !strings.Contains(string(raw), "4096") {
+			t.Errorf("%s: JSON is %s, %v", r, raw, err)
+		}
+	}
+	s := newSession(t, enclave.Config{})
+	_, err := s.New(secretOf(2 * budget()))
+	var limit *enclave.LimitError
+	if !errors.As(err, &limit) || limit.Size != 2*budget() || !strings.Contains(limit.Remedy(), "SetDefault") || !strings.Contains(limit.Remedy(), "NewSession") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestStatsAreJSONAndALogGroup(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	newEnclave(t, s, secretOf(32))
+	raw, err := json.Marshal(s.Stats())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("session", "stats", s.Stats())
+	for _, part := range []string{`"seals":1`, `"locked_bytes":`, `"backend":"`, `"runtime_secret":`} {
+		if !strings.Contains(string(raw), part) || !strings.Contains(log.String(), part) {
+			t.Errorf("%s is missing in %s or %s", part, raw, &log)
+		}
+	}
+}

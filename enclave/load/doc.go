@@ -1,0 +1,56 @@
+// Package load reads secrets from where a program finds them, such as files, the
+// environment, systemd credentials and password managers, straight into locked
+// memory, and returns each as an [enclave.Enclave].
+//
+// For a secret in a file, as Docker, Kubernetes and Vault's agent write it, use
+// [File]; for a folder of them, [Dir]; in a systemd unit with LoadCredential=,
+// [Credential]. Use [NewRotating] if the secret may change while the program runs.
+// In a configuration use [Ref], which names the source instead of holding the
+// secret:
+//
+//	type Config struct {
+//		Password load.Ref `json:"password"` // "file:/run/secrets/db"
+//	}
+//
+//	password, err := config.Password.Resolve(ctx)
+//
+// If you can choose, pass secrets in files, not in the environment. [Field] and
+// [PEM] take one secret out of a file that holds more.
+//
+// The functions suit most programs. [Loader] has a method for each, which takes a
+// context, and fields for the session, the size limit and other options.
+//
+// # What it promises
+//
+// The system writes the secret directly into locked memory: no buffer of package
+// os, bufio or the decoder is in between. Size is bounded. One line end at the end,
+// which editors and echo add, is not part of the secret. Empty secrets are
+// refused, and so are files that every user may read. Errors name the source and
+// never show what was read.
+//
+// This is how many copies of a secret are left in ordinary memory at rest, a second
+// after the last use, by a scan from another process. It loaded the secret 100 times
+// (10 times by Command and FD, once by Env, Terminal and yaml.v3), as root, and as
+// nobody under a limit of 64 KiB:
+//
+//	go test -v -run LoadingLeaves ./tests/loading
+//
+//	                                   copies   one load with
+//	File, Dir, Credential, Ref              0   os.ReadFile      1
+//	Rotating, 200 versions                  0   os.ReadFile      1
+//	FD, Reader                              0   io.ReadAll       1
+//	Terminal                                0   bufio.Reader     2–3
+//	Command                                 0   exec.Cmd.Output  2
+//	Field                                   0   encoding/json    2–3
+//	PEM                                     0   encoding/pem     1
+//	Env (Linux)                             0   os.Getenv        2
+//	literal: in JSON in locked memory       0   os.ReadFile      1
+//	literal: in YAML, by yaml.v3            6   os.ReadFile      1
+//
+// # What it does not
+//
+// It can't undo what happened before: until Env took a variable, other processes
+// of the same user could read it in /proc/PID/environ, and child processes
+// inherited it. Pipes and terminals have buffers in the kernel, files a page cache.
+// A literal in a configuration is wherever its decoder left it: see [Ref].
+package load

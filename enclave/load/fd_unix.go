@@ -1,0 +1,68 @@
+//go:build unix
+
+package load
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/memkeep/memkeep/enclave"
+)
+
+// FD reads the secret behind a file descriptor that the program was started
+// with, to its end: a pipe, a socket or a file, whatever its mode. FD takes the
+// descriptor over and closes it, whether it succeeds or not. A number that is
+// not open is refused, and one of another kind, which may belong to somebody
+// else in the process, is left as it is.
+func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
+	return l.fd(ctx, n, "fd:"+strconv.Itoa(n), nil)
+}
+
+func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enclave.Enclave, error) {
+	return l.seal(ctx, source, pick, func(ctx context.Context, take taker) error {
+		f, err := takeOver(n)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Size() > int64(l.maxSize()) {
+			return fmt.Errorf("%w: it has %d", l.tooLarge(), info.Size())
+		}
+		return l.read(ctx, f, 0, take)
+	})
+}
+
+// takeOver returns the descriptor as a file that a deadline can interrupt.
+func takeOver(n int) (*os.File, error) {
+	var st syscall.Stat_t
+	if n < 0 {
+		return nil, syscall.EBADF
+	}
+	if err := syscall.Fstat(n, &st); err != nil {
+		return nil, err
+	}
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG:
+	case syscall.S_IFIFO, syscall.S_IFSOCK:
+		// Without this a read could not be interrupted. Whoever shares the open
+		// file, its reading end, sees it too.
+		if err := syscall.SetNonblock(n, true); err != nil {
+			return nil, err
+		}
+	case syscall.S_IFDIR:
+		return nil, fmt.Errorf("%w: it is a directory", ErrNotFile)
+	case syscall.S_IFCHR:
+		return nil, fmt.Errorf("%w: it is a device or a terminal, for which there is Terminal", ErrNotFile)
+	default:
+		return nil, fmt.Errorf("%w: it is of another kind", ErrNotFile)
+	}
+	f := os.NewFile(uintptr(n), "descriptor")
+	if f == nil {
+		return nil, fs.ErrInvalid
+	}
+	return f, nil
+}

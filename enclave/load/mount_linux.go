@@ -1,0 +1,25 @@
+package load
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// privateMount reports whether the file lies on a tmpfs or ramfs that is mounted
+// read-only. Nothing but a container's runtime or systemd makes such mounts, for
+// secrets; /tmp, /run and /dev/shm can be written.
+func privateMount(f *os.File) bool {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var st unix.Statfs_t
+	var statErr error
+	// Not f.Fd, which may make the descriptor blocking.
+	if err := raw.Control(func(fd uintptr) { statErr = unix.Fstatfs(int(fd), &st) }); err != nil || statErr != nil {
+		return false
+	}
+	kind := uint32(st.Type) // its type differs between processors
+	return (kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC) && st.Flags&unix.ST_RDONLY != 0
+}

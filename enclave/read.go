@@ -1,0 +1,183 @@
+package enclave
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/memkeep/memkeep/internal/bridge"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// none is no delimiter.
+const none = -1
+
+// ReadFull reads size bytes from r straight into locked memory and returns them
+// as a frozen buffer, which the caller destroys: see [locked.Pool.ReadFull].
+func (s *Session) ReadFull(r io.Reader, size int) (*locked.Buffer, error) {
+	return whole(s.readFull(r, size))
+}
+
+// ReadUntil is ReadFull up to the first delimiter, which is read from r, is not
+// part of the buffer, and is the last byte read: so it asks r for one byte at a
+// time. If the delimiter comes first the error is [ErrNothingRead]; if r ends
+// before there is one, [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
+//
+// What does not fit into one page is read in pieces, which are sealed until r has
+// given all of it: so a secret may be as large as the budget allows. What can never
+// fit is a *[LimitError], as soon as so much was read.
+func (s *Session) ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
+	return whole(s.collect(r, int(delim)))
+}
+
+// ReadAll is ReadFull up to the end of r, which is no error unless nothing was
+// read: then it is [ErrNothingRead]. It reads pieces as [Session.ReadUntil] does.
+func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) { return whole(s.collect(r, none)) }
+
+// whole returns what was read if that is all, and wipes it otherwise.
+func whole(b *locked.Buffer, err error) (*locked.Buffer, error) {
+	if b == nil || err == nil {
+		return b, err
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, join(err, b.Destroy())
+}
+
+// join is errors.Join that leaves a single error as it is.
+func join(first, second error) error {
+	if second == nil {
+		return first
+	}
+	return errors.Join(first, second)
+}
+
+// readPiece is [bridge.ReadPiece] in the session's pool.
+func (c *core) readPiece(r io.Reader, size, delim int) (*locked.Buffer, bool, error) {
+	b, done, err := bridge.ReadPiece(c.pool, r, size, delim)
+	if b == nil {
+		return nil, done, err
+	}
+	return b.(*locked.Buffer), done, err
+}
+
+// readFull is ReadFull that returns what was read before an error beside it.
+func (s *Session) readFull(r io.Reader, size int) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := c.readPiece(r, size, none)
+	switch {
+	case b == nil && err == nil:
+		return nil, io.EOF
+	case b == nil:
+		return nil, err
+	case b.Size() == size:
+		// What came with the last byte concerns what is behind it.
+		return b, nil
+	case err == nil:
+		err = io.ErrUnexpectedEOF
+	}
+	return b, err
+}
+
+// collect reads up to delim, or to the end of r if that is none, and returns what
+// was read before an error beside it.
+func (s *Session) collect(r io.Reader, delim int) (*locked.Buffer, error) {
+	c, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	b, done, err := c.readPiece(r, firstPiece(), delim)
+	switch {
+	case b == nil && err == nil && done:
+		return nil, ErrNothingRead
+	case done || err != nil:
+		return b, err
+	}
+	p := &pieces{session: s, core: c}
+	if err := p.add(b); err != nil {
+		return nil, err
+	}
+	for !done && err == nil {
+		var size int
+		if size, err = p.next(); err == nil {
+			b, done, err = c.readPiece(r, size, delim)
+			err = join(err, p.add(b))
+		}
+	}
+	b, openErr := p.open()
+	if err == nil {
+		err = openErr
+	}
+	return b, err
+}
+
+// pieces is a secret that is being read, sealed piece by piece.
+type pieces struct {
+	session *Session
+	core    *core
+	sealed  []*Enclave
+	size    int // bytes in all
+}
+
+// firstPiece fills a page with its canary.
+func firstPiece() int { return os.Getpagesize() - locked.CanarySize }
+
+// next returns the size of the next piece: a stream's, or less where that and
+// what there is could never be opened together. Where not one byte more could, it
+// returns a *LimitError.
+func (p *pieces) next() (int, error) {
+	size := min(StreamChunkSize, p.core.largest-p.size)
+	if size < 1 {
+		return 0, p.core.tooLarge(p.size + 1)
+	}
+	return size, nil
+}
+
+// add seals a piece, nil for none, and destroys it.
+func (p *pieces) add(b *locked.Buffer) error {
+	if b == nil {
+		return nil
+	}
+	e, err := p.session.Seal(b)
+	if err != nil {
+		return errors.Join(err, b.Destroy())
+	}
+	p.sealed = append(p.sealed, e)
+	p.size += e.Size()
+	return nil
+}
+
+// open returns all pieces in one frozen buffer.
+func (p *pieces) open() (*locked.Buffer, error) {
+	b, err := p.core.pool.NewFrozen(p.size, func(dst []byte) error {
+		for _, e := range p.sealed {
+			n, err := e.OpenInto(dst)
+			if err != nil {
+				return err
+			}
+			dst = dst[n:]
+		}
+		return nil
+	})
+	for _, e := range p.sealed {
+		e.Destroy()
+	}
+	return b, err
+}
+
+// readPart is [bridge.ReadPart].
+func (s *Session) readPart(r io.Reader, size, delim int) (any, error) {
+	read := func() (*locked.Buffer, error) { return s.collect(r, delim) }
+	if size > 0 {
+		read = func() (*locked.Buffer, error) { return s.readFull(r, size) }
+	}
+	b, err := read()
+	if b == nil {
+		return nil, err
+	}
+	return b, err
+}

@@ -1,0 +1,95 @@
+package enclave
+
+import (
+	"log/slog"
+
+	"github.com/memkeep/memkeep/internal/guard"
+	"github.com/memkeep/memkeep/locked"
+)
+
+// Stats is what a session holds at one moment, and what it did so far.
+type Stats struct {
+	LockedBytes     int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them
+	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the most there were
+	Budget          int            `json:"budget"`                   // the most there may be: the budget
+	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than was asked for
+	Unlocked        bool           `json:"unlocked"`                 // the pages are not locked: see Config.AllowUnlocked
+	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may hold, where the system can't leave them out
+	Backend         locked.Backend `json:"backend"`                  // the mechanism in use
+	BackendReason   string         `json:"backend_reason,omitempty"` // what the system answered for each better mechanism; empty for the best one, and for one that was forced
+	RuntimeSecret   bool           `json:"runtime_secret"`           // functions given to Use run inside runtime/secret.Do
+	OpenBuffers     int            `json:"open_buffers"`             // buffers not yet destroyed: steady growth indicates a leak
+	Waiters         int            `json:"waiters"`                  // calls that wait for locked memory
+
+	Seals     uint64 `json:"seals"`     // enclaves made
+	Opens     uint64 `json:"opens"`     // secrets decrypted into buffers, failures included
+	Uses      uint64 `json:"uses"`      // secrets decrypted for Use, failures included
+	Failures  uint64 `json:"failures"`  // of the opens and uses, those whose ciphertext did not open
+	Refreshes uint64 `json:"refreshes"` // times the key's shares were re-randomised
+
+	LastLimitError *LimitError `json:"last_limit_error,omitempty"` // the last time the system refused to lock; nil for never
+}
+
+// LogValue logs the figures as a group, under the names that they have in JSON.
+func (s Stats) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.Int("locked_bytes", s.LockedBytes),
+		slog.Int("locked_bytes_peak", s.LockedBytesPeak),
+		slog.Int("budget", s.Budget),
+		slog.Bool("budget_cut", s.BudgetCut),
+		slog.Bool("unlocked", s.Unlocked),
+		slog.Int("dumpable_bytes", s.DumpableBytes),
+		slog.String("backend", string(s.Backend)),
+		slog.Bool("runtime_secret", s.RuntimeSecret),
+		slog.Int("open_buffers", s.OpenBuffers),
+		slog.Int("waiters", s.Waiters),
+		slog.Uint64("seals", s.Seals),
+		slog.Uint64("opens", s.Opens),
+		slog.Uint64("uses", s.Uses),
+		slog.Uint64("failures", s.Failures),
+		slog.Uint64("refreshes", s.Refreshes),
+	}
+	if s.BackendReason != "" {
+		attrs = append(attrs, slog.String("backend_reason", s.BackendReason))
+	}
+	if s.LastLimitError != nil {
+		attrs = append(attrs, slog.String("last_limit_error", s.LastLimitError.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Stats returns the session's figures. It takes a few locks for a moment, and
+// makes nothing: of a session not used yet all figures are zero. After Close
+// they stay as they were at its end.
+func (s *Session) Stats() Stats {
+	if c := s.core.Load(); c != nil {
+		return c.stats()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+func (c *core) stats() Stats {
+	pool := c.pool.Stats()
+	opens, coffer := c.opens.Load(), c.coffer.Stats()
+	return Stats{
+		LockedBytes:     pool.LockedBytes,
+		LockedBytesPeak: pool.LockedBytesPeak,
+		Budget:          pool.Budget,
+		BudgetCut:       pool.BudgetCut,
+		Unlocked:        pool.Unlocked,
+		DumpableBytes:   pool.DumpableBytes,
+		Backend:         pool.Backend,
+		BackendReason:   pool.BackendReason,
+		RuntimeSecret:   guard.On,
+		OpenBuffers:     pool.OpenBuffers,
+		Waiters:         pool.Waiters,
+		Seals:           coffer.Seals,
+		Opens:           opens,
+		Uses:            coffer.Opens - min(opens, coffer.Opens),
+		Failures:        coffer.Failures,
+		Refreshes:       coffer.Refreshes,
+		LastLimitError:  pool.LastLimitError,
+	}
+}

@@ -1,0 +1,27 @@
+package enclave
+
+import (
+	"os"
+	"runtime/debug"
+	"unsafe"
+)
+
+// writable reports whether all of b may be written. It writes one byte of each
+// page, as it is: a fault there becomes a panic, of whatever kind where the
+// processor does not tell the address, and any other fault of the program none.
+func writable(b []byte) (ok bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { ok = recover() == nil }()
+	page := os.Getpagesize()
+	first := page - int(uintptr(unsafe.Pointer(&b[0]))%uintptr(page)) // the offset of the next page
+	rewrite(&b[0], 0)
+	for i := first; i < len(b); i += page {
+		rewrite(&b[i], 0)
+	}
+	return true
+}
+
+// rewrite writes what is there, if flip is 0: which the compiler must not know.
+//
+//go:noinline
+func rewrite(p *byte, flip byte) { *p ^= flip }

@@ -1,0 +1,3 @@
+package random
+
+//go:cgo_import_dynamic libc_arc4random_buf arc4random_buf "libc.so"

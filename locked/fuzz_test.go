@@ -1,0 +1,260 @@
+package locked
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/memkeep/memkeep/internal/page"
+)
+
+// faultyPages is a backend of plain memory whose calls fail on request, one at a
+// time or several in a row, and that knows what is mapped.
+type faultyPages struct {
+	t        *testing.T
+	pageSize int
+	double   bool
+	mapped   map[*page.Run]int // bytes that each run counts
+	locked   int
+	failing  int // calls that fail from now on
+	failed   int
+}
+
+func (f *faultyPages) fail(call string) error {
+	if f.failing == 0 {
+		return nil
+	}
+	f.failing--
+	f.failed++
+	return fmt.Errorf("%s: injected", call)
+}
+
+func (f *faultyPages) Name() string { return "faulty" }
+
+func (f *faultyPages) Charge(size int, dual bool) int {
+	if dual && f.double {
+		return 2 * size
+	}
+	return size
+}
+
+func (f *faultyPages) Map(size int, dual bool) (*page.Run, error) {
+	if err := f.fail("map"); err != nil {
+		if f.failing%2 == 0 {
+			return nil, &page.LockError{Call: "map", Size: size, Err: err}
+		}
+		return nil, err
+	}
+	pages := make([]byte, size)
+	r := &page.Run{Window: pages, View: pages, Dual: dual}
+	f.mapped[r] = f.Charge(size, dual)
+	f.locked += f.mapped[r]
+	return r, nil
+}
+
+func (f *faultyPages) known(call string, r *page.Run) {
+	if _, ok := f.mapped[r]; !ok {
+		f.t.Fatalf("%s of what is not mapped", call)
+	}
+}
+
+func (f *faultyPages) Protect(r *page.Run, _ page.Access) error {
+	f.known("protect", r)
+	return f.fail("protect")
+}
+
+func (f *faultyPages) Unmap(r *page.Run) error {
+	f.known("unmap", r)
+	if err := f.fail("unmap"); err != nil {
+		return err
+	}
+	f.locked -= f.mapped[r]
+	delete(f.mapped, r)
+	return nil
+}
+
+// A player makes random calls of a pool, and keeps what they return.
+type player struct {
+	t       *testing.T
+	random  *rand.Rand
+	pages   *faultyPages
+	pool    *Pool
+	buffers map[*Buffer]byte // what each is filled with
+	regions []*Region
+}
+
+// FuzzPool plays random calls of a pool whose system calls fail at random, singly
+// and in bursts, and checks after each that nothing is lost or counted wrongly.
+func FuzzPool(f *testing.F) {
+	for seed := range uint64(24) {
+		f.Add(seed, uint8(seed*11), seed%2 == 0, uint8(seed%4))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, pages uint8, double bool, useSlots uint8) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			const pageSize = 4096
+			backend := &faultyPages{t: t, pageSize: pageSize, double: double, mapped: map[*page.Run]int{}}
+			p := &player{
+				t:       t,
+				random:  rand.New(rand.NewPCG(seed, uint64(pages))),
+				pages:   backend,
+				pool:    makePool(backend, pageSize, (6+int(pages))*pageSize, Config{UseSlots: int(useSlots % 5)}),
+				buffers: map[*Buffer]byte{},
+			}
+			for range 400 {
+				p.step()
+				if t.Failed() {
+					return
+				}
+			}
+			p.end()
+		})
+	})
+}
+
+// step makes one call, with or without failures.
+func (p *player) step() {
+	backend := p.pages
+	if backend.failing = 0; p.random.IntN(3) == 0 {
+		backend.failing = 1
+		if p.random.IntN(2) == 0 {
+			backend.failing = 2 + p.random.IntN(7)
+		}
+	}
+	backend.failed = 0
+	name, err := p.call()
+	if err != nil && backend.failed == 0 {
+		var limit *LimitError
+		if !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) && !strings.Contains(err.Error(), "injected") {
+			p.t.Errorf("%s: %v, though nothing failed", name, err)
+		}
+	}
+	if errors.Is(err, ErrCorrupted) {
+		p.t.Errorf("%s: %v", name, err)
+	}
+	p.check(name)
+}
+
+// check checks what holds between calls.
+func (p *player) check(after string) {
+	p.pool.checkInvariants(p.t)
+	if counted := p.pool.Stats().LockedBytes; counted != p.pages.locked {
+		p.t.Errorf("after %s: %d bytes mapped, %d counted", after, p.pages.locked, counted)
+	}
+	for b, fill := range p.buffers {
+		if data := b.Bytes(); data == nil || !bytes.Equal(data, bytes.Repeat([]byte{fill}, len(data))) {
+			p.t.Errorf("after %s: a buffer lost its bytes", after)
+		}
+	}
+	if p.t.Failed() {
+		p.t.Logf("after %s", after)
+	}
+}
+
+func (p *player) size() int { return 1 + p.random.IntN(p.random.IntN(6)*4096+64) }
+
+func (p *player) call() (name string, err error) {
+	nothing := func([]byte) error { return nil }
+	ctx := context.Background()
+	switch p.random.IntN(13) {
+	case 0, 1, 2:
+		return "New", p.open()
+	case 3, 4:
+		for b := range p.buffers {
+			delete(p.buffers, b)
+			return "Destroy", b.Destroy()
+		}
+	case 5:
+		for b := range p.buffers {
+			return "Freeze and Melt", errors.Join(b.Freeze(), b.Melt())
+		}
+	case 6:
+		return "Use", p.pool.Use(ctx, p.size(), nothing, nothing)
+	case 7:
+		size := p.size()
+		return "Use within Use", p.pool.Use(ctx, p.size(), nothing, func([]byte) error {
+			return p.pool.Use(ctx, size, nothing, nothing)
+		})
+	case 8:
+		r, err := p.pool.NewRegion(p.size())
+		if err == nil {
+			p.regions = append(p.regions, r)
+		}
+		return "NewRegion", err
+	case 9:
+		if n := len(p.regions); n > 0 {
+			r := p.regions[n-1]
+			p.regions = p.regions[:n-1]
+			return "Free", r.Free()
+		}
+	case 10:
+		time.Sleep(p.pool.quiet + time.Second)
+		synctest.Wait()
+		return "a quiet period", nil
+	case 11:
+		if p.random.IntN(10) == 0 {
+			clear(p.buffers)
+			return "Purge", p.pool.Purge()
+		}
+		deadline, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		b, err := p.pool.NewContext(deadline, p.size())
+		if err == nil {
+			err = b.Destroy()
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			err = nil
+		}
+		return "NewContext", err
+	case 12:
+		if p.random.IntN(10) == 0 {
+			for err == nil {
+				err = p.open()
+			}
+			return "filling the budget", err
+		}
+	}
+	return "nothing", nil
+}
+
+func (p *player) open() error {
+	b, err := p.pool.New(p.size())
+	if err != nil {
+		return err
+	}
+	fill := byte(1 + p.random.IntN(255))
+	for i := range b.Bytes() {
+		b.Bytes()[i] = fill
+	}
+	p.buffers[b] = fill
+	return nil
+}
+
+// end closes the pool, whatever fails, and then nothing is mapped.
+func (p *player) end() {
+	clear(p.buffers)
+	for p.pages.failing = p.random.IntN(9); p.pages.failing > 0; {
+		if err := p.pool.Close(); err == nil {
+			break
+		}
+		p.check("a failed Close")
+	}
+	p.pages.failing = 0
+	if err := p.pool.Close(); err != nil {
+		p.t.Errorf("Close: %v", err)
+	}
+	for _, r := range p.regions {
+		if err := r.Free(); err != nil {
+			p.t.Errorf("Free: %v", err)
+		}
+	}
+	p.check("Close")
+	if len(p.pages.mapped) > 0 {
+		p.t.Errorf("%d runs stay mapped", len(p.pages.mapped))
+	}
+}
