@@ -116,8 +116,8 @@ type Parts struct {
 
 // Precompute writes the flat encoding of a key to key, of KeySize bytes, and
 // checks it: n is the product of two primes of half its size that are not close
-// to each other, e is odd and at least 65537, and d is its inverse and not short.
-// It returns ErrKey or ErrSize otherwise, and leaves key wiped. random fills its
+// to each other, e is odd and at least 65537, and d is its inverse, which can't be
+// short since e is. It returns ErrKey or ErrSize otherwise, and leaves key wiped. random fills its
 // argument with random bytes, for the test that the primes are.
 func Precompute(key []byte, from *Parts, random func([]byte) error, s *Scratch) error {
 	err := s.precompute(key, from, random)
@@ -146,10 +146,6 @@ func (s *Scratch) precompute(key []byte, from *Parts, random func([]byte) error)
 	d := s.em[:k.size()]
 	if !setNumber(d, from.D) || subtract(s.wide[:k.size()], d, k.n) == 0 {
 		return fmt.Errorf("%w: d is not below n", ErrKey)
-	}
-	// See section 3 of Boneh: Twenty Years of Attacks on the RSA Cryptosystem.
-	if isZero(d[:k.prime()]) {
-		return fmt.Errorf("%w: d is short", ErrKey)
 	}
 	s.reduceExponent(k.dP, d, k.p)
 	s.reduceExponent(k.dQ, d, k.q)

@@ -175,8 +175,24 @@ func TestPrecomputeRefuses(t *testing.T) {
 		}
 		return &Parts{N: new(big.Int).Mul(p, q).Bytes(), E: 65537, D: d.Bytes(), P: p.Bytes(), Q: q.Bytes()}
 	}
-	// d below 2^1024 with the exponent e that belongs to it is too large for e, so
-	// only its size can be tested.
+	lambda := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	lambda.Div(lambda, new(big.Int).GCD(nil, nil, new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)))
+	// d for another e, that would do but for its size.
+	exponent := func(e int64) func(*Parts) {
+		d := new(big.Int).ModInverse(big.NewInt(e), lambda)
+		if d == nil {
+			t.Fatalf("the test key has no d for an e of %d", e)
+		}
+		return func(k *Parts) { k.E, k.D = int(e), d.Bytes() }
+	}
+	// d that would do, but is not below n.
+	longer := new(big.Int).Set(d)
+	for longer.Cmp(n) < 0 {
+		longer.Add(longer, lambda)
+	}
+	if longer.BitLen() > 2048 {
+		t.Fatal("the test key has no other d of 2048 bits")
+	}
 	for name, change := range map[string]func(*Parts){
 		"n + 2":              func(k *Parts) { k.N = add(n, 2) },
 		"n of another key":   func(k *Parts) { k.N = other.N.Bytes() },
@@ -184,13 +200,15 @@ func TestPrecomputeRefuses(t *testing.T) {
 		"n zero":             func(k *Parts) { k.N = make([]byte, 256) },
 		"n none":             func(k *Parts) { k.N = nil },
 		"n even":             func(k *Parts) { k.N = add(n, 1) },
-		"e 3":                func(k *Parts) { k.E = 3 },
+		"e 3":                exponent(3),
+		"e 257":              exponent(257),
 		"e even":             func(k *Parts) { k.E = 65538 },
 		"e negative":         func(k *Parts) { k.E = -65537 },
-		"e too large":        func(k *Parts) { k.E = 1<<31 + 1 },
+		"e too large":        exponent(1<<31 + 11),
 		"e of another key":   func(k *Parts) { k.E = 65539 },
 		"d + 2":              func(k *Parts) { k.D = add(d, 2) },
 		"d + n":              func(k *Parts) { k.D = new(big.Int).Add(d, n).Bytes() },
+		"d not below n":      func(k *Parts) { k.D = longer.Bytes() },
 		"d short":            func(k *Parts) { k.D = k.D[128:] },
 		"d zero":             func(k *Parts) { k.D = nil },
 		"d of another key":   func(k *Parts) { k.D = other.D.Bytes() },
