@@ -141,10 +141,10 @@ func TestPrecomputeRefuses(t *testing.T) {
 	one := big.NewInt(1)
 	n, d, p, q := key.N, key.D, key.Primes[0], key.Primes[1]
 	add := func(x *big.Int, y int64) []byte { return new(big.Int).Add(x, big.NewInt(y)).Bytes() }
-	// A product of two composites, of which p and q pass every other check: the
-	// inverse of e exists modulo each minus one.
+	// A product of a prime, or a composite, and a composite, which pass every other
+	// check: the inverse of e exists modulo each minus one.
 	e := big.NewInt(65537)
-	composites := func() *Parts {
+	composites := func(p *big.Int) *Parts {
 		odd := func() *big.Int {
 			for {
 				b := make([]byte, 128)
@@ -157,7 +157,10 @@ func TestPrecomputeRefuses(t *testing.T) {
 				}
 			}
 		}
-		p, q := odd(), odd()
+		if p == nil {
+			p = odd()
+		}
+		q := odd()
 		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
 		d := new(big.Int).ModInverse(e, phi)
 		return &Parts{N: new(big.Int).Mul(p, q).Bytes(), E: 65537, D: d.Bytes(), P: p.Bytes(), Q: q.Bytes()}
@@ -183,7 +186,7 @@ func TestPrecomputeRefuses(t *testing.T) {
 		if d == nil {
 			t.Fatalf("the test key has no d for an e of %d", e)
 		}
-		return func(k *Parts) { k.E, k.D = int(e), d.Bytes() }
+		return func(k *Parts) { k.E, k.D, k.DP, k.DQ = int(e), d.Bytes(), nil, nil }
 	}
 	// d that would do, but is not below n.
 	longer := new(big.Int).Set(d)
@@ -208,7 +211,7 @@ func TestPrecomputeRefuses(t *testing.T) {
 		"e of another key":   func(k *Parts) { k.E = 65539 },
 		"d + 2":              func(k *Parts) { k.D = add(d, 2) },
 		"d + n":              func(k *Parts) { k.D = new(big.Int).Add(d, n).Bytes() },
-		"d not below n":      func(k *Parts) { k.D = longer.Bytes() },
+		"d not below n":      func(k *Parts) { k.D, k.DP, k.DQ = longer.Bytes(), nil, nil },
 		"d short":            func(k *Parts) { k.D = k.D[128:] },
 		"d zero":             func(k *Parts) { k.D = nil },
 		"d of another key":   func(k *Parts) { k.D = other.D.Bytes() },
@@ -220,7 +223,8 @@ func TestPrecomputeRefuses(t *testing.T) {
 		"p short":            func(k *Parts) { k.P = k.P[1:] },
 		"p of another key":   func(k *Parts) { k.P = other.Primes[0].Bytes() },
 		"q + 2":              func(k *Parts) { k.Q = add(q, 2) },
-		"p and q composite":  func(k *Parts) { *k = *composites() },
+		"p and q composite":  func(k *Parts) { *k = *composites(nil) },
+		"q composite":        func(k *Parts) { *k = *composites(p) },
 		"p and q close":      func(k *Parts) { *k = *near() },
 		"dP + 2":             func(k *Parts) { k.DP = add(key.Precomputed.Dp, 2) },
 		"dQ + 2":             func(k *Parts) { k.DQ = add(key.Precomputed.Dq, 2) },
