@@ -20,6 +20,24 @@
 // Modulo n, with more than 2048 bits, bigmod would allocate. So the halves of a
 // result are put together without it, and the result is checked modulo p and q.
 //
+// # What bigmod does with secrets
+//
+// As read in its version 0.1.0, modulo 2048 bits and less; the tests count the
+// allocations.
+//
+//	SetBytes, Bits, Equal, IsOne          nothing but the numbers themselves
+//	Add, Sub, Mul, Exp, ExpShortVarTime   on the stack: Exp has a table of 16 numbers
+//	Mod                                   on the stack, one number
+//	NewModulus                            on the heap: the modulus, and R² if it is odd; close wipes both
+//
+// These leave numbers on the heap, out of reach, and are not used:
+//
+//	Nat.Bytes, Modulus.Nat                what they return
+//	Mul with an even modulus              the product before it is reduced
+//	InverseVarTime, GCDVarTime            what they return; they are not constant time either
+//	NewModulusProduct                     the factors
+//	any with more than 2048 bits          their temporaries
+//
 // # Faults
 //
 // A result that is right modulo one prime and wrong modulo the other gives the
