@@ -35,7 +35,6 @@
 //	Nat.Bytes, Modulus.Nat                what they return
 //	Mul with an even modulus              the product before it is reduced
 //	InverseVarTime, GCDVarTime            what they return; they are not constant time either
-//	NewModulusProduct                     the factors
 //	any with more than 2048 bits          their temporaries
 //
 // # Faults
