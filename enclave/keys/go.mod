@@ -10,7 +10,7 @@ require (
 	filippo.io/nistec v0.0.4
 	github.com/awnumar/memcall v0.4.0 // indirect
 	golang.org/x/crypto v0.55.0
-	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/sys v0.47.0
 )
 
 replace github.com/memkeep/memkeep => ../..

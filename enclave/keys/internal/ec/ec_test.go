@@ -2,6 +2,7 @@ package ec
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -18,6 +19,12 @@ func newScratch(t testing.TB) *Scratch {
 	s, err := NewScratch()
 	if err != nil {
 		t.Fatal(err)
+	}
+	// With all its hash functions, so that a new one can be compared with.
+	for _, function := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		if _, err := s.hash(function); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -62,7 +69,7 @@ func newKey(t testing.TB, c Curve) (*ecdsa.PrivateKey, []byte) {
 
 func TestOrdersAreTheStandardLibrarys(t *testing.T) {
 	each(t, func(t *testing.T, c Curve, s *Scratch) {
-		if got, want := s.orders[c].big, c.standard().ecdsa.Params().N; got.Cmp(want) != 0 {
+		if got, want := c.order().big, c.standard().ecdsa.Params().N; got.Cmp(want) != 0 {
 			t.Errorf("%x, want %x", got, want)
 		}
 	})

@@ -78,14 +78,23 @@ func (d *drbg) reject() {
 }
 
 // seedNonces seeds the generator for one signature.
-func (s *Scratch) seedNonces(scalar, digest, entropy []byte, length int) {
-	if len(entropy) == 0 {
-		s.drbg.instantiate(s.hashes[digestHash(length)], false, scalar, digest)
-		return
-	}
+func (s *Scratch) seedNonces(scalar, digest, entropy []byte, length int) error {
 	// SHA-256 gives an HMAC-DRBG a strength of 256 bits, which is enough for both
 	// curves, and it is the fastest.
-	s.drbg.instantiate(s.hashes[crypto.SHA256], true, entropy, scalar, digest)
+	function := crypto.SHA256
+	if len(entropy) == 0 {
+		function = digestHash(length)
+	}
+	h, err := s.hash(function)
+	if err != nil {
+		return err
+	}
+	if len(entropy) == 0 {
+		s.drbg.instantiate(h, false, scalar, digest)
+	} else {
+		s.drbg.instantiate(h, true, entropy, scalar, digest)
+	}
+	return nil
 }
 
 // digestHash returns the hash function that RFC 6979 uses for a digest of that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"sync"
 
 	"filippo.io/bigmod"
 	"filippo.io/edwards25519/field"
@@ -44,14 +45,40 @@ type Scratch struct {
 	ladder           ladder
 
 	// Not secret.
-	orders map[Curve]*order
-	hashes map[crypto.Hash]*hashing.Hash
+	hashMemory []byte
+	hashes     map[crypto.Hash]*hashing.Hash // those that were asked for
 }
 
 // An order is a curve's, in both forms.
 type order struct {
 	mod *bigmod.Modulus
 	big *big.Int
+}
+
+// The orders are made on their first use, and never changed.
+var (
+	p256Order = sync.OnceValue(func() order { return newOrder(orderP256) })
+	p384Order = sync.OnceValue(func() order { return newOrder(orderP384) })
+)
+
+func newOrder(digits string) order {
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		panic("ec: internal error: " + err.Error())
+	}
+	mod, err := bigmod.NewModulus(b)
+	if err != nil {
+		panic("ec: internal error: " + err.Error())
+	}
+	return order{mod: mod, big: new(big.Int).SetBytes(b)}
+}
+
+// order returns the curve's order.
+func (c Curve) order() order {
+	if c == P384 {
+		return p384Order()
+	}
+	return p256Order()
 }
 
 // NewScratch returns a Scratch whose memory is on the Go heap.
@@ -73,10 +100,11 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 		t:      bigmod.NewNat(),
 		p256:   nistec.NewP256Point(),
 		p384:   nistec.NewP384Point(),
-		orders: make(map[Curve]*order),
 		hashes: make(map[crypto.Hash]*hashing.Hash),
+
+		hashMemory: memory[:hashing.MemorySize],
 	}
-	hashMemory, rest := memory[:hashing.MemorySize], memory[hashing.MemorySize:]
+	rest := memory[hashing.MemorySize:]
 	for _, area := range []struct {
 		at   *[]byte
 		size int
@@ -91,26 +119,20 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 	} {
 		*area.at, rest = rest[:area.size:area.size], rest[area.size:]
 	}
-	for curve, digits := range map[Curve]string{P256: orderP256, P384: orderP384} {
-		b, err := hex.DecodeString(digits)
-		if err != nil {
-			return nil, err
-		}
-		mod, err := bigmod.NewModulus(b)
-		if err != nil {
-			return nil, err
-		}
-		s.orders[curve] = &order{mod: mod, big: new(big.Int).SetBytes(b)}
+	return s, nil
+}
+
+// hash returns a hash function in the Scratch's memory. They share it: only one is
+// in use at a time.
+func (s *Scratch) hash(function crypto.Hash) (*hashing.Hash, error) {
+	if h := s.hashes[function]; h != nil {
+		return h, nil
 	}
-	for _, function := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		// They share their memory: only one is in use at a time.
-		h, err := hashing.New(function, hashMemory)
-		if err != nil {
-			return nil, err
-		}
+	h, err := hashing.New(function, s.hashMemory)
+	if err == nil {
 		s.hashes[function] = h
 	}
-	return s, nil
+	return h, err
 }
 
 // Wipe overwrites all that the calls since the last Wipe left in the Scratch.
@@ -142,7 +164,7 @@ type ladder struct {
 // setScalar sets n to a big-endian number and reports whether it is neither zero
 // nor the curve's order or more.
 func (s *Scratch) setScalar(n *bigmod.Nat, scalar []byte, c Curve) bool {
-	_, err := n.SetBytes(scalar, s.orders[c].mod)
+	_, err := n.SetBytes(scalar, c.order().mod)
 	return err == nil && n.IsZero() == 0
 }
 

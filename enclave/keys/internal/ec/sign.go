@@ -19,14 +19,16 @@ func (c Curve) Sign(dst, scalar, digest, entropy []byte, s *Scratch) ([]byte, er
 	if err := c.CheckScalar(scalar, s); err != nil {
 		return nil, err
 	}
-	n := s.orders[c]
+	n := c.order()
 	size := c.ScalarSize()
 	// e is the digest modulo n.
 	if _, err := s.e.SetOverflowingBytes(digest[:min(len(digest), size)], n.mod); err != nil {
 		return nil, err
 	}
 	putNat(s.digest[:size], s.e)
-	s.seedNonces(scalar, s.digest[:size], entropy, len(digest))
+	if err := s.seedNonces(scalar, s.digest[:size], entropy, len(digest)); err != nil {
+		return nil, err
+	}
 
 	// r is the x-coordinate of [k]G modulo n.
 	if !s.draw(s.k, s.nonce[:size], c) {
@@ -69,7 +71,7 @@ func (c Curve) Sign(dst, scalar, digest, entropy []byte, s *Scratch) ([]byte, er
 // it, which is not constant time and leaves its numbers on the heap, but takes a
 // fifteenth of the time that bigmod takes to invert k.
 func (s *Scratch) blindInverse(c Curve) ([]byte, error) {
-	n := s.orders[c]
+	n := c.order()
 	size := c.ScalarSize()
 	if !s.draw(s.b, s.blind[:size], c) {
 		return nil, errZero

@@ -8,7 +8,7 @@
 // back into it with AppendBinary, since Sum would copy the state to the stack.
 //
 // That relies on the layout of the marshaled state. New checks it against the
-// hash function's own answers and returns an error if they differ.
+// hash function's own answers the first time, and returns an error if they differ.
 package hashing
 
 import (
@@ -21,6 +21,10 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"sync"
+
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // ErrUnsupported is returned by New for a hash function that this package does
@@ -47,6 +51,7 @@ const (
 // A Hash hashes secrets. It is not safe for concurrent use.
 type Hash struct {
 	h stateful
+	layout
 
 	blocks []byte // what is not yet a whole block, at most one, and padding
 	state  []byte // a marshaled state, on its way in or out
@@ -54,10 +59,6 @@ type Hash struct {
 
 	n      int    // bytes in blocks
 	length uint64 // bytes written, in all
-
-	magic      [4]byte // what marshaled states begin with
-	chainSize  int
-	lengthSize int // of the message length at the end of the padding
 }
 
 type stateful interface {
@@ -66,18 +67,44 @@ type stateful interface {
 	encoding.BinaryUnmarshaler
 }
 
+// A layout is what a hash function's marshaled states look like:
+//
+//	[ magic 4 | chaining value | block | length 8 ]
+type layout struct {
+	magic      [magicSize]byte
+	stateSize  int
+	chainSize  int
+	lengthSize int // of the message length at the end of the padding
+}
+
+const magicSize = 4
+
+// layouts has each hash function's layout, learned and tested on its first use.
+var layouts = map[crypto.Hash]func() (layout, error){
+	crypto.SHA1:   sync.OnceValues(func() (layout, error) { return learn(crypto.SHA1, 8) }),
+	crypto.SHA256: sync.OnceValues(func() (layout, error) { return learn(crypto.SHA256, 8) }),
+	crypto.SHA384: sync.OnceValues(func() (layout, error) { return learn(crypto.SHA384, 16) }),
+	crypto.SHA512: sync.OnceValues(func() (layout, error) { return learn(crypto.SHA512, 16) }),
+}
+
+// Supports reports whether New knows the hash function.
+func Supports(function crypto.Hash) bool { return layouts[function] != nil }
+
 // New returns a Hash for SHA-1, SHA-256, SHA-384 or SHA-512, and ErrUnsupported
 // for any other hash function. It works in memory, of MemorySize bytes, which
 // the caller owns and must keep until the last use of the Hash.
 func New(function crypto.Hash, memory []byte) (*Hash, error) {
-	lengthSize := 16
-	switch function {
-	case crypto.SHA1, crypto.SHA256:
-		lengthSize = 8
-	case crypto.SHA384, crypto.SHA512:
-	default:
+	if !Supports(function) {
 		return nil, fmt.Errorf("%w: %v", ErrUnsupported, function)
 	}
+	l, err := layouts[function]()
+	if err != nil {
+		return nil, err
+	}
+	return newHash(function, memory, l)
+}
+
+func newHash(function crypto.Hash, memory []byte, l layout) (*Hash, error) {
 	if len(memory) < MemorySize {
 		return nil, fmt.Errorf("hashing: %d bytes of memory, need %d", len(memory), MemorySize)
 	}
@@ -85,38 +112,40 @@ func New(function crypto.Hash, memory []byte) (*Hash, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %v does not marshal its state", ErrUnsupported, function)
 	}
-	h := &Hash{
-		h:          inner,
-		blocks:     memory[: 2*inner.BlockSize() : blocksArea],
-		state:      memory[blocksArea:][:stateArea:stateArea],
-		digest:     memory[blocksArea+stateArea:][:inner.Size():MaxSize],
-		lengthSize: lengthSize,
-	}
-	if err := h.learn(); err != nil {
-		return nil, err
-	}
-	if err := h.selfTest(function); err != nil {
-		return nil, err
-	}
-	return h, nil
+	return &Hash{
+		h:      inner,
+		layout: l,
+		blocks: memory[: 2*inner.BlockSize() : blocksArea],
+		state:  memory[blocksArea:][:l.stateSize:stateArea],
+		digest: memory[blocksArea+stateArea:][:inner.Size():MaxSize],
+	}, nil
 }
 
-// learn finds where the chaining value is in a marshaled state:
-//
-//	[ magic 4 | chaining value | block | length 8 ]
-func (h *Hash) learn() error {
+// learn finds where the chaining value is in a marshaled state.
+func learn(function crypto.Hash, lengthSize int) (layout, error) {
+	inner, ok := function.New().(stateful)
+	if !ok {
+		return layout{}, fmt.Errorf("%w: %v does not marshal its state", ErrUnsupported, function)
+	}
 	// The state of a hash that has seen nothing is no secret.
-	state, err := h.h.AppendBinary(nil)
+	state, err := inner.AppendBinary(nil)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+		return layout{}, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
-	h.chainSize = len(state) - len(h.magic) - h.h.BlockSize() - 8
-	if len(state) > stateArea || h.chainSize < h.h.Size() || h.chainSize > MaxChainSize {
-		return fmt.Errorf("%w: a state of %d bytes", ErrUnsupported, len(state))
+	l := layout{
+		stateSize:  len(state),
+		chainSize:  len(state) - magicSize - inner.BlockSize() - 8,
+		lengthSize: lengthSize,
 	}
-	copy(h.magic[:], state)
-	h.state = h.state[:len(state)]
-	return nil
+	if len(state) > stateArea || l.chainSize < inner.Size() || l.chainSize > MaxChainSize {
+		return layout{}, fmt.Errorf("%w: a state of %d bytes", ErrUnsupported, len(state))
+	}
+	copy(l.magic[:], state)
+	h, err := newHash(function, make([]byte, MemorySize), l)
+	if err != nil {
+		return layout{}, err
+	}
+	return l, h.selfTest(function)
 }
 
 // Size returns the size of a digest in bytes.
@@ -140,17 +169,25 @@ func (h *Hash) Write(p []byte) {
 	size := h.h.BlockSize()
 	h.length += uint64(len(p))
 	if h.n > 0 {
-		m := copy(h.blocks[h.n:size], p)
+		m := xchacha.Copy(h.blocks[h.n:size], p)
 		h.n, p = h.n+m, p[m:]
 		if h.n < size {
 			return
 		}
-		h.h.Write(h.blocks[:size])
+		h.compress(h.blocks[:size])
 		h.n = 0
 	}
 	whole := len(p) - len(p)%size
-	h.h.Write(p[:whole])
-	h.n = copy(h.blocks, p[whole:])
+	h.compress(p[:whole])
+	h.n = xchacha.Copy(h.blocks, p[whole:])
+}
+
+// compress hashes whole blocks. Some processors' hash functions leave the chaining
+// value in vector registers, which are saved to memory that nobody wipes wherever
+// the runtime preempts the goroutine or a signal arrives.
+func (h *Hash) compress(blocks []byte) {
+	h.h.Write(blocks)
+	registers.Clear()
 }
 
 // Pad fills the current block up with zeros, if it has been begun.
@@ -161,7 +198,7 @@ func (h *Hash) Pad() {
 	size := h.h.BlockSize()
 	clear(h.blocks[h.n:size])
 	h.length += uint64(size - h.n)
-	h.h.Write(h.blocks[:size])
+	h.compress(h.blocks[:size])
 	h.n = 0
 }
 
@@ -176,8 +213,8 @@ func (h *Hash) Sum(dst []byte) {
 	}
 	clear(h.blocks[h.n+1 : end])
 	binary.BigEndian.PutUint64(h.blocks[end-8:], h.length<<3)
-	h.h.Write(h.blocks[:end])
-	copy(dst[:h.h.Size()], h.marshal())
+	h.compress(h.blocks[:end])
+	xchacha.Copy(dst[:h.h.Size()], h.marshal())
 }
 
 // marshal returns the chaining value, in the state area.
@@ -196,7 +233,7 @@ func (h *Hash) Save(dst []byte) {
 	if h.n != 0 {
 		panic("hashing: internal error: Save within a block")
 	}
-	copy(dst[:h.chainSize], h.marshal())
+	xchacha.Copy(dst[:h.chainSize], h.marshal())
 }
 
 // Load restores the hash to where the given number of blocks had led to the
@@ -205,7 +242,7 @@ func (h *Hash) Load(chain []byte, blocks int) {
 	h.n, h.length = 0, uint64(blocks*h.h.BlockSize())
 	clear(h.state)
 	copy(h.state, h.magic[:])
-	copy(h.state[len(h.magic):][:h.chainSize], chain)
+	xchacha.Copy(h.state[len(h.magic):][:h.chainSize], chain)
 	binary.BigEndian.PutUint64(h.state[len(h.state)-8:], h.length)
 	if err := h.h.UnmarshalBinary(h.state); err != nil {
 		// The self-test has restored such a state.
@@ -216,15 +253,12 @@ func (h *Hash) Load(chain []byte, blocks int) {
 // public takes the place of secrets in the hash function.
 var public [MaxBlockSize]byte
 
-// Forget leaves nothing of what was hashed in the hash function, in the vector
-// registers that it uses, and in its memory. A block of zeros takes the same way
-// through the same registers and frames as the secret blocks before it: some
-// processors' hash functions (arm64) leave their state in vector registers, which
-// nothing else uses, and wherever the runtime preempts the goroutine next, it
-// saves them to memory that nobody wipes.
+// Forget leaves nothing of what was hashed in the hash function and in its memory.
+// A block of zeros takes the same way through the same frames as the secret blocks
+// before it.
 func (h *Hash) Forget() {
 	h.h.Reset()
-	h.h.Write(public[:h.h.BlockSize()])
+	h.compress(public[:h.h.BlockSize()])
 	h.Reset()
 	clear(h.blocks)
 	clear(h.state)

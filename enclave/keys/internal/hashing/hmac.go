@@ -1,5 +1,7 @@
 package hashing
 
+import "github.com/memkeep/memkeep/internal/xchacha"
+
 const (
 	innerPad = 0x36
 	outerPad = 0x5c
@@ -22,12 +24,12 @@ func (h *Hash) MACKey(inner, outer, key []byte) {
 func (h *Hash) padKey(dst, key []byte, pad byte) {
 	block := h.blocks[:h.h.BlockSize()]
 	clear(block)
-	copy(block, key)
+	xchacha.Copy(block, key)
 	for i := range block {
 		block[i] ^= pad
 	}
 	h.Reset()
-	h.h.Write(block)
+	h.compress(block)
 	h.Save(dst)
 }
 

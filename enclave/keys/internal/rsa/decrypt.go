@@ -120,13 +120,13 @@ func DecryptOAEP(dst, key []byte, hash, mgf crypto.Hash, ciphertext, label []byt
 	if mgf == 0 {
 		mgf = hash
 	}
-	h, ok := s.hashes[hash]
-	if !ok {
-		return 0, fmt.Errorf("%w: %v", ErrHash, hash)
+	h, err := s.hash(hash)
+	if err != nil {
+		return 0, err
 	}
-	m, ok := s.hashes[mgf]
-	if !ok {
-		return 0, fmt.Errorf("%w: %v", ErrHash, mgf)
+	m, err := s.hash(mgf)
+	if err != nil {
+		return 0, err
 	}
 	if err := s.decrypt(&k, ciphertext); err != nil {
 		return 0, err

@@ -2,6 +2,7 @@ package rsa
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -29,6 +30,12 @@ func newScratch(t testing.TB) *Scratch {
 	s, err := NewScratch()
 	if err != nil {
 		t.Fatal(err)
+	}
+	// With all its hash functions, so that a new one can be compared with.
+	for _, function := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		if _, err := s.hash(function); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync"
 	"unsafe"
 
 	"filippo.io/bigmod"
@@ -36,8 +37,9 @@ type Scratch struct {
 	moduli          [2]*bigmod.Modulus // those in use
 
 	// Not secret.
-	full   map[int]*bigmod.Modulus // by size in bytes, to give numbers that size
-	hashes map[crypto.Hash]*hashing.Hash
+	full       map[int]*bigmod.Modulus // by size in bytes, to give numbers that size
+	hashMemory []byte
+	hashes     map[crypto.Hash]*hashing.Hash // those that were asked for
 
 	// atStep is called at each step of an operation, in tests that inject faults.
 	atStep func(name string)
@@ -52,6 +54,10 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 	if len(memory) < MemorySize {
 		return nil, fmt.Errorf("rsa: %d bytes of memory, need %d", len(memory), MemorySize)
 	}
+	full, err := fullModuli()
+	if err != nil {
+		return nil, err
+	}
 	s := &Scratch{
 		memory:  memory[:MemorySize:MemorySize],
 		x:       bigmod.NewNat(),
@@ -62,10 +68,12 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 		radix:   bigmod.NewNat(),
 		zero:    bigmod.NewNat(),
 		product: make([]uint, maxBits/bits.UintSize),
-		full:    make(map[int]*bigmod.Modulus),
+		full:    full,
 		hashes:  make(map[crypto.Hash]*hashing.Hash),
+
+		hashMemory: memory[:hashing.MemorySize],
 	}
-	hashMemory, rest := memory[:hashing.MemorySize], memory[hashing.MemorySize:]
+	rest := memory[hashing.MemorySize:]
 	for _, area := range []struct {
 		at   *[]byte
 		size int
@@ -75,14 +83,15 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 	} {
 		*area.at, rest = rest[:area.size:area.size], rest[area.size:]
 	}
-	for _, function := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		// They share their memory: only one is in use at a time.
-		h, err := hashing.New(function, hashMemory)
-		if err != nil {
-			return nil, err
-		}
-		s.hashes[function] = h
-	}
+	// The largest number there will ever be, so that it never grows and leaves
+	// the shorter one behind.
+	s.big = new(bigmod.Nat).ExpandFor(s.full[maxSize])
+	return s, checkModulus()
+}
+
+// fullModuli are made on their first use, and never changed.
+var fullModuli = sync.OnceValues(func() (map[int]*bigmod.Modulus, error) {
+	full := make(map[int]*bigmod.Modulus)
 	for _, size := range []int{128, 192, 256, 384, 512} {
 		b := make([]byte, size)
 		for i := range b {
@@ -93,12 +102,23 @@ func NewScratchIn(memory []byte) (*Scratch, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.full[size] = m
+		full[size] = m
 	}
-	// The largest number there will ever be, so that it never grows and leaves
-	// the shorter one behind.
-	s.big = new(bigmod.Nat).ExpandFor(s.full[maxSize])
-	return s, checkModulus()
+	return full, nil
+})
+
+// hash returns a hash function in the Scratch's memory, or ErrHash. They share it:
+// only one is in use at a time.
+func (s *Scratch) hash(function crypto.Hash) (*hashing.Hash, error) {
+	if h := s.hashes[function]; h != nil {
+		return h, nil
+	}
+	h, err := hashing.New(function, s.hashMemory)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrHash, err)
+	}
+	s.hashes[function] = h
+	return h, nil
 }
 
 // Wipe overwrites all that was left in the Scratch.

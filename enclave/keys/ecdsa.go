@@ -1,0 +1,145 @@
+package keys
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/subtle"
+	"fmt"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
+
+// What is sealed of a key on a curve is its scalar, big-endian; of an X25519 key
+// its 32 bytes.
+
+const (
+	entropySize   = 32
+	maxScalarSize = 48
+	maxPointSize  = 1 + 2*maxScalarSize
+	ecScratchSize = ec.MemorySize + entropySize
+)
+
+// curve returns the key's curve, 0 if it is on none.
+func (a Algorithm) curve() ec.Curve {
+	switch a {
+	case ECDSAP256:
+		return ec.P256
+	case ECDSAP384:
+		return ec.P384
+	}
+	return 0
+}
+
+// expandEC writes the scalar to dst and returns its public key. A public key that
+// is not nil must be the scalar's.
+func expandEC(dst, scalar, public []byte, c ec.Curve, memory arena) (*ecdsa.PublicKey, error) {
+	if len(scalar) > len(dst) {
+		return nil, ErrFormat
+	}
+	clear(dst)
+	xchacha.Copy(dst[len(dst)-len(scalar):], scalar)
+	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Wipe()
+	point := make([]byte, c.PublicSize())
+	if err := c.PublicFromScalar(point, dst, s); err != nil {
+		return nil, fmt.Errorf("%w: the scalar is not between 0 and the curve's order", ErrFormat)
+	}
+	if public != nil && subtle.ConstantTimeCompare(public, point) == 0 {
+		return nil, ErrMismatch
+	}
+	curve := elliptic.P256()
+	if c == ec.P384 {
+		curve = elliptic.P384()
+	}
+	return ecdsa.ParseUncompressedPublicKey(curve, point)
+}
+
+// expandX25519 writes the scalar to dst and returns its public key. A public key
+// that is not nil must be the scalar's.
+func expandX25519(dst, scalar, public []byte, memory arena) (*ecdh.PublicKey, error) {
+	xchacha.Copy(dst, scalar)
+	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Wipe()
+	point := make([]byte, ec.X25519Size)
+	if err := ec.X25519Public(point, dst, s); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	if public != nil && subtle.ConstantTimeCompare(public, point) == 0 {
+		return nil, ErrMismatch
+	}
+	return ecdh.X25519().NewPublicKey(point)
+}
+
+// signECDSA returns the signature in ASN.1 DER.
+func (k *PrivateKey) signECDSA(digest []byte) (signature []byte, err error) {
+	err = k.use(ecScratchSize, func(scalar []byte, memory arena) error {
+		s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+		if err != nil {
+			return err
+		}
+		defer s.Wipe()
+		entropy := memory.cut(entropySize)
+		random(entropy)
+		signature, err = k.alg.curve().Sign(nil, scalar, digest, entropy, s)
+		registers.Clear()
+		return err
+	})
+	return signature, err
+}
+
+// ECDH agrees with the owner of remote on a secret, which stays sealed: an enclave
+// of its x-coordinate, as [ecdh.PrivateKey.ECDH] returns it. The key must be an
+// X25519 or P-256 key, and remote of the same kind; anything else is
+// [ErrUnsupported]. A remote key of a small order is an error.
+//
+// It waits for locked memory as [enclave.Enclave.Use] does, and returns the errors
+// of that.
+func (k *PrivateKey) ECDH(remote *ecdh.PublicKey) (*enclave.Enclave, error) {
+	var curve ecdh.Curve
+	switch k.alg {
+	case X25519:
+		curve = ecdh.X25519()
+	case ECDSAP256:
+		curve = ecdh.P256()
+	default:
+		return nil, k.unsupported("agree on secrets")
+	}
+	if remote == nil || remote.Curve() != curve {
+		return nil, fmt.Errorf("%w: the public key is not on the curve of the %v key", ErrUnsupported, k.alg)
+	}
+	point := remote.Bytes()
+	var e *enclave.Enclave
+	err := k.use(ec.MemorySize+ec.X25519Size, func(scalar []byte, memory arena) error {
+		s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+		if err != nil {
+			return err
+		}
+		defer s.Wipe()
+		secret := memory.cut(ec.X25519Size)
+		if k.alg == X25519 {
+			err = ec.X25519(secret, scalar, point, s)
+		} else {
+			err = ec.P256.ECDH(secret, scalar, point, s)
+		}
+		registers.Clear()
+		if err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
+		e, err = k.in.session().NewCopy(secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}

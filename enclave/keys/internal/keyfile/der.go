@@ -1,0 +1,241 @@
+package keyfile
+
+import (
+	"encoding/asn1"
+	"fmt"
+
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// A Type is the kind of key that was read.
+type Type int
+
+// The types of keys.
+const (
+	Ed25519 Type = 1 + iota
+	X25519
+	P256
+	P384
+	RSA
+)
+
+// A Key is what was read. All its parts lie in what was given to Parse.
+type Key struct {
+	Type   Type
+	Secret []byte // the seed of Ed25519, the scalar of X25519 and of the curves, which OpenSSH writes without leading zeros
+	Public []byte // what the key came with: 32 bytes, or an uncompressed point; nil for none
+
+	// RSA's integers, big-endian, without leading zeros. OpenSSH's format
+	// has no DP and DQ.
+	N, E, D, P, Q, DP, DQ, QInv []byte
+}
+
+var (
+	oidRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidEC      = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidP256    = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	oidP384    = asn1.ObjectIdentifier{1, 3, 132, 0, 34}
+	oidX25519  = asn1.ObjectIdentifier{1, 3, 101, 110}
+	oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
+)
+
+// Parse reads the key that data is, to the last byte.
+func Parse(format Format, data []byte) (Key, error) {
+	switch format {
+	case PKCS8:
+		return parsePKCS8(data)
+	case SEC1:
+		return parseSEC1(data, nil)
+	case PKCS1:
+		return parsePKCS1(data)
+	case OpenSSH:
+		return parseOpenSSH(data)
+	}
+	return parseAny(data)
+}
+
+// parseAny tells the formats apart by what follows the version.
+func parseAny(data []byte) (Key, error) {
+	input := cryptobyte.String(data)
+	var seq cryptobyte.String
+	var version int64
+	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() {
+		return Key{}, malformed("DER")
+	}
+	if seq.PeekASN1Tag(der.SEQUENCE) {
+		return Key{}, ErrEncrypted // EncryptedPrivateKeyInfo begins with an algorithm
+	}
+	if !seq.ReadASN1Integer(&version) {
+		return Key{}, malformed("DER")
+	}
+	switch {
+	case seq.PeekASN1Tag(der.SEQUENCE):
+		return parsePKCS8(data)
+	case seq.PeekASN1Tag(der.OCTET_STRING):
+		return parseSEC1(data, nil)
+	}
+	return parsePKCS1(data)
+}
+
+// parsePKCS8 reads RFC 5958's OneAsymmetricKey.
+func parsePKCS8(data []byte) (Key, error) {
+	input := cryptobyte.String(data)
+	var seq, algorithm, private, public cryptobyte.String
+	var version int64
+	var oid asn1.ObjectIdentifier
+	var hasPublic bool
+	publicTag := der.Tag(1).ContextSpecific()
+	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() ||
+		!seq.ReadASN1Integer(&version) || version < 0 || version > 1 ||
+		!seq.ReadASN1(&algorithm, der.SEQUENCE) ||
+		!algorithm.ReadASN1ObjectIdentifier(&oid) ||
+		!seq.ReadASN1(&private, der.OCTET_STRING) ||
+		!seq.SkipOptionalASN1(der.Tag(0).ContextSpecific().Constructed()) ||
+		!seq.ReadOptionalASN1(&public, &hasPublic, publicTag) || !seq.Empty() ||
+		hasPublic && version == 0 {
+		return Key{}, malformed("PKCS #8")
+	}
+	k, err := parsePrivate(oid, algorithm, private)
+	if err != nil || !hasPublic {
+		return k, err
+	}
+	// An implicitly tagged BIT STRING begins with how many bits are unused.
+	if len(public) < 2 || public[0] != 0 || k.Type == RSA {
+		return Key{}, malformed("PKCS #8's public key")
+	}
+	if k.Public != nil && string(k.Public) != string(public[1:]) {
+		return Key{}, malformed("PKCS #8: two public keys")
+	}
+	k.Public = public[1:]
+	return k, k.check()
+}
+
+// parsePrivate reads the private key of an algorithm and its parameters.
+func parsePrivate(oid asn1.ObjectIdentifier, parameters, private cryptobyte.String) (Key, error) {
+	switch {
+	case oid.Equal(oidRSA):
+		var null cryptobyte.String
+		if !parameters.ReadASN1(&null, der.NULL) || !null.Empty() || !parameters.Empty() {
+			return Key{}, malformed("parameters")
+		}
+		return parsePKCS1(private)
+	case oid.Equal(oidEC):
+		var curve asn1.ObjectIdentifier
+		if !parameters.ReadASN1ObjectIdentifier(&curve) || !parameters.Empty() {
+			return Key{}, malformed("parameters: no named curve")
+		}
+		return parseSEC1(private, curve)
+	case oid.Equal(oidEd25519), oid.Equal(oidX25519):
+		var secret cryptobyte.String
+		if !parameters.Empty() || !private.ReadASN1(&secret, der.OCTET_STRING) || !private.Empty() {
+			return Key{}, malformed("private key")
+		}
+		k := Key{Type: Ed25519, Secret: secret}
+		if oid.Equal(oidX25519) {
+			k.Type = X25519
+		}
+		return k, k.check()
+	}
+	return Key{}, fmt.Errorf("%w: a key of the algorithm %v", ErrUnsupported, oid)
+}
+
+// parseSEC1 reads RFC 5915's ECPrivateKey. If the curve is nil it must name one.
+func parseSEC1(data []byte, curve asn1.ObjectIdentifier) (Key, error) {
+	input := cryptobyte.String(data)
+	var seq, secret, parameters, public cryptobyte.String
+	var version int64
+	var hasCurve, hasPublic bool
+	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() ||
+		!seq.ReadASN1Integer(&version) || version != 1 ||
+		!seq.ReadASN1(&secret, der.OCTET_STRING) ||
+		!seq.ReadOptionalASN1(&parameters, &hasCurve, der.Tag(0).ContextSpecific().Constructed()) ||
+		!seq.ReadOptionalASN1(&public, &hasPublic, der.Tag(1).ContextSpecific().Constructed()) ||
+		!seq.Empty() {
+		return Key{}, malformed("SEC 1")
+	}
+	if hasCurve {
+		var named asn1.ObjectIdentifier
+		if !parameters.ReadASN1ObjectIdentifier(&named) || !parameters.Empty() || curve != nil && !curve.Equal(named) {
+			return Key{}, malformed("SEC 1: the curve")
+		}
+		curve = named
+	}
+	k := Key{Secret: secret}
+	switch {
+	case curve == nil:
+		return Key{}, malformed("SEC 1: no curve")
+	case curve.Equal(oidP256):
+		k.Type = P256
+	case curve.Equal(oidP384):
+		k.Type = P384
+	default:
+		return Key{}, fmt.Errorf("%w: a key on the curve %v", ErrUnsupported, curve)
+	}
+	if hasPublic {
+		var point []byte
+		if !public.ReadASN1BitStringAsBytes(&point) || !public.Empty() {
+			return Key{}, malformed("SEC 1: the public key")
+		}
+		k.Public = point
+	}
+	return k, k.check()
+}
+
+// parsePKCS1 reads RFC 8017's RSAPrivateKey of two primes.
+func parsePKCS1(data []byte) (Key, error) {
+	input := cryptobyte.String(data)
+	var seq cryptobyte.String
+	var version int64
+	k := Key{Type: RSA}
+	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() || !seq.ReadASN1Integer(&version) {
+		return Key{}, malformed("PKCS #1")
+	}
+	if version == 1 {
+		return Key{}, fmt.Errorf("%w: an RSA key of more than two primes", ErrUnsupported)
+	}
+	for _, part := range []*[]byte{&k.N, &k.E, &k.D, &k.P, &k.Q, &k.DP, &k.DQ, &k.QInv} {
+		var number cryptobyte.String
+		if !seq.ReadASN1(&number, der.INTEGER) || !positive(number, part) {
+			return Key{}, malformed("PKCS #1: an integer")
+		}
+	}
+	if version != 0 || !seq.Empty() {
+		return Key{}, malformed("PKCS #1")
+	}
+	return k, nil
+}
+
+// positive sets part to a positive two's complement number in the fewest bytes,
+// without its leading zero.
+func positive(number []byte, part *[]byte) bool {
+	if len(number) == 0 || number[0] >= 0x80 {
+		return false
+	}
+	if number[0] == 0 {
+		number = number[1:]
+		if len(number) == 0 || number[0] < 0x80 {
+			return false
+		}
+	}
+	*part = number
+	return true
+}
+
+// check returns an error if a part has the wrong length.
+func (k *Key) check() error {
+	size, public := 32, 32
+	switch k.Type {
+	case P256:
+		public = 1 + 2*size
+	case P384:
+		size = 48
+		public = 1 + 2*size
+	}
+	if len(k.Secret) != size || k.Public != nil && len(k.Public) != public {
+		return malformed("a part of the wrong length")
+	}
+	return nil
+}
+
+func malformed(what string) error { return fmt.Errorf("%w: %s", ErrFormat, what) }

@@ -1,0 +1,184 @@
+package keys_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+// TestLeftovers scans the memory of a process that has worked with a key, from
+// outside and at rest, for whatever would do in place of the key. The control
+// must be found, and the standard library's way shows what is found of a key
+// that the caller took all care of.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	if testenv.Race {
+		t.Skip("SKIPPED, NOTHING TESTED: the race detector's shadow memory takes minutes to scan")
+	}
+	newSession(t) // skips where nothing can be locked
+	for _, s := range subjects {
+		t.Run(s.name, func(t *testing.T) {
+			for _, way := range []string{wayKeys, wayStandard} {
+				t.Run(way, func(t *testing.T) {
+					t.Parallel()
+					found := lookForLeftovers(t, s.name, way)
+					switch {
+					case way == wayKeys && found > 0:
+						t.Errorf("%d leftovers", found)
+					case way == wayStandard && found == 0 && !runtimeSecret:
+						t.Error("nothing is found of the standard library's way: the scan proves nothing")
+					}
+				})
+			}
+		})
+	}
+}
+
+// lookForLeftovers returns how many pieces of a secret are found in the memory of
+// a child that worked with it.
+func lookForLeftovers(t *testing.T, name, way string) int {
+	secret, needles := leftoverNeedles(t, name)
+	control := make([]byte, controlSize)
+	if _, err := rand.Read(control); err != nil {
+		t.Fatal(err)
+	}
+	memory := childMemory(t, name+"/"+way, slices.Concat(control, secret))
+	if bytes.Count(memory, control) == 0 {
+		t.Fatal("the scan does not find the control: it proves nothing")
+	}
+	found := 0
+	for _, n := range needles {
+		count := 0
+		for piece := range slices.Chunk(n.bytes, 16) {
+			if len(piece) == 16 {
+				count = max(count, bytes.Count(memory, piece))
+			}
+		}
+		if count > 0 && os.Getenv("DIAG") != "" && way == wayKeys {
+			for piece := range slices.Chunk(n.bytes, 16) {
+				for at, rest := 0, memory; ; {
+					i := bytes.Index(rest, piece)
+					if i < 0 {
+						break
+					}
+					at += i
+					m := bytes.LastIndex(memory[:at], []byte("@@@MAP"))
+					t.Logf("%s at +%d in %s\n%x", n.what, at-m, memory[m:m+90], memory[max(0, at-256):min(len(memory), at+256)])
+					rest, at = memory[at+16:], at+16
+				}
+			}
+		}
+		if count > 0 {
+			t.Logf("%-36s %d times", n.what, count)
+		}
+		if n.inRegisters && len(testenv.Emulator()) > 0 {
+			continue
+		}
+		found += count
+	}
+	t.Logf("%s, %s: %d found", name, way, found)
+	return found
+}
+
+// A needle is what the scan looks for, whole and in pieces of 16 bytes.
+type needle struct {
+	what  string
+	bytes []byte
+
+	// inRegisters says that it is what a processor has in registers while it
+	// hashes. An emulator keeps the registers of each thread in its own memory,
+	// where the scan reads and a system's kernel would have them; a thread
+	// that lost its goroutine in the middle of a hash keeps them until it runs
+	// again.
+	inRegisters bool
+}
+
+// childMemory returns all memory, readable from outside, of a child that has
+// worked with the masked input's secret.
+func childMemory(t *testing.T, task string, input []byte) []byte {
+	t.Helper()
+	child := testenv.Reexec()
+	child.Env = append(os.Environ(), leftoversEnv+"="+task)
+	child.Stderr = os.Stderr
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := child.Wait(); err != nil {
+			t.Errorf("the child: %v", err)
+		}
+	})
+	masked := slices.Clone(input)
+	for i := range masked {
+		masked[i] ^= mask
+	}
+	size := []byte{byte(len(masked) >> 8), byte(len(masked))}
+	if _, err := in.Write(append(size, masked...)); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("the child says %q, %v", line, err)
+	}
+	memory, err := readMemory(child.Process.Pid)
+	if err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
+	}
+	return memory
+}
+
+var zeros [4096]byte
+
+// readMemory returns the process's writable memory, but what can't be read and
+// what is zero.
+func readMemory(pid int) ([]byte, error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return nil, err
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer mem.Close()
+	var memory []byte
+	for line := range strings.Lines(string(maps)) {
+		var from, to uint64
+		var access string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(access, "rw") {
+			continue
+		}
+		part := make([]byte, to-from)
+		// Secret pages answer with an error: nothing to find there.
+		n, err := mem.ReadAt(part, int64(from))
+		if err != nil && err != io.EOF && n == 0 {
+			continue
+		}
+		// Most of it was never touched.
+		for piece := range slices.Chunk(part[:n], len(zeros)) {
+			if !bytes.Equal(piece, zeros[:len(piece)]) {
+				memory = append(memory, piece...)
+			}
+		}
+	}
+	return memory, nil
+}

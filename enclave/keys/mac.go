@@ -1,0 +1,154 @@
+package keys
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/hashing"
+	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
+
+// A MAC computes HMACs (FIPS 198-1, RFC 2104) with a key that stays in an
+// enclave. It may be used by any number of goroutines, and prints its algorithm.
+type MAC struct {
+	hash   crypto.Hash
+	sealed *enclave.Enclave // the chaining values behind the key's inner and outer block
+	in     Session
+}
+
+// NewMAC makes an HMAC key of any length, for SHA-256, SHA-384, SHA-512, or SHA-1
+// as one-time passwords have it (RFC 6238). It wipes key, whatever comes of it. An
+// empty key is [enclave.ErrEmpty], another hash [ErrUnsupported].
+func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
+	defer wipe.Bytes(key)
+	if !hashing.Supports(hash) {
+		return nil, fmt.Errorf("%w: HMAC with %v", ErrUnsupported, hash)
+	}
+	if len(key) == 0 {
+		return nil, enclave.ErrEmpty
+	}
+	m := &MAC{hash: hash, in: Session{enclaves: s.enclaves}}
+	err := s.scratch(hashing.MemorySize+2*hashing.MaxChainSize, func(memory []byte) error {
+		return isolate.Do(isolate.Large, func() (err error) {
+			rest := arena(memory)
+			h, err := hashing.New(hash, rest.cut(hashing.MemorySize))
+			if err != nil {
+				return err
+			}
+			defer h.Forget()
+			sealed := rest.cut(2 * h.ChainSize())
+			h.MACKey(sealed[:h.ChainSize()], sealed[h.ChainSize():], key)
+			m.sealed, err = s.session().NewCopy(sealed)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// WithContext returns the same key, whose operations wait for locked memory until
+// ctx ends, and then return its cause.
+func (m *MAC) WithContext(ctx context.Context) *MAC {
+	other := *m
+	other.in.ctx = ctx
+	return &other
+}
+
+// Size returns the size of a tag in bytes.
+func (m *MAC) Size() int {
+	if m == nil || m.sealed == nil {
+		return 0
+	}
+	return m.hash.Size()
+}
+
+// Sum returns the message's tag. It waits for locked memory as
+// [enclave.Enclave.Use] does, and returns the errors of that.
+func (m *MAC) Sum(message []byte) ([]byte, error) {
+	tag, err := m.AppendSum(make([]byte, 0, m.Size()), message)
+	if err != nil {
+		return nil, err
+	}
+	return tag, nil
+}
+
+// AppendSum appends the message's tag to dst. After an error dst is returned as it
+// was.
+func (m *MAC) AppendSum(dst, message []byte) ([]byte, error) {
+	err := m.compute(message, func(tag []byte) error {
+		dst = append(dst, tag...)
+		return nil
+	})
+	return dst, err
+}
+
+// Verify returns nil if tag is the message's, [ErrAuthentication] if it is not, in
+// time that does not depend on the tag. The right tag never leaves locked memory.
+// It waits as [MAC.Sum] does.
+func (m *MAC) Verify(message, tag []byte) error {
+	return m.compute(message, func(right []byte) error {
+		if !xchacha.Equal(right, tag) {
+			return ErrAuthentication
+		}
+		return nil
+	})
+}
+
+// compute runs fn on the message's tag, in locked memory.
+func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
+	if m == nil || m.sealed == nil {
+		return errZero
+	}
+	extra := hashing.MemorySize + m.hash.Size()
+	return m.in.use(m.sealed, extra, isolate.Brief, func(secret []byte, memory arena) error {
+		h, err := hashing.New(m.hash, memory.cut(hashing.MemorySize))
+		if err != nil {
+			return err
+		}
+		defer h.Forget()
+		tag := memory.cut(h.Size())
+		h.MACStart(secret[:h.ChainSize()])
+		h.Write(message)
+		h.MACSum(tag, secret[h.ChainSize():])
+		return fn(tag)
+	})
+}
+
+// Destroy permanently disables the key: its operations return an error from then
+// on. Those that are under way finish. Destroying it again does nothing.
+func (m *MAC) Destroy() {
+	if m != nil {
+		m.sealed.Destroy()
+	}
+}
+
+// String returns the algorithm: "[HMAC-SHA-256 key]".
+func (m MAC) String() string {
+	if m.sealed == nil {
+		return "[no HMAC key]"
+	}
+	return "[HMAC-" + m.hash.String() + " key]"
+}
+
+// GoString returns what String does.
+func (m MAC) GoString() string { return m.String() }
+
+// Format prints what String returns, whatever the verb.
+func (m MAC) Format(f fmt.State, _ rune) {
+	// A printer that can't write has nowhere to report it either.
+	_, _ = io.WriteString(f, m.String())
+}
+
+// LogValue logs what String returns.
+func (m MAC) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// MarshalText returns what String does, in JSON too. There is no way back.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }

@@ -1,0 +1,202 @@
+package keys
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
+	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
+	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
+
+// maxKeyFile is the size of the largest key that is parsed, in bytes: an RSA key
+// of 4,096 bits has less than 4 KiB as PEM.
+const maxKeyFile = 16 << 10
+
+// Generate makes a key of random bytes that never leave locked memory. Making an
+// RSA key takes from tenths of a second to many seconds. It waits for locked
+// memory until ctx ends, and then returns its cause; so does the making of an RSA
+// key.
+func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, error) {
+	s.ctx = ctx
+	switch alg {
+	case Ed25519:
+		return s.generate(keyfile.Ed25519, ed25519.SeedSize)
+	case X25519:
+		return s.generate(keyfile.X25519, ec.X25519Size)
+	case ECDSAP256, ECDSAP384:
+		return s.generateEC(alg)
+	case RSA2048, RSA3072, RSA4096:
+		return s.generateRSA(ctx, alg)
+	}
+	return nil, fmt.Errorf("%w: the algorithm %v", ErrUnsupported, alg)
+}
+
+// generate makes a key for which any bytes will do.
+func (s Session) generate(kind keyfile.Type, size int) (*PrivateKey, error) {
+	return s.make(size, func(secret []byte) (keyfile.Key, error) {
+		random(secret)
+		return keyfile.Key{Type: kind, Secret: secret}, nil
+	})
+}
+
+// generateEC makes a key on a curve.
+func (s Session) generateEC(alg Algorithm) (*PrivateKey, error) {
+	c, kind := ec.P256, keyfile.P256
+	if alg == ECDSAP384 {
+		c, kind = ec.P384, keyfile.P384
+	}
+	return s.make(c.ScalarSize()+ec.MemorySize, func(memory []byte) (keyfile.Key, error) {
+		rest := arena(memory)
+		scalar := rest.cut(c.ScalarSize())
+		scratch, err := ec.NewScratchIn(rest)
+		if err != nil {
+			return keyfile.Key{}, err
+		}
+		defer scratch.Wipe()
+		// One in 2^32 is no scalar, or fewer.
+		for range 64 {
+			random(scalar)
+			if c.CheckScalar(scalar, scratch) == nil {
+				return keyfile.Key{Type: kind, Secret: scalar}, nil
+			}
+		}
+		return keyfile.Key{}, errRandom
+	})
+}
+
+var errRandom = errors.New("keys: the system's random bytes are broken")
+
+// random fills b with random bytes.
+func random(b []byte) {
+	// crypto/rand.Read fills its argument or ends the program.
+	_, _ = rand.Read(b)
+}
+
+// ParseSeed makes an Ed25519 key of its 32-byte seed, which RFC 8032 calls the
+// private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, whatever
+// comes of it.
+func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
+	defer wipe.Bytes(seed)
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%w: %d bytes, an Ed25519 seed has %d", ErrFormat, len(seed), ed25519.SeedSize)
+	}
+	return s.make(len(seed), func(memory []byte) (keyfile.Key, error) {
+		xchacha.Copy(memory, seed)
+		return keyfile.Key{Type: keyfile.Ed25519, Secret: memory}, nil
+	})
+}
+
+// Parse parses a private key: PKCS #8, SEC 1, PKCS #1 or OpenSSH's format without
+// a passphrase, as PEM or as the bytes themselves. Of a PEM file with several
+// blocks it takes the first private key. It wipes its input, whatever comes of
+// it; what that was read through is the caller's to wipe.
+//
+// The errors are [ErrFormat], [ErrEncrypted], [ErrUnsupported] and [ErrMismatch],
+// and those of [enclave.Session.NewFunc].
+func (s Session) Parse(pemOrDER []byte) (*PrivateKey, error) {
+	defer wipe.Bytes(pemOrDER)
+	return s.parse(pemOrDER)
+}
+
+// FromEnclave parses the key that the enclave holds, in a form that
+// [Session.Parse] takes. The key is independent of the enclave, which stays as it
+// is: destroy it if it is no longer needed.
+func (s Session) FromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
+	var k *PrivateKey
+	err := e.UseContext(s.context(), func(secret []byte) (err error) {
+		k, err = s.parse(secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// parse is Parse that leaves its input.
+func (s Session) parse(input []byte) (*PrivateKey, error) {
+	block, err := keyfile.Find(input)
+	if err != nil {
+		return nil, err
+	}
+	size := len(block.Body)
+	if size > maxKeyFile {
+		return nil, fmt.Errorf("%w: %d bytes are no private key", ErrFormat, size)
+	}
+	return s.make(size, func(memory []byte) (keyfile.Key, error) {
+		der, err := block.Decode(memory)
+		if err != nil {
+			return keyfile.Key{}, err
+		}
+		return keyfile.Parse(block.Format, der)
+	})
+}
+
+// make makes the key that read returns. read works in size bytes of locked
+// memory, where the key's parts may lie.
+func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
+	var k *PrivateKey
+	scratchSize := makeScratch
+	if size >= minRSAFile {
+		scratchSize = rsaScratchSize
+	}
+	err := s.scratch(size+scratchSize, func(memory []byte) error {
+		return isolate.Do(isolate.Large, func() error {
+			rest := arena(memory)
+			raw, err := read(rest.cut(size))
+			if err == nil {
+				k, err = s.seal(raw, rest)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// makeScratch is how much locked memory seal works in, besides what the key that
+// was read lies in, unless that can be an RSA key.
+const makeScratch = max(edSealedSize+edScratchSize, maxScalarSize+ec.MemorySize)
+
+// seal seals what the key's algorithm needs of it.
+func (s Session) seal(raw keyfile.Key, memory arena) (k *PrivateKey, err error) {
+	var sealed []byte
+	k = &PrivateKey{in: Session{enclaves: s.enclaves}}
+	switch raw.Type {
+	case keyfile.Ed25519:
+		k.alg = Ed25519
+		sealed = memory.cut(edSealedSize)
+		k.public, err = expandEd25519(sealed, raw.Secret, raw.Public, memory)
+	case keyfile.X25519:
+		k.alg = X25519
+		sealed = memory.cut(ec.X25519Size)
+		k.public, err = expandX25519(sealed, raw.Secret, raw.Public, memory)
+	case keyfile.P256:
+		k.alg = ECDSAP256
+		sealed = memory.cut(ec.P256.ScalarSize())
+		k.public, err = expandEC(sealed, raw.Secret, raw.Public, ec.P256, memory)
+	case keyfile.P384:
+		k.alg = ECDSAP384
+		sealed = memory.cut(ec.P384.ScalarSize())
+		k.public, err = expandEC(sealed, raw.Secret, raw.Public, ec.P384, memory)
+	case keyfile.RSA:
+		if sealed, k.alg, err = expandRSA(raw, memory); err != nil {
+			return nil, err
+		}
+		return k, k.sealRSA(sealed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k.sealed, err = s.session().NewCopy(sealed)
+	return k, err
+}
