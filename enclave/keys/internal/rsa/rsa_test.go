@@ -82,6 +82,9 @@ func each(t *testing.T, test func(t *testing.T, key *rsa.PrivateKey, encoding []
 	for _, bits := range sizes {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
 			t.Parallel()
+			if bits > 2048 && testenv.Race {
+				t.Skip("SKIPPED, NOTHING TESTED: takes minutes with the race detector, which sees no size")
+			}
 			key, s := testKey(t, bits), newScratch(t)
 			test(t, key, flat(t, key, s), s)
 		})
