@@ -50,7 +50,8 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 	if _, err := rand.Read(control); err != nil {
 		t.Fatal(err)
 	}
-	memory := childMemory(t, name+"/"+way, slices.Concat(control, secret))
+	memory, told := childMemory(t, name+"/"+way, slices.Concat(control, secret))
+	needles = append(needles, toldNeedles(t, name, secret, told)...)
 	if bytes.Count(memory, control) == 0 {
 		t.Fatal("the scan does not find the control: it proves nothing")
 	}
@@ -60,20 +61,6 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 		for piece := range slices.Chunk(n.bytes, 16) {
 			if len(piece) == 16 {
 				count = max(count, bytes.Count(memory, piece))
-			}
-		}
-		if count > 0 && os.Getenv("DIAG") != "" && way == wayKeys {
-			for piece := range slices.Chunk(n.bytes, 16) {
-				for at, rest := 0, memory; ; {
-					i := bytes.Index(rest, piece)
-					if i < 0 {
-						break
-					}
-					at += i
-					m := bytes.LastIndex(memory[:at], []byte("@@@MAP"))
-					t.Logf("%s at +%d in %s\n%x", n.what, at-m, memory[m:m+90], memory[max(0, at-256):min(len(memory), at+256)])
-					rest, at = memory[at+16:], at+16
-				}
 			}
 		}
 		if count > 0 {
@@ -102,8 +89,8 @@ type needle struct {
 }
 
 // childMemory returns all memory, readable from outside, of a child that has
-// worked with the masked input's secret.
-func childMemory(t *testing.T, task string, input []byte) []byte {
+// worked with the masked input's secret, and what it told.
+func childMemory(t *testing.T, task string, input []byte) (memory []byte, told [][]byte) {
 	t.Helper()
 	child := testenv.Reexec()
 	child.Env = append(os.Environ(), leftoversEnv+"="+task)
@@ -133,14 +120,22 @@ func childMemory(t *testing.T, task string, input []byte) []byte {
 	if _, err := in.Write(append(size, masked...)); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("the child says %q, %v", line, err)
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the child says %q, %v", line, err)
+		}
+		if line == "ready\n" {
+			break
+		}
+		told = append(told, unhex(t, strings.TrimSpace(line)))
 	}
-	memory, err := readMemory(child.Process.Pid)
+	memory, err = readMemory(child.Process.Pid)
 	if err != nil {
 		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
 	}
-	return memory
+	return memory, told
 }
 
 var zeros [4096]byte

@@ -1,17 +1,27 @@
 package keys_test
 
 import (
+	"bytes"
+	"context"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
@@ -82,7 +92,195 @@ var subjects = []subject{
 			h.Reset()
 			return nil
 		},
+	}, {
+		name: "ECDSA P-256",
+		keys: signs256,
+		standard: func(secret []byte) error {
+			k, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+			return err
+		},
+	}, {
+		name: "ECDSA P-384",
+		keys: signs256,
+		standard: func(secret []byte) error {
+			k, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+			return err
+		},
+	}, {
+		name: "ECDH P-256",
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			return agrees(in, secret, leftoverRemoteP256())
+		},
+		standard: func(secret []byte) error {
+			k, err := ecdh.P256().NewPrivateKey(secret[len(secret)-32:])
+			if err != nil {
+				return err
+			}
+			_, err = k.ECDH(leftoverRemoteP256())
+			return err
+		},
+	}, {
+		name: "X25519",
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			return agrees(in, secret, leftoverRemoteX25519())
+		},
+		standard: func(secret []byte) error {
+			k, err := ecdh.X25519().NewPrivateKey(secret[len(secret)-32:])
+			if err != nil {
+				return err
+			}
+			_, err = k.ECDH(leftoverRemoteX25519())
+			return err
+		},
+	}, {
+		name: "RSA 2048 sign",
+		keys: signs256,
+		standard: func(secret []byte) error {
+			k, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+			return err
+		},
+	}, {
+		name: "RSA 2048 decrypt",
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			k, err := in.Parse(secret)
+			if err != nil {
+				return nil, err
+			}
+			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.Public().(*rsa.PublicKey), leftoverMessage, nil)
+			return func() error {
+				_, err := k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
+				return err
+			}, err
+		},
+		standard: func(secret []byte) error {
+			parsed, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			k := parsed.(*rsa.PrivateKey)
+			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, leftoverMessage, nil)
+			if err != nil {
+				return err
+			}
+			_, err = k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
+			return err
+		},
+	}, {
+		name: "XChaCha20-Poly1305",
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			a, err := in.NewAEAD(secret)
+			return func() error {
+				for _, additional := range [][]byte{nil, leftoverDigest[:]} {
+					c, err := a.SealContext(context.Background(), nil, leftoverNonce, leftoverMessage, additional)
+					if err != nil {
+						return err
+					}
+					if _, err := a.Open(nil, leftoverNonce, c, additional); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, err
+		},
+		standard: func(secret []byte) error {
+			a, err := chacha20poly1305.NewX(secret)
+			if err != nil {
+				return err
+			}
+			c := a.Seal(nil, leftoverNonce, leftoverMessage, leftoverDigest[:])
+			_, err = a.Open(nil, leftoverNonce, c, leftoverDigest[:])
+			return err
+		},
+	}, {
+		name: "Parse PEM",
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			e, err := leftoverSession.New(secret)
+			return func() error {
+				k, err := in.FromEnclave(e)
+				if err != nil {
+					return err
+				}
+				_, err = k.Sign(nil, leftoverDigest[:], crypto.SHA256)
+				k.Destroy()
+				return err
+			}, err
+		},
+		standard: func(secret []byte) error {
+			block, _ := pem.Decode(secret)
+			k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+			if err != nil {
+				return err
+			}
+			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+			return err
+		},
 	},
+}
+
+var (
+	leftoverDigest = sha256.Sum256(leftoverMessage)
+	leftoverNonce  = make([]byte, 24)
+
+	// leftoverSession is the child's.
+	leftoverSession *enclave.Session
+)
+
+// The keys that the subjects agree on a secret with are no secret.
+func leftoverRemoteP256() *ecdh.PublicKey {
+	k, err := ecdh.P256().NewPrivateKey(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return k.PublicKey()
+}
+
+func leftoverRemoteX25519() *ecdh.PublicKey {
+	k, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return k.PublicKey()
+}
+
+// signs256 signs an SHA-256 digest, and tells the first signatures.
+func signs256(in keys.Session, secret []byte) (func() error, error) {
+	k, err := in.Parse(secret)
+	return func() error {
+		s, err := k.Sign(nil, leftoverDigest[:], crypto.SHA256)
+		if told.Add(1) <= leftoverTold {
+			fmt.Printf("%x\n", s)
+		}
+		return err
+	}, err
+}
+
+// The signatures that the child tells are what the nonces follow from.
+const leftoverTold = 20
+
+var told atomic.Int32
+
+// agrees agrees on a secret, which stays sealed.
+func agrees(in keys.Session, secret []byte, remote *ecdh.PublicKey) (func() error, error) {
+	k, err := in.Parse(secret)
+	return func() error {
+		e, err := k.ECDH(remote)
+		if err == nil {
+			e.Destroy()
+		}
+		return err
+	}, err
 }
 
 // leftoversChild reads the masked secret and a control, works many times with
@@ -101,6 +299,7 @@ func leftovers(task string) error {
 		return err
 	}
 	defer session.Close()
+	leftoverSession = session
 	control, operation, err := leftoversBegin(session, task)
 	if err != nil {
 		return err

@@ -25,8 +25,7 @@ func leftoverNeedles(t *testing.T, name string) (secret []byte, list []needle) {
 		secret = randomBytes(t, 32)
 		return secret, hmacNeedles(t, secret)
 	}
-	t.Fatalf("no needles of %s", name)
-	return nil, nil
+	return moreNeedles(t, name)
 }
 
 func randomBytes(t *testing.T, size int) []byte {

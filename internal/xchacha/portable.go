@@ -211,8 +211,11 @@ func (s *State) multiply(lo, hi uint64) {
 
 // tag ends the message, of no additional data and length bytes, and leaves
 // its tag in h[0] and h[1].
-func (s *State) tag() {
-	s.multiply(0, s.length)
+func (s *State) tag() { s.tagWith(0) }
+
+// tagWith is tag for a message with so many bytes of additional data.
+func (s *State) tagWith(additional uint64) {
+	s.multiply(additional, s.length)
 	h := &s.h
 	// The accumulator minus 2^130 - 5 is taken if it is not negative.
 	g0, carry := bits.Add64(h[0], 5, 0)

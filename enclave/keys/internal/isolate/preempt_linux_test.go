@@ -25,15 +25,17 @@ func TestStackIsOverwritten(t *testing.T) {
 	}
 	defer memory.Close()
 	for name, kind := range map[string]Kind{"Brief": Brief, "Small": Small, "Large": Large} {
-		var deepest uintptr
+		var deepest, highest uintptr
 		work := func() error {
+			var here byte
+			highest = uintptr(unsafe.Pointer(&here))
 			deepest = fill(kind.Depth() - 2048)
 			return nil
 		}
 		_ = Do(kind, work) // the stack has grown
 		_, before := bounds()
-		stack := make([]byte, kind.Depth()-2048)
 		err := Do(kind, work)
+		stack := make([]byte, highest-deepest)
 		_, readErr := memory.ReadAt(stack, int64(deepest))
 		if _, after := bounds(); err != nil || readErr != nil || before != after {
 			t.Fatalf("%s: nothing tested: %v, %v, or the stack has moved", name, err, readErr)

@@ -13,7 +13,7 @@ import (
 
 // The errors of keys that can't be read. The package keys exports them.
 var (
-	ErrFormat      = errors.New("keys: malformed private key")
+	ErrFormat      = errors.New("keys: malformed key")
 	ErrEncrypted   = errors.New("keys: the private key is encrypted with a passphrase")
 	ErrUnsupported = errors.New("keys: unsupported")
 )
@@ -140,4 +140,31 @@ func (b Block) Decode(dst []byte) ([]byte, error) {
 	}
 	n, err := decodeBase64(dst, b.Body)
 	return dst[:n], err
+}
+
+// Certificates returns the certificates in PEM data. Blocks of other kinds, which
+// may be a key's, are passed over.
+func Certificates(data []byte) ([][]byte, error) {
+	var all [][]byte
+	for rest := data; ; {
+		label, body, after, ok := nextPEM(rest)
+		if !ok {
+			break
+		}
+		rest = after
+		if string(label) != "CERTIFICATE" {
+			continue
+		}
+		body, _ = cutHeaders(body)
+		der := make([]byte, len(body))
+		n, err := decodeBase64(der, body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, der[:n])
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: no PEM block of a certificate", ErrFormat)
+	}
+	return all, nil
 }

@@ -1,0 +1,201 @@
+package keys
+
+import (
+	"context"
+	"crypto/cipher"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
+	"github.com/memkeep/memkeep/internal/wipe"
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
+
+// An AEAD encrypts and authenticates with XChaCha20-Poly1305 and a key that stays
+// in an enclave. It is a [cipher.AEAD], and its ciphertexts are those of
+// chacha20poly1305.NewX. It may be used by any number of goroutines, and prints
+// its algorithm.
+//
+// The nonces are the caller's: 24 bytes, never the same for two messages of one
+// key. Random ones are fine, whatever the number of messages. A message has 256 GiB
+// at most. With additional data a message takes several times as long as without.
+type AEAD struct {
+	sealed *enclave.Enclave // the key ⊕ HChaCha20(zeros, zeros), which is one share of it
+	in     Session
+}
+
+// AEADKeySize is the size of an [AEAD]'s key in bytes.
+const AEADKeySize = xchacha.KeySize
+
+// What an operation works in: a State, which comes first to be aligned, and the
+// share.
+const aeadScratchSize = xchacha.StateSize + xchacha.KeySize
+
+// The other share and the domain are zeros, and no secret.
+var (
+	zeroShare  [xchacha.KeySize]byte
+	zeroDomain [16]byte
+)
+
+// NewAEAD makes an XChaCha20-Poly1305 key of [AEADKeySize] bytes in the default
+// session: see [Session.NewAEAD].
+func NewAEAD(key []byte) (*AEAD, error) { return Session{}.NewAEAD(key) }
+
+// NewAEAD makes an XChaCha20-Poly1305 key of [AEADKeySize] bytes. It wipes key,
+// whatever comes of it. A key of another size is [ErrFormat].
+func (s Session) NewAEAD(key []byte) (*AEAD, error) {
+	defer wipe.Bytes(key)
+	if len(key) != AEADKeySize {
+		return nil, fmt.Errorf("%w: %d bytes, an XChaCha20-Poly1305 key has %d", ErrFormat, len(key), AEADKeySize)
+	}
+	a := &AEAD{in: Session{enclaves: s.enclaves}}
+	err := s.scratch(aeadScratchSize, func(memory []byte) (err error) {
+		state, share := aeadMemory(memory)
+		defer state.Wipe()
+		state.HChaCha20(share, &zeroShare, &zeroDomain)
+		xchacha.XOR(share, (*[xchacha.KeySize]byte)(key))
+		a.sealed, err = s.session().NewCopy(share[:])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// aeadMemory returns what the memory is used as.
+func aeadMemory(memory []byte) (*xchacha.State, *[xchacha.KeySize]byte) {
+	return xchacha.StateAt(memory), (*[xchacha.KeySize]byte)(memory[xchacha.StateSize:])
+}
+
+// NonceSize returns 24, the size of a nonce in bytes.
+func (a *AEAD) NonceSize() int { return xchacha.NonceSize }
+
+// Overhead returns 16: a ciphertext is so many bytes longer than its plaintext.
+func (a *AEAD) Overhead() int { return xchacha.TagSize }
+
+// Seal encrypts and authenticates plaintext, authenticates the additional data,
+// and appends the ciphertext to dst. To encrypt in place, use plaintext[:0] as dst.
+// It waits for locked memory as [enclave.Enclave.Use] does.
+//
+// A [cipher.AEAD] returns no error here, so Seal panics where it can't encrypt: if
+// the key is destroyed or purged, or there is no locked memory. SealContext returns
+// an error.
+func (a *AEAD) Seal(dst, nonce, plaintext, additionalData []byte) []byte {
+	out, err := a.SealContext(context.Background(), dst, nonce, plaintext, additionalData)
+	if err != nil {
+		panic("keys: Seal: " + err.Error())
+	}
+	return out
+}
+
+// SealContext is Seal that returns an error where it can't encrypt. It waits for
+// locked memory until ctx ends, and then returns its cause.
+func (a *AEAD) SealContext(ctx context.Context, dst, nonce, plaintext, additionalData []byte) ([]byte, error) {
+	if len(nonce) != xchacha.NonceSize {
+		panic("keys: bad nonce length passed to Seal")
+	}
+	all, out := extend(dst, len(plaintext)+xchacha.TagSize)
+	err := a.use(ctx, len(additionalData) > 0, func(state *xchacha.State, key *xchacha.Shares) error {
+		state.SealWith(out, plaintext, additionalData, (*[xchacha.NonceSize]byte)(nonce), key)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// Open decrypts ciphertext, if it and the additional data are authentic, and
+// appends the plaintext to dst. To decrypt in place, use ciphertext[:0] as dst. If
+// they are not, it is [ErrAuthentication], and nothing of the plaintext is in dst's
+// memory. It waits as Seal does; the other errors are those of
+// [enclave.Enclave.Use].
+func (a *AEAD) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
+	return a.OpenContext(context.Background(), dst, nonce, ciphertext, additionalData)
+}
+
+// OpenContext is Open that waits for locked memory until ctx ends, and then returns
+// its cause.
+func (a *AEAD) OpenContext(ctx context.Context, dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
+	if len(nonce) != xchacha.NonceSize {
+		panic("keys: bad nonce length passed to Open")
+	}
+	if len(ciphertext) < xchacha.TagSize {
+		return nil, ErrAuthentication
+	}
+	all, out := extend(dst, len(ciphertext)-xchacha.TagSize)
+	err := a.use(ctx, len(additionalData) > 0, func(state *xchacha.State, key *xchacha.Shares) error {
+		if !state.OpenWith(out, ciphertext, additionalData, (*[xchacha.NonceSize]byte)(nonce), key) {
+			return ErrAuthentication
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// use runs fn on the key. Without additional data all is done in assembly, which
+// leaves nothing on a stack, or where there is none, in portable Go.
+func (a *AEAD) use(ctx context.Context, additional bool, fn func(*xchacha.State, *xchacha.Shares) error) error {
+	if a == nil || a.sealed == nil {
+		return errZero
+	}
+	return a.in.WithContext(ctx).scratch(aeadScratchSize, func(memory []byte) error {
+		state, share := aeadMemory(memory)
+		defer state.Wipe()
+		if _, err := a.sealed.OpenInto(share[:]); err != nil {
+			return err
+		}
+		key := xchacha.Shares{Left: share, Right: &zeroShare, Domain: &zeroDomain}
+		if !additional && xchacha.Assembly {
+			return fn(state, &key)
+		}
+		return isolate.Do(isolate.Small, func() error { return fn(state, &key) })
+	})
+}
+
+// extend appends room for n bytes to dst, and returns all and the room.
+func extend(dst []byte, n int) (all, room []byte) {
+	all = slices.Grow(dst, n)[:len(dst)+n]
+	return all, all[len(dst):]
+}
+
+// Destroy permanently disables the key: its operations return an error from then
+// on, and Seal panics. Those that are under way finish. Destroying it again does
+// nothing.
+func (a *AEAD) Destroy() {
+	if a != nil {
+		a.sealed.Destroy()
+	}
+}
+
+// String returns the algorithm: "[XChaCha20-Poly1305 key]".
+func (a AEAD) String() string {
+	if a.sealed == nil {
+		return "[no XChaCha20-Poly1305 key]"
+	}
+	return "[XChaCha20-Poly1305 key]"
+}
+
+// GoString returns what String does.
+func (a AEAD) GoString() string { return a.String() }
+
+// Format prints what String returns, whatever the verb.
+func (a AEAD) Format(f fmt.State, _ rune) {
+	// A printer that can't write has nowhere to report it either.
+	_, _ = io.WriteString(f, a.String())
+}
+
+// LogValue logs what String returns.
+func (a AEAD) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// MarshalText returns what String does, in JSON too. There is no way back.
+func (a AEAD) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+var _ cipher.AEAD = (*AEAD)(nil)
