@@ -2,7 +2,6 @@ package tracetest
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"fmt"
 	"math/big"
@@ -32,15 +31,6 @@ func limbs(x *big.Int, size int) []byte {
 	b := x.FillBytes(make([]byte, size))
 	slices.Reverse(b)
 	return b
-}
-
-// ECDSA returns the forms of a private key.
-func ECDSA(key *ecdsa.PrivateKey) ([]Needle, error) {
-	scalar, err := key.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	return Number("scalar", new(big.Int).SetBytes(scalar), key.Params().N, len(scalar)), nil
 }
 
 // RSA returns the forms of a private key's numbers, and those of the numbers
