@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -17,6 +18,8 @@ import (
 
 	"filippo.io/edwards25519/field"
 	"golang.org/x/crypto/chacha20"
+
+	"github.com/memkeep/memkeep/enclave/keys/internal/tracetest"
 )
 
 // moreNeedles are those of keys that come as files, and of ciphers.
@@ -137,14 +140,12 @@ func rsaNeedles(t *testing.T) (secret []byte, list []needle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []struct {
-		what string
-		x    *big.Int
-	}{
-		{"p", k.Primes[0]}, {"q", k.Primes[1]}, {"d", k.D},
-		{"dP", k.Precomputed.Dp}, {"dQ", k.Precomputed.Dq}, {"qInv", k.Precomputed.Qinv},
-	} {
-		list = append(list, number(n.what, n.x.FillBytes(make([]byte, (n.x.BitLen()+63)/64*8)))...)
+	forms, err := tracetest.RSA(k, crypto.SHA256, leftoverDigest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range forms {
+		list = append(list, needle{what: n.What, bytes: n.Bytes})
 	}
 	return pkcs8(t, k), list
 }
