@@ -94,9 +94,10 @@ func openError(a *keys.AEAD, nonce, ciphertext, additional []byte) error {
 
 func TestAEADKeyOfWrongLengthIsRefusedAndWiped(t *testing.T) {
 	t.Parallel()
+	in := in(t)
 	for _, size := range []int{0, 16, 31, 33} {
 		key := sequence(1, size)
-		if _, err := in(t).NewAEAD(key); !errors.Is(err, keys.ErrFormat) {
+		if _, err := in.NewAEAD(key); !errors.Is(err, keys.ErrFormat) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 		if !wiped(key) {

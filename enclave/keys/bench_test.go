@@ -2,10 +2,14 @@ package keys_test
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"testing"
+
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
@@ -67,4 +71,54 @@ func BenchmarkHMAC(b *testing.B) {
 		h.Write(message)
 		h.Sum(nil)
 	})
+}
+
+func BenchmarkECDSAP256(b *testing.B) { benchmarkSign(b, keys.ECDSAP256) }
+func BenchmarkECDSAP384(b *testing.B) { benchmarkSign(b, keys.ECDSAP384) }
+func BenchmarkRSA2048(b *testing.B)   { benchmarkSign(b, keys.RSA2048) }
+
+func benchmarkSign(b *testing.B, alg keys.Algorithm) {
+	standard := standardKeys()[alg].(crypto.Signer)
+	k := parse(b, keys.In(enclave.Default()), standard)
+	digest := make([]byte, 32)
+	both(b, func() {
+		if _, err := k.Sign(nil, digest, crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	}, func() {
+		if _, err := standard.Sign(rand.Reader, digest, crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkX25519(b *testing.B) {
+	private := standardKeys()[keys.X25519].(*ecdh.PrivateKey)
+	k := parse(b, keys.In(enclave.Default()), private)
+	both(b, func() {
+		if _, err := k.ECDH(private.PublicKey()); err != nil {
+			b.Fatal(err)
+		}
+	}, func() {
+		if _, err := private.ECDH(private.PublicKey()); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkAEAD(b *testing.B) {
+	reference, err := chacha20poly1305.NewX(make([]byte, 32))
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := keys.NewAEAD(make([]byte, 32))
+	if err != nil {
+		b.Fatal(err)
+	}
+	nonce, message, out := make([]byte, 24), make([]byte, 1024), make([]byte, 0, 2048)
+	for name, additional := range map[string][]byte{"plain": nil, "additional": make([]byte, 32)} {
+		b.Run(name, func(b *testing.B) {
+			both(b, func() { a.Seal(out, nonce, message, additional) }, func() { reference.Seal(out, nonce, message, additional) })
+		})
+	}
 }

@@ -144,9 +144,10 @@ func unhex(t *testing.T, s string) []byte {
 
 func TestSeedOfWrongLengthIsRefusedAndWiped(t *testing.T) {
 	t.Parallel()
+	in := in(t)
 	for _, size := range []int{0, 31, 33, 64} {
 		seed := sequence(1, size)
-		if _, err := in(t).ParseSeed(seed); !errors.Is(err, keys.ErrFormat) {
+		if _, err := in.ParseSeed(seed); !errors.Is(err, keys.ErrFormat) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 		if !wiped(seed) {

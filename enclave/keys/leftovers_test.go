@@ -25,6 +25,7 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
+	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
 // leftoversEnv makes the test binary the child of TestLeftovers; its value is
@@ -312,11 +313,9 @@ func leftovers(task string) error {
 	if err := leftoversWork(operation); err != nil {
 		return err
 	}
-	// At rest means that the frames of signals are swept too: once for what was
-	// done, and once for what was under way at that moment.
-	for enough := session.Stats().Refreshes + 2; session.Stats().Refreshes < enough; {
-		time.Sleep(time.Millisecond)
-	}
+	// At rest means that the session's timer has had the frames of signals swept,
+	// which it does at most once an interval.
+	time.Sleep(2 * sigframe.Interval)
 	fmt.Println("ready")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err

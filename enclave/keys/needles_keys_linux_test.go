@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -17,6 +18,9 @@ import (
 
 	"filippo.io/edwards25519/field"
 	"golang.org/x/crypto/chacha20"
+
+	"github.com/memkeep/memkeep/enclave/keys/internal/tracetest"
+	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
 // moreNeedles are those of keys that come as files, and of ciphers.
@@ -137,14 +141,12 @@ func rsaNeedles(t *testing.T) (secret []byte, list []needle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []struct {
-		what string
-		x    *big.Int
-	}{
-		{"p", k.Primes[0]}, {"q", k.Primes[1]}, {"d", k.D},
-		{"dP", k.Precomputed.Dp}, {"dQ", k.Precomputed.Dq}, {"qInv", k.Precomputed.Qinv},
-	} {
-		list = append(list, number(n.what, n.x.FillBytes(make([]byte, (n.x.BitLen()+63)/64*8)))...)
+	forms, err := tracetest.RSA(k, crypto.SHA256, leftoverDigest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range forms {
+		list = append(list, needle{what: n.What, bytes: n.Bytes})
 	}
 	return pkcs8(t, k), list
 }
@@ -166,16 +168,14 @@ func cipherNeedles(t *testing.T) (secret []byte, list []needle) {
 		clamped[i] &= m
 	}
 	// What is sealed of the key, and what is as good.
-	share, err := chacha20.HChaCha20(make([]byte, 32), make([]byte, 16))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var share, zero [32]byte
+	new(xchacha.State).HChaCha8(&share, &zero, new([16]byte))
 	for i := range share {
 		share[i] ^= key[i]
 	}
 	return key, []needle{
 		{what: "key", bytes: key},
-		{what: "share", bytes: share},
+		{what: "share", bytes: share[:]},
 		{what: "subkey", bytes: subkey},
 		{what: "Poly1305 key", bytes: poly},
 		{what: "Poly1305 key, clamped", bytes: clamped},

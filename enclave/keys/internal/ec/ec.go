@@ -12,6 +12,11 @@
 //     StackDepth below the caller's frame. The caller grows the stack beforehand,
 //     so that the runtime does not move it, and overwrites it afterwards.
 //
+// As read in nistec's version 0.0.4, its scalar multiplications keep their tables
+// and coordinates on the stack, and Bytes and BytesX return an array of the
+// caller's frame where they inline. It exports no inverse modulo the order, which
+// Sign therefore blinds and leaves to math/big.
+//
 // # Nonces
 //
 // ECDSA nonces are hedged: an HMAC-DRBG of the private key, the digest and fresh

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
+
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 
 	"github.com/memkeep/memkeep/internal/testenv"
 )
@@ -169,5 +172,43 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(crypto.SHA256, make([]byte, MemorySize-1)); err == nil {
 		t.Error("too little memory is no error")
+	}
+}
+
+// What was hashed leaves nothing of the chaining value in the vector registers,
+// which some processors' hash functions work in.
+func TestNothingStaysInRegisters(t *testing.T) {
+	for _, function := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		h, err := New(function, make([]byte, MemorySize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := make([]byte, h.BlockSize())
+		for i := range block {
+			block[i] = byte(i + 1)
+		}
+		chain := make([]byte, h.ChainSize())
+		var recorded, control [registers.Size]byte
+		h.Reset()
+		h.Write(block)
+		registers.Record(&recorded)
+		h.Save(chain)
+		h.h.Reset()
+		h.h.Write(block)
+		registers.Record(&control)
+
+		// Its words lie the other way round in registers.
+		var words []byte
+		for ; len(chain) >= 4; chain = chain[4:] {
+			words = append(words, chain[3], chain[2], chain[1], chain[0])
+		}
+		for piece := range slices.Chunk(words, 4) {
+			if bytes.Contains(recorded[:], piece) {
+				t.Errorf("%v: %x is left", function, piece)
+			}
+		}
+		if !bytes.Contains(control[:], words[:4]) {
+			t.Logf("%v: here the hash function itself leaves nothing", function)
+		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"unsafe"
+
+	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
 // A Kind says what a function needs: more costs more.
@@ -109,6 +111,8 @@ var never bool
 
 // begin runs f on the goroutine that it is to run on.
 func begin(kind Kind, f func() error) result {
+	// A signal that is not the runtime's may have saved the registers.
+	defer sigframe.Mark()
 	if kind == Brief {
 		return anchoredBrief(f)
 	}

@@ -6,3 +6,11 @@ package registers
 //
 //go:noescape
 func Clear()
+
+// Size is the size of what Record writes.
+const Size = 32 * 16
+
+// Record writes all vector registers to dst, for tests.
+//
+//go:noescape
+func Record(dst *[Size]byte)

@@ -172,6 +172,12 @@ func TestOAEPDecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 		if n, err := DecryptOAEP(dst, encoding, crypto.SHA256, 0, ciphertext, nil, s); err != nil || string(dst[:n]) != "message" {
 			t.Errorf("no hash for MGF1: %q, %v", dst[:n], err)
 		}
+		// The first byte must be zero, whatever follows.
+		em := new(big.Int).Exp(new(big.Int).SetBytes(ciphertext), key.D, key.N).FillBytes(make([]byte, k))
+		em[0] = 1
+		if _, err := DecryptOAEP(dst, encoding, crypto.SHA256, 0, encrypt(&key.PublicKey, em), nil, s); err != ErrDecryption {
+			t.Errorf("first byte one: %v", err)
+		}
 		if _, err := DecryptOAEP(dst[:6], encoding, crypto.SHA256, 0, ciphertext, nil, s); !errors.Is(err, ErrMessage) {
 			t.Errorf("no room: %v", err)
 		}

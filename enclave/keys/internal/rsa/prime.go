@@ -38,7 +38,7 @@ func (s *Scratch) generate(key []byte, random func([]byte) error) error {
 	multiplyAdd(product, s.set(s.x, k.p), s.set(s.y, k.q), nil)
 	putLimbs(k.n, product)
 	// Among other things it checks that p and q are not close to each other, which
-	// happens once in 2^97 keys. That d is short never happens.
+	// happens once in 2^97 keys.
 	return s.complete(&k, random)
 }
 

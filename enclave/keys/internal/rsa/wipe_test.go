@@ -226,7 +226,7 @@ func TestFaultsNeverLeaveASignature(t *testing.T) {
 				t.Fatalf("seed %d, %s: a wrong signature", seed, broken)
 			}
 		}
-		if faults < rounds/3 {
+		if faults < rounds/10 {
 			t.Errorf("only %d of %d faults were noticed", faults, rounds)
 		}
 	})
