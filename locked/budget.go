@@ -11,8 +11,10 @@ import (
 // A budget hands out bytes, first come, first served: what callers have in hand.
 // Idle slots are no part of it.
 type budget struct {
-	size   int          // never changes
-	queued atomic.Int32 // callers that wait; written under mu
+	size     int           // never changes
+	freed    func()        // called when bytes may be free that were not
+	waiting  atomic.Int32  // callers that wait; written under mu
+	progress atomic.Uint64 // how often bytes came back
 
 	mu     sync.Mutex // protects what follows
 	taken  int
@@ -20,51 +22,62 @@ type budget struct {
 	closed bool
 }
 
-// tryTake takes n bytes if they are free and nobody waits.
-func (b *budget) tryTake(n int) bool {
+// tryTake takes n bytes if nobody waits and at most so many are taken then.
+// Otherwise it returns ErrExhausted or ErrClosed.
+func (b *budget) tryTake(n, most int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.queue.Len() > 0 || b.taken+n > b.size {
-		return false
+	switch {
+	case b.closed:
+		return ErrClosed
+	case b.queue.Len() > 0 || b.taken+n > min(most, b.size):
+		return ErrExhausted
 	}
 	b.taken += n
-	return true
+	return nil
 }
 
-// line up puts a caller that wants n bytes at the end of the queue, whose front
-// is served at once if it can be.
-func (b *budget) lineUp(n int) *waiter {
+// take takes n bytes, and waits for its turn as [waiter.await] does.
+func (b *budget) take(ctx context.Context, n int, patience time.Duration) error {
+	w := newWaiter()
+	w.bytes = n
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := newWaiter(n)
 	if b.closed {
 		w.serve(ErrClosed)
-		return w
+	} else {
+		w.join(&b.queue, &b.waiting)
+		b.serve()
 	}
-	w.join(&b.queue, &b.queued)
-	b.serve()
-	return w
+	b.mu.Unlock()
+	return w.await(ctx, patience, &b.progress, b.leave)
 }
 
 // leave takes w out of the queue, and reports whether it was still there.
 func (b *budget) leave(w *waiter) bool {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !w.quit() {
-		return false
-	}
-	// The next in line may want less.
-	b.serve()
-	return true
+	left := w.quit()
+	b.serve() // the next in line may want less
+	b.mu.Unlock()
+	b.freed()
+	return left
 }
 
-// give returns n bytes. A negative n takes them whether or not they are free: for
-// pages that the system does not take back.
+// give returns n bytes.
 func (b *budget) give(n int) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.taken -= n
 	b.serve()
+	b.mu.Unlock()
+	b.progress.Add(1)
+	b.freed()
+}
+
+// charge takes n bytes whether or not they are free: for pages that the system
+// does not take back.
+func (b *budget) charge(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken += n
 }
 
 // inUse is how many bytes are taken.
@@ -94,17 +107,19 @@ func (b *budget) serve() {
 // A waiter is a call that waits in a queue. The mutex of the queue's owner
 // protects it until it is served.
 type waiter struct {
-	bytes  int // that it wants of a budget
-	slot   *slot
-	err    error
 	served chan struct{} // closed when it is served
+	err    error
+
+	bytes int   // that it wants of a budget
+	slot  *slot // that a lender gave it
+	from  share // or let it map
 
 	at    *list.Element // nil if it is in no queue
 	queue *list.List
-	count *atomic.Int32 // of the queue's waiters
+	count *atomic.Int32 // of those who wait
 }
 
-func newWaiter(bytes int) *waiter { return &waiter{bytes: bytes, served: make(chan struct{})} }
+func newWaiter() *waiter { return &waiter{served: make(chan struct{})} }
 
 // join puts w at the end of a queue, whose waiters count counts.
 func (w *waiter) join(queue *list.List, count *atomic.Int32) {
@@ -128,16 +143,6 @@ func (w *waiter) serve(err error) {
 	w.quit()
 	w.err = err
 	close(w.served)
-}
-
-// done reports whether w is served.
-func (w *waiter) done() bool {
-	select {
-	case <-w.served:
-		return true
-	default:
-		return false
-	}
 }
 
 func front(queue *list.List) *waiter {
