@@ -37,7 +37,7 @@ func newFaultyPages(t *testing.T, double bool) *faultyPages {
 func (f *faultyPages) failNext(n int, only string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failing, f.only = n, only
+	f.failing, f.failed, f.only = n, 0, only
 }
 
 func (f *faultyPages) fail(call string) error {
@@ -140,15 +140,16 @@ func FuzzPool(f *testing.F) {
 
 // step makes one call, with or without failures.
 func (p *player) step() {
-	backend := p.pages
-	if backend.failing = 0; p.random.IntN(3) == 0 {
-		backend.failing = 1
+	backend, failing := p.pages, 0
+	if p.random.IntN(3) == 0 {
+		failing = 1
 		if p.random.IntN(2) == 0 {
-			backend.failing = 2 + p.random.IntN(7)
+			failing = 2 + p.random.IntN(7)
 		}
 	}
-	backend.failed = 0
+	backend.failNext(failing, "")
 	name, err := p.call()
+	synctest.Wait() // for a sweep that began meanwhile
 	if err != nil && backend.failed == 0 {
 		var limit *LimitError
 		if !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) && !strings.Contains(err.Error(), "injected") {
@@ -258,13 +259,13 @@ func (p *player) open() error {
 // end closes the pool, whatever fails, and then nothing is mapped.
 func (p *player) end() {
 	clear(p.buffers)
-	for p.pages.failing = p.random.IntN(9); p.pages.failing > 0; {
+	for p.pages.failNext(p.random.IntN(9), ""); p.pages.failing > 0; {
 		if err := p.pool.Close(); err == nil {
 			break
 		}
 		p.check("a failed Close")
 	}
-	p.pages.failing = 0
+	p.pages.failNext(0, "")
 	if err := p.pool.Close(); err != nil {
 		p.t.Errorf("Close: %v", err)
 	}
