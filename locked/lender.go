@@ -1,10 +1,7 @@
 package locked
 
 import (
-	"container/list"
 	"context"
-	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,26 +10,22 @@ import (
 // whatever the buffers take, and one more, the spare, for calls nested in another
 // Use. Where the budget has room, Use takes slots from that as well.
 //
-// Who finds no slot waits in a queue. Nested calls have a queue of their own, which
-// is served first: they hold a slot while they wait. A call nested any deeper never
-// waits: so whoever has the spare gives it back, and nobody waits in a circle.
+// Who finds no slot waits. A call that is nested any deeper never does: so whoever
+// has the spare gives it back, and nobody waits in a circle.
 type lender struct {
+	queue
 	pool     *Pool
 	kind     kind
 	kept     int // how many slots there are, without the spare
 	hasSpare bool
 
-	idle     stripes       // taken without mu
-	waiting  atomic.Int32  // written under mu
-	progress atomic.Uint64 // how often a slot came back, or room for one, while callers waited
-	soon     atomic.Bool   // a timer will serve those who wait
+	idle stripes     // taken without mu
+	soon atomic.Bool // a timer will serve those who wait
 
-	mu             sync.Mutex // protects what follows
-	mapped         int        // of the kept ones
-	spare          *slot      // nil if it is lent, or not mapped
-	spareMapped    bool
-	nested, others list.List // of *waiter
-	closed         bool
+	// mu protects what follows.
+	mapped      int   // of the kept ones
+	spare       *slot // nil if it is lent, or not mapped
+	spareMapped bool
 }
 
 // share is where the right to have a slot of Use comes from.
@@ -63,7 +56,7 @@ func (l *lender) overtakes() bool {
 func (l *lender) take(ctx context.Context) (*slot, error) {
 	if l.overtakes() {
 		if s := l.idle.take(); s != nil {
-			if !l.pool.closed.Load() {
+			if !l.closed.Load() {
 				return s, nil
 			}
 			l.give(s)
@@ -81,13 +74,15 @@ func (l *lender) takeLater(ctx context.Context) (*slot, error) {
 			return s, nil
 		}
 	}
-	depth := nesting()
-	w := l.lineUp(depth, refused == nil && (depth == 0 || depth == 1 && l.hasSpare))
-	patience := time.Duration(0)
-	if ctx.Done() == nil {
+	depth, patience := nesting(), forever
+	switch {
+	case refused != nil || depth > 1 || depth == 1 && !l.hasSpare:
+		patience = atOnce
+	case ctx.Done() == nil:
 		patience = stallLimit
 	}
-	switch err := w.await(ctx, patience, &l.progress, l.leave); {
+	w := &waiter{nested: depth > 0}
+	switch err := l.wait(ctx, w, patience); {
 	case err != nil && refused != nil:
 		return nil, refused
 	case err != nil:
@@ -114,7 +109,7 @@ func (l *lender) more() (*slot, error) {
 func (l *lender) allow(nested bool) share {
 	b := &l.pool.budget
 	switch {
-	case l.closed:
+	case l.closed.Load():
 		return nowhere
 	case l.mapped < l.kept:
 		l.mapped++
@@ -161,53 +156,19 @@ func (l *lender) lent() bool {
 	return l.mapped > l.idle.count() || l.spareMapped && l.spare == nil
 }
 
-// lineUp puts a caller in its queue. One that must not wait is served at once, or
-// gets ErrExhausted.
-func (l *lender) lineUp(depth int, wait bool) *waiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w := newWaiter()
-	if l.closed {
-		w.serve(ErrClosed)
-		return w
-	}
-	queue := &l.others
-	if depth > 0 {
-		queue = &l.nested
-	}
-	// What comes back after this sees the waiter, what came before is seen below.
-	w.join(queue, &l.waiting)
-	l.serve()
-	if !wait && w.at != nil {
-		w.serve(ErrExhausted)
-	}
-	return w
-}
-
-// leave takes w out of its queue, and reports whether it was still there.
-func (l *lender) leave(w *waiter) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return w.quit()
-}
-
-// serve hands what is idle to those who wait, or lets them map what there is room
-// for. The caller holds mu.
-func (l *lender) serve() {
-	for l.waiting.Load() > 0 {
-		w, nested := front(&l.nested), true
-		if w == nil {
-			w, nested = front(&l.others), false
-		}
-		if w.slot = l.idle.steal(); w.slot == nil && nested {
+// serveFront hands what is idle to those who wait, or lets them map what there is
+// room for. The caller holds mu.
+func (l *lender) serveFront() {
+	for w := l.first(); w != nil; w = l.first() {
+		if w.slot = l.idle.take(); w.slot == nil && w.nested {
 			w.slot, l.spare = l.spare, nil
 		}
 		if w.slot == nil {
-			if w.from = l.allow(nested); w.from == nowhere {
+			if w.from = l.allow(w.nested); w.from == nowhere {
 				return
 			}
 		}
-		w.serve(nil)
+		l.leave(w, nil)
 	}
 }
 
@@ -220,13 +181,13 @@ func (l *lender) room() {
 	case l.progress.Add(1)%turn == 0 || n <= crowd:
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.serve()
+		l.serveFront()
 	case !l.soon.Swap(true):
 		time.AfterFunc(time.Millisecond, func() {
 			l.soon.Store(false)
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.serve()
+			l.serveFront()
 		})
 	}
 }
@@ -242,10 +203,8 @@ func (l *lender) give(s *slot) {
 	}
 	// Whoever came to wait, or to close, before the slot was back did not see it:
 	// this look sees them.
-	if l.pool.closed.Load() {
-		// What fails is stuck, and Close reports it when called again.
-		_ = l.empty()
-		return
+	if l.closed.Load() {
+		l.empty()
 	}
 	l.room()
 }
@@ -256,27 +215,17 @@ func (l *lender) drop(s *slot) error {
 	return l.pool.discard(s)
 }
 
-// close ends the waits and all later calls with ErrClosed.
-func (l *lender) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	failAll(&l.nested, ErrClosed)
-	failAll(&l.others, ErrClosed)
-}
-
-// empty unmaps what is idle.
-func (l *lender) empty() error {
+// empty unmaps what is idle, once the pool is closed. What fails is stuck, and
+// Close reports it.
+func (l *lender) empty() {
 	l.mu.Lock()
 	s := l.spare
 	l.spare = nil
 	l.mu.Unlock()
-	if s == nil {
-		s = l.idle.steal()
+	if s != nil {
+		_ = l.drop(s)
 	}
-	var errs []error
-	for ; s != nil; s = l.idle.steal() {
-		errs = append(errs, l.drop(s))
+	for s := l.idle.take(); s != nil; s = l.idle.take() {
+		_ = l.drop(s)
 	}
-	return errors.Join(errs...)
 }

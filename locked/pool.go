@@ -93,6 +93,8 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 	p.plan(cfg.UseSlots)
 	p.budget.size = total - p.kept()
 	p.budget.freed = p.lender.room
+	p.budget.serve, p.budget.closed = p.budget.serveFront, &p.closed
+	p.lender.serve, p.lender.closed = p.lender.serveFront, &p.closed
 	// As many as there may ever be processors at work: their number can be raised
 	// while the program runs.
 	places := 2 * max(runtime.GOMAXPROCS(0), runtime.NumCPU())
@@ -212,11 +214,11 @@ func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
 	if err != ErrExhausted || !wait {
 		return k, err
 	}
-	patience := time.Duration(0)
-	switch small := k.use && k.pages == 1; {
-	case nesting() > 0 && small:
-		return k, ErrExhausted
-	case nesting() > 0:
+	patience := forever
+	switch nested := nesting() > 0; {
+	case nested && k.use && k.pages == 1:
+		patience = atOnce
+	case nested:
 		patience = nestedLimit
 	case k.use && ctx.Done() == nil:
 		patience = stallLimit
@@ -302,6 +304,14 @@ func (p *Pool) Purge() error {
 	if p.backend == nil {
 		return nil
 	}
+	if err := p.destroyAll(); err != nil {
+		return err
+	}
+	return p.store.retryStuck()
+}
+
+// destroyAll destroys every open buffer.
+func (p *Pool) destroyAll() error {
 	p.mu.Lock()
 	buffers := slices.Collect(maps.Keys(p.open))
 	p.mu.Unlock()
@@ -309,10 +319,7 @@ func (p *Pool) Purge() error {
 	for _, b := range buffers {
 		errs = append(errs, b.Destroy())
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return p.store.retryStuck()
+	return errors.Join(errs...)
 }
 
 // Close destroys every open buffer, gives all slots back to the system, and
@@ -332,7 +339,9 @@ func (p *Pool) Close() error {
 	p.mu.Unlock()
 	p.budget.close()
 	p.lender.close()
-	return errors.Join(p.Purge(), p.lender.empty(), p.store.discardIdle(always))
+	destroyed := p.destroyAll()
+	p.lender.empty()
+	return errors.Join(destroyed, p.store.discardIdle(always))
 }
 
 // Format prints what the pool is, and nothing that it holds.

@@ -54,20 +54,6 @@ func (s *stripes) put(idle *slot) {
 	}
 }
 
-// steal returns any idle slot, or nil.
-func (s *stripes) steal() *slot {
-	for i := range s.at {
-		at := &s.at[i].slot
-		if at.Load() == nil {
-			continue
-		}
-		if idle := at.Swap(nil); idle != nil {
-			return idle
-		}
-	}
-	return nil
-}
-
 // count returns how many slots are idle here.
 func (s *stripes) count() int {
 	n := 0
