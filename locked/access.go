@@ -76,7 +76,7 @@ func (p *Pool) show(s *slot, a page.Access) error {
 	}
 	var refused *page.LockError
 	if errors.As(err, &refused) {
-		return p.store.refusal(len(s.run.View), refused)
+		return p.store.limitError(len(s.run.View), refused)
 	}
 	return fmt.Errorf("locked: %w", err)
 }

@@ -1,70 +1,59 @@
 package locked
 
 import (
-	"container/list"
 	"context"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// A budget hands out bytes, first come, first served: what callers have in hand.
-// Idle slots are no part of it.
+// A budget hands out bytes: what callers have in hand. Idle slots are no part of
+// it.
 type budget struct {
-	size   int          // never changes
-	queued atomic.Int32 // callers that wait; written under mu
-
-	mu     sync.Mutex // protects what follows
-	taken  int
-	queue  list.List // of *waiter
-	closed bool
+	queue
+	size  int    // never changes
+	freed func() // called when bytes may be free that were not
+	taken int    // mu protects it
 }
 
-// tryTake takes n bytes if they are free and nobody waits.
-func (b *budget) tryTake(n int) bool {
+// tryTake takes n bytes if nobody waits and at most so many are taken then.
+// Otherwise it returns ErrExhausted or ErrClosed.
+func (b *budget) tryTake(n, most int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.queue.Len() > 0 || b.taken+n > b.size {
-		return false
+	switch {
+	case b.closed.Load():
+		return ErrClosed
+	case b.waiting.Load() > 0 || b.taken+n > min(most, b.size):
+		return ErrExhausted
 	}
 	b.taken += n
-	return true
+	return nil
 }
 
-// line up puts a caller that wants n bytes at the end of the queue, whose front
-// is served at once if it can be.
-func (b *budget) lineUp(n int) *waiter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := newWaiter(n)
-	if b.closed {
-		w.serve(ErrClosed)
-		return w
+// take takes n bytes, and waits for its turn.
+func (b *budget) take(ctx context.Context, n int, patience time.Duration) error {
+	err := b.wait(ctx, &waiter{bytes: n}, patience)
+	if err != nil {
+		b.freed() // nobody may wait any more
 	}
-	w.join(&b.queue, &b.queued)
-	b.serve()
-	return w
+	return err
 }
 
-// leave takes w out of the queue, and reports whether it was still there.
-func (b *budget) leave(w *waiter) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !w.quit() {
-		return false
-	}
-	// The next in line may want less.
-	b.serve()
-	return true
-}
-
-// give returns n bytes. A negative n takes them whether or not they are free: for
-// pages that the system does not take back.
+// give returns n bytes.
 func (b *budget) give(n int) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.taken -= n
-	b.serve()
+	b.serveFront()
+	b.mu.Unlock()
+	b.progress.Add(1)
+	b.freed()
+}
+
+// charge takes n bytes whether or not they are free: for pages that the system
+// does not take back.
+func (b *budget) charge(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken += n
 }
 
 // inUse is how many bytes are taken.
@@ -74,122 +63,11 @@ func (b *budget) inUse() int {
 	return b.taken
 }
 
-// close ends the waits and all that is taken later with ErrClosed.
-func (b *budget) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	failAll(&b.queue, ErrClosed)
-}
-
-// serve serves the front of the queue as long as that has what it wants. The
+// serveFront serves the front of the queue as long as that has what it wants. The
 // caller holds mu.
-func (b *budget) serve() {
-	for w := front(&b.queue); w != nil && b.taken+w.bytes <= b.size; w = front(&b.queue) {
+func (b *budget) serveFront() {
+	for w := b.first(); w != nil && b.taken+w.bytes <= b.size; w = b.first() {
 		b.taken += w.bytes
-		w.serve(nil)
-	}
-}
-
-// A waiter is a call that waits in a queue. The mutex of the queue's owner
-// protects it until it is served.
-type waiter struct {
-	bytes  int // that it wants of a budget
-	slot   *slot
-	err    error
-	served chan struct{} // closed when it is served
-
-	at    *list.Element // nil if it is in no queue
-	queue *list.List
-	count *atomic.Int32 // of the queue's waiters
-}
-
-func newWaiter(bytes int) *waiter { return &waiter{bytes: bytes, served: make(chan struct{})} }
-
-// join puts w at the end of a queue, whose waiters count counts.
-func (w *waiter) join(queue *list.List, count *atomic.Int32) {
-	w.queue, w.count, w.at = queue, count, queue.PushBack(w)
-	count.Add(1)
-}
-
-// quit takes w out of its queue, and reports whether it was in one.
-func (w *waiter) quit() bool {
-	if w.at == nil {
-		return false
-	}
-	w.queue.Remove(w.at)
-	w.at = nil
-	w.count.Add(-1)
-	return true
-}
-
-// serve ends w's wait, successfully if err is nil.
-func (w *waiter) serve(err error) {
-	w.quit()
-	w.err = err
-	close(w.served)
-}
-
-// done reports whether w is served.
-func (w *waiter) done() bool {
-	select {
-	case <-w.served:
-		return true
-	default:
-		return false
-	}
-}
-
-func front(queue *list.List) *waiter {
-	if e := queue.Front(); e != nil {
-		return e.Value.(*waiter)
-	}
-	return nil
-}
-
-// failAll ends all waits in a queue with err.
-func failAll(queue *list.List, err error) {
-	for w := front(queue); w != nil; w = front(queue) {
-		w.serve(err)
-	}
-}
-
-const (
-	// stallLimit is how long a Use without an end to its context waits while no
-	// slot at all comes back. Functions that hold every slot that long are most
-	// likely stuck on each other; a server is better off with an error.
-	stallLimit = 30 * time.Second
-
-	// nestedLimit is the same for a call that holds a slot while it waits for bytes
-	// of the budget, which others that hold one may have.
-	nestedLimit = time.Second
-)
-
-// await waits until w is served or ctx ends. If patience is not zero it gives up
-// once it has seen progress stand still for that long, with ErrExhausted. It
-// calls leave to give up.
-func (w *waiter) await(ctx context.Context, patience time.Duration, progress *atomic.Uint64, leave func(*waiter) bool) error {
-	var tick <-chan time.Time
-	if patience > 0 {
-		t := time.NewTicker(patience)
-		defer t.Stop()
-		tick = t.C
-	}
-	seen := progress.Load()
-	for {
-		select {
-		case <-w.served:
-			return w.err
-		case <-ctx.Done():
-			if leave(w) {
-				return context.Cause(ctx)
-			}
-		case <-tick:
-			if now := progress.Load(); now != seen {
-				seen = now
-			} else if leave(w) {
-				return ErrExhausted
-			}
-		}
+		b.leave(w, nil)
 	}
 }

@@ -34,8 +34,6 @@ type Buffer struct {
 	users    int  // calls that read the bytes without the lock
 	doomed   bool // to be destroyed by the last of the users
 	consumed bool // about to be doomed, if its consumer succeeds
-
-	prev, next *Buffer // in a registry; the pool's mu protects them
 }
 
 // New returns a buffer of size zero bytes, which may be written. If the budget
@@ -112,7 +110,7 @@ func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
 	p.mu.Lock()
 	closed := p.closed.Load()
 	if !closed {
-		p.open.add(b)
+		p.open[b] = struct{}{}
 	}
 	p.mu.Unlock()
 	if closed {
@@ -182,6 +180,11 @@ func (b *Buffer) use(fn func(b []byte) error) (err error) {
 func (b *Buffer) release(doom bool) (alive bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.releaseLocked(doom)
+}
+
+// releaseLocked is release for a caller that holds b.mu.
+func (b *Buffer) releaseLocked(doom bool) (alive bool, err error) {
 	b.users--
 	b.doomed = b.doomed || doom
 	if b.users == 0 && b.doomed {
@@ -213,9 +216,9 @@ func (b *Buffer) Consume(fn func(b []byte) error) (err error) {
 	failed := true
 	defer func() {
 		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.consumed = false
-		b.mu.Unlock()
-		_, endErr := b.release(!failed)
+		_, endErr := b.releaseLocked(!failed)
 		err = join(err, endErr)
 	}()
 	err = fn(b.view())
@@ -347,7 +350,7 @@ func (b *Buffer) destroy() error {
 	corrupted, err := p.closeSlot(s, b.at)
 	s.exposed = false
 	p.mu.Lock()
-	p.open.remove(b)
+	delete(p.open, b)
 	p.mu.Unlock()
 	if err != nil {
 		return errors.Join(corrupted, err, p.discard(s))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,17 +18,30 @@ import (
 // faultyPages is a backend of plain memory whose calls fail on request, one at a
 // time or several in a row, and that knows what is mapped.
 type faultyPages struct {
-	t        *testing.T
-	pageSize int
-	double   bool
-	mapped   map[*page.Run]int // bytes that each run counts
-	locked   int
-	failing  int // calls that fail from now on
-	failed   int
+	t      *testing.T
+	double bool
+
+	mu      sync.Mutex        // protects what follows
+	mapped  map[*page.Run]int // bytes that each run counts
+	locked  int
+	failing int // calls that fail from now on
+	failed  int
+	only    string // what fails; empty for all calls
+}
+
+func newFaultyPages(t *testing.T, double bool) *faultyPages {
+	return &faultyPages{t: t, double: double, mapped: map[*page.Run]int{}}
+}
+
+// failNext makes the next n calls fail, or those of the one kind.
+func (f *faultyPages) failNext(n int, only string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failing, f.failed, f.only = n, 0, only
 }
 
 func (f *faultyPages) fail(call string) error {
-	if f.failing == 0 {
+	if f.failing == 0 || f.only != "" && f.only != call {
 		return nil
 	}
 	f.failing--
@@ -45,6 +59,8 @@ func (f *faultyPages) Charge(size int, dual bool) int {
 }
 
 func (f *faultyPages) Map(size int, dual bool) (*page.Run, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err := f.fail("map"); err != nil {
 		if f.failing%2 == 0 {
 			return nil, &page.LockError{Call: "map", Size: size, Err: err}
@@ -60,16 +76,20 @@ func (f *faultyPages) Map(size int, dual bool) (*page.Run, error) {
 
 func (f *faultyPages) known(call string, r *page.Run) {
 	if _, ok := f.mapped[r]; !ok {
-		f.t.Fatalf("%s of what is not mapped", call)
+		f.t.Errorf("%s of what is not mapped", call)
 	}
 }
 
 func (f *faultyPages) Protect(r *page.Run, _ page.Access) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.known("protect", r)
 	return f.fail("protect")
 }
 
 func (f *faultyPages) Unmap(r *page.Run) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.known("unmap", r)
 	if err := f.fail("unmap"); err != nil {
 		return err
@@ -99,7 +119,7 @@ func FuzzPool(f *testing.F) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			const pageSize = 4096
-			backend := &faultyPages{t: t, pageSize: pageSize, double: double, mapped: map[*page.Run]int{}}
+			backend := newFaultyPages(t, double)
 			p := &player{
 				t:       t,
 				random:  rand.New(rand.NewPCG(seed, uint64(pages))),
@@ -120,15 +140,16 @@ func FuzzPool(f *testing.F) {
 
 // step makes one call, with or without failures.
 func (p *player) step() {
-	backend := p.pages
-	if backend.failing = 0; p.random.IntN(3) == 0 {
-		backend.failing = 1
+	backend, failing := p.pages, 0
+	if p.random.IntN(3) == 0 {
+		failing = 1
 		if p.random.IntN(2) == 0 {
-			backend.failing = 2 + p.random.IntN(7)
+			failing = 2 + p.random.IntN(7)
 		}
 	}
-	backend.failed = 0
+	backend.failNext(failing, "")
 	name, err := p.call()
+	synctest.Wait() // for a sweep that began meanwhile
 	if err != nil && backend.failed == 0 {
 		var limit *LimitError
 		if !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) && !strings.Contains(err.Error(), "injected") {
@@ -238,13 +259,13 @@ func (p *player) open() error {
 // end closes the pool, whatever fails, and then nothing is mapped.
 func (p *player) end() {
 	clear(p.buffers)
-	for p.pages.failing = p.random.IntN(9); p.pages.failing > 0; {
+	for p.pages.failNext(p.random.IntN(9), ""); p.pages.failing > 0; {
 		if err := p.pool.Close(); err == nil {
 			break
 		}
 		p.check("a failed Close")
 	}
-	p.pages.failing = 0
+	p.pages.failNext(0, "")
 	if err := p.pool.Close(); err != nil {
 		p.t.Errorf("Close: %v", err)
 	}

@@ -1,10 +1,7 @@
 package locked
 
 import (
-	"container/list"
 	"context"
-	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,27 +10,33 @@ import (
 // whatever the buffers take, and one more, the spare, for calls nested in another
 // Use. Where the budget has room, Use takes slots from that as well.
 //
-// Who finds no slot waits in a queue. Nested calls have a queue of their own, which
-// is served first: they hold a slot while they wait. A call nested any deeper never
-// waits: so whoever has the spare gives it back, and nobody waits in a circle.
+// Who finds no slot waits. A call that is nested any deeper never does: so whoever
+// has the spare gives it back, and nobody waits in a circle.
 type lender struct {
+	queue
 	pool     *Pool
 	kind     kind
 	kept     int // how many slots there are, without the spare
 	hasSpare bool
 
-	idle    stripes       // taken without mu
-	waiting atomic.Int32  // written under mu
-	returns atomic.Uint64 // slots that came back while callers waited
-	soon    atomic.Bool   // a timer will serve those who wait
+	idle stripes     // taken without mu
+	soon atomic.Bool // a timer will serve those who wait
 
-	mu             sync.Mutex // protects what follows
-	mapped         int        // of the kept ones
-	spare          *slot      // nil if it is lent, or not mapped
-	spareMapped    bool
-	nested, others list.List // of *waiter
-	closed         bool
+	// mu protects what follows.
+	mapped      int   // of the kept ones
+	spare       *slot // nil if it is lent, or not mapped
+	spareMapped bool
 }
+
+// share is where the right to have a slot of Use comes from.
+type share uint8
+
+const (
+	nowhere    share = iota
+	fromKept         // it is one of those that are kept
+	fromSpare        // it is the one for nested calls
+	fromBudget       // its bytes are taken from the budget
+)
 
 // crowd is how many callers may wait before those that run overtake them: to wake
 // a caller for each call costs several times what the call does. Every turn'th
@@ -43,12 +46,17 @@ const (
 	turn  = 16
 )
 
+// overtakes reports whether a call need not queue behind those who wait.
+func (l *lender) overtakes() bool {
+	n := l.waiting.Load()
+	return n == 0 || n > crowd
+}
+
 // take returns a slot, or waits for one until ctx ends.
 func (l *lender) take(ctx context.Context) (*slot, error) {
-	// Whoever waits came first, but for a crowd.
-	if n := l.waiting.Load(); n == 0 || n > crowd {
+	if l.overtakes() {
 		if s := l.idle.take(); s != nil {
-			if !l.pool.closed.Load() {
+			if !l.closed.Load() {
 				return s, nil
 			}
 			l.give(s)
@@ -59,38 +67,28 @@ func (l *lender) take(ctx context.Context) (*slot, error) {
 
 // takeLater is take for a caller that found no slot, or others who wait.
 func (l *lender) takeLater(ctx context.Context) (*slot, error) {
-	s, err := l.more()
-	if s != nil || errors.Is(err, ErrClosed) {
-		return s, err
-	}
-	depth := nesting()
-	if depth > 0 || err != nil {
-		// It must not wait for its turn, or there may be no turn.
-		if s := l.idle.take(); s != nil {
+	var refused error
+	if l.overtakes() {
+		var s *slot
+		if s, refused = l.more(); s != nil {
 			return s, nil
 		}
 	}
-	if depth > 0 {
-		if s, err = l.takeSpare(); s != nil {
-			return s, nil
-		}
-		if depth > 1 || !l.hasSpare {
-			return nil, join(ErrExhausted, err)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	w := l.lineUp(depth)
-	patience := time.Duration(0)
-	if ctx.Done() == nil {
+	depth, patience := nesting(), forever
+	switch {
+	case refused != nil || depth > 1 || depth == 1 && !l.hasSpare:
+		patience = atOnce
+	case ctx.Done() == nil:
 		patience = stallLimit
 	}
-	if err := w.await(ctx, patience, &l.returns, l.leave); err != nil {
+	w := &waiter{nested: depth > 0}
+	switch err := l.wait(ctx, w, patience); {
+	case err != nil && refused != nil:
+		return nil, refused
+	case err != nil:
 		return nil, err
-	}
-	if w.slot == nil {
-		return l.mapOne(w.bytes > 0)
+	case w.slot == nil:
+		return l.mapOne(w.from)
 	}
 	return w.slot, nil
 }
@@ -98,50 +96,55 @@ func (l *lender) takeLater(ctx context.Context) (*slot, error) {
 // more maps one more slot. It returns nil if there is no room for one.
 func (l *lender) more() (*slot, error) {
 	l.mu.Lock()
-	closed := l.closed
-	paid, ok := l.mayMap()
+	from := l.allow(false)
 	l.mu.Unlock()
-	switch {
-	case closed:
-		return nil, ErrClosed
-	case !ok:
+	if from == nowhere {
 		return nil, nil
 	}
-	return l.mapOne(paid)
+	return l.mapOne(from)
 }
 
-// mayMap reports whether one more slot may be mapped, and whether its bytes are
-// taken from the budget. The caller holds mu.
-func (l *lender) mayMap() (paid, ok bool) {
-	if l.closed {
-		return false, false
-	}
-	if l.mapped < l.kept {
+// allow says where one more slot may come from, and counts it. The caller holds
+// mu, and maps the slot later.
+func (l *lender) allow(nested bool) share {
+	b := &l.pool.budget
+	switch {
+	case l.closed.Load():
+		return nowhere
+	case l.mapped < l.kept:
 		l.mapped++
-		return false, true
+		return fromKept
+	case b.tryTake(l.pool.store.charge(l.kind), b.size) == nil:
+		return fromBudget
+	case nested && l.hasSpare && !l.spareMapped:
+		l.spareMapped = true
+		return fromSpare
 	}
-	ok = l.pool.budget.tryTake(l.pool.store.charge(l.kind))
-	return ok, ok
+	return nowhere
 }
 
-// mapOne maps a slot that mayMap allowed.
-func (l *lender) mapOne(paid bool) (*slot, error) {
-	if paid {
+// mapOne maps a slot that allow allowed.
+func (l *lender) mapOne(from share) (*slot, error) {
+	if from == fromBudget {
 		return l.pool.getPaid(l.kind)
 	}
 	s, err := l.pool.store.get(l.kind)
 	if err != nil {
-		l.lost()
+		l.lost(from)
 		return nil, err
 	}
-	s.place = l.idle.place()
+	s.from, s.place = from, l.idle.place()
 	return s, nil
 }
 
-// lost says that one of the kept slots is gone, or could not be mapped.
-func (l *lender) lost() {
+// lost says that a slot is gone, or could not be mapped.
+func (l *lender) lost(from share) {
 	l.mu.Lock()
-	l.mapped--
+	if from == fromSpare {
+		l.spareMapped = false
+	} else {
+		l.mapped--
+	}
 	l.mu.Unlock()
 	l.room()
 }
@@ -153,177 +156,76 @@ func (l *lender) lent() bool {
 	return l.mapped > l.idle.count() || l.spareMapped && l.spare == nil
 }
 
-// takeSpare returns the spare, or nil if it is lent or there is none.
-func (l *lender) takeSpare() (*slot, error) {
-	l.mu.Lock()
-	s, first := l.spare, l.hasSpare && !l.spareMapped && !l.closed
-	l.spare, l.spareMapped = nil, l.spareMapped || first
-	l.mu.Unlock()
-	if !first {
-		return s, nil
-	}
-	s, err := l.pool.store.get(l.kind)
-	if err != nil {
-		l.mu.Lock()
-		l.spareMapped = false
-		l.mu.Unlock()
-		return nil, err
-	}
-	s.spare = true
-	return s, nil
-}
-
-// lineUp puts a caller in its queue.
-func (l *lender) lineUp(depth int) *waiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w := newWaiter(0)
-	if l.closed {
-		w.serve(ErrClosed)
-		return w
-	}
-	queue := &l.others
-	if depth > 0 {
-		queue = &l.nested
-	}
-	// From here on a slot that comes back is not left among the stripes without a
-	// look at the queues, so none can slip past the look at them.
-	w.join(queue, &l.waiting)
-	l.serve()
-	return w
-}
-
-// leave takes w out of its queue, and reports whether it was still there.
-func (l *lender) leave(w *waiter) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return w.quit()
-}
-
-// next returns who is to be served, or nil. The caller holds mu.
-func (l *lender) next() *waiter {
-	if w := front(&l.nested); w != nil {
-		return w
-	}
-	return front(&l.others)
-}
-
-// serve hands what is idle to those who wait. The caller holds mu.
-func (l *lender) serve() {
-	for w := l.next(); w != nil; w = l.next() {
-		if l.spare != nil && l.nested.Len() > 0 {
+// serveFront hands what is idle to those who wait, or lets them map what there is
+// room for. The caller holds mu.
+func (l *lender) serveFront() {
+	for w := l.first(); w != nil; w = l.first() {
+		if w.slot = l.idle.take(); w.slot == nil && w.nested {
 			w.slot, l.spare = l.spare, nil
-		} else if w.slot = l.idle.steal(); w.slot == nil {
-			return
 		}
-		w.serve(nil)
+		if w.slot == nil {
+			if w.from = l.allow(w.nested); w.from == nowhere {
+				return
+			}
+		}
+		l.leave(w, nil)
 	}
 }
 
-// room maps slots for those who wait, if there is room for more.
+// room serves those who wait once a slot, or room for one, came back. A crowd gets
+// it a moment later, unless somebody else has taken it.
 func (l *lender) room() {
-	if l.waiting.Load() == 0 || !l.mayServe() {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fill()
-}
-
-// fill is room for a caller that holds mu.
-func (l *lender) fill() {
-	for w := l.next(); w != nil; w = l.next() {
-		paid, ok := l.mayMap()
-		if !ok {
-			return
-		}
-		// It maps the slot itself.
-		if paid {
-			w.bytes = l.pool.store.charge(l.kind)
-		}
-		w.serve(nil)
+	n := l.waiting.Load()
+	switch {
+	case n == 0:
+	case l.progress.Add(1)%turn == 0 || n <= crowd:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.serveFront()
+	case !l.soon.Swap(true):
+		time.AfterFunc(time.Millisecond, func() {
+			l.soon.Store(false)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.serveFront()
+		})
 	}
 }
 
 // give takes a wiped slot back.
 func (l *lender) give(s *slot) {
-	switch {
-	case s.paid:
-		l.pool.putBack(s)
-		return
-	case s.spare:
+	if s.from == fromSpare {
 		l.mu.Lock()
 		l.spare = s
 		l.mu.Unlock()
-	default:
+	} else {
 		l.idle.put(s)
 	}
-	// A waiter that came, or a Close, between the two looks did not see the slot;
+	// Whoever came to wait, or to close, before the slot was back did not see it:
 	// this look sees them.
-	if l.pool.closed.Load() {
-		// What fails is stuck, and Close reports it when called again.
-		_ = l.empty()
-	} else if l.waiting.Load() > 0 && l.mayServe() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.serve()
+	if l.closed.Load() {
+		l.empty()
 	}
-}
-
-// mayServe reports whether what came back is for those who wait. If it is not,
-// they get it a moment later, unless somebody else has taken it.
-func (l *lender) mayServe() bool {
-	if n := l.returns.Add(1); l.waiting.Load() <= crowd || n%turn == 0 {
-		return true
-	}
-	if !l.soon.Swap(true) {
-		time.AfterFunc(time.Millisecond, func() {
-			l.soon.Store(false)
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.serve()
-			l.fill()
-		})
-	}
-	return false
+	l.room()
 }
 
 // drop unmaps a slot that must not be used again.
 func (l *lender) drop(s *slot) error {
-	paid := s.paid
-	err := l.pool.discard(s)
-	switch {
-	case s.spare:
-		l.mu.Lock()
-		l.spareMapped = false
-		l.mu.Unlock()
-	case !paid:
-		l.lost()
-	}
-	return err
+	defer l.lost(s.from)
+	return l.pool.discard(s)
 }
 
-// close ends the waits and all later calls with ErrClosed.
-func (l *lender) close() {
+// empty unmaps what is idle, once the pool is closed. What fails is stuck, and
+// Close reports it.
+func (l *lender) empty() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	failAll(&l.nested, ErrClosed)
-	failAll(&l.others, ErrClosed)
-}
-
-// empty unmaps what is idle.
-func (l *lender) empty() error {
-	var errs []error
-	for s := l.idle.steal(); s != nil; s = l.idle.steal() {
-		errs = append(errs, l.drop(s))
-	}
-	l.mu.Lock()
-	spare := l.spare
+	s := l.spare
 	l.spare = nil
 	l.mu.Unlock()
-	if spare != nil {
-		errs = append(errs, l.drop(spare))
+	if s != nil {
+		_ = l.drop(s)
 	}
-	return errors.Join(errs...)
+	for s := l.idle.take(); s != nil; s = l.idle.take() {
+		_ = l.drop(s)
+	}
 }

@@ -30,7 +30,7 @@ func (p *Pool) openBuffers() []any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []any
-	for _, b := range p.open.all() {
+	for b := range p.open {
 		all = append(all, b)
 	}
 	return all

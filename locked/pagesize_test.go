@@ -33,7 +33,7 @@ func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *P
 	t.Helper()
 	total := budgetWithin(DefaultLockedBytes, uint64(limit), pageSize)
 	p = makePool(heapPages{fakeBackend{double: double}}, pageSize, total, Config{UseSlots: useSlots})
-	p.cut = true
+	p.store.cut = true
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil || p.store.mapped() != 0 {
 			t.Errorf("Close: %v, %d bytes still count", err, p.store.mapped())

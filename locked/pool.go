@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,29 +24,24 @@ import (
 // promised. The slots of both come from the store, which maps them and keeps the
 // idle ones.
 type Pool struct {
-	backend  page.Backend
-	pageSize int
-	total    int  // bytes that may be locked: the budget's size and the lender's part
-	cut      bool // the process may lock less than was asked for
-	canary   [CanarySize]byte
-	quiet    time.Duration
+	backend   page.Backend
+	pageSize  int
+	total     int // bytes that may be locked: the budget's size and the lender's part
+	mostTwice int // bytes of the budget within which buffers are mapped twice
+	canary    [CanarySize]byte
+	quiet     time.Duration
 
 	budget budget
 	store  store
 	lender lender
 
-	returns atomic.Uint64 // bytes that came back while callers waited for the budget
-	refused atomic.Int32  // callers that wait because the system refused them
-	regions atomic.Int64  // bytes that regions take of the budget
-	closed  atomic.Bool   // written under mu
+	refused atomic.Int32 // callers that wait because the system refused them
+	regions atomic.Int64 // bytes that regions take of the budget
+	closed  atomic.Bool  // written under mu
 
-	duals     atomic.Int32 // open buffers that are mapped twice
-	mostDuals int          // how many there may be
-
-	mu      sync.Mutex  // protects what follows
-	open    registry    // of open buffers
-	sweeper *time.Timer // nil until something is mapped
-	armed   bool        // the sweeper will run
+	mu      sync.Mutex // protects what follows
+	open    map[*Buffer]struct{}
+	sweeper *time.Timer // nil unless it will run
 }
 
 // NewPool returns a pool. Nothing is mapped until the first buffer. Where the
@@ -85,16 +82,16 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 		return nil, fmt.Errorf("locked: %w", err)
 	}
 	p := makePool(b, page.Size(), total, cfg)
-	p.cut = uint64(want) > limits.InReach()
+	p.store.cut = uint64(want) > limits.InReach()
 	if need := p.minimum(); need > total {
-		return nil, &LimitError{Resource: LockedMemory, Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.cut}
+		return nil, &LimitError{Resource: LockedMemory, Requested: need, Budget: total, Soft: limits.Soft, Hard: limits.Hard, chosen: !p.store.cut}
 	}
 	return p, nil
 }
 
 // makePool returns a pool of so many bytes.
 func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
-	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.IdleTimeout}
+	p := &Pool{backend: b, pageSize: pageSize, total: total, quiet: cfg.IdleTimeout, open: make(map[*Buffer]struct{})}
 	if p.quiet == 0 {
 		p.quiet = DefaultIdleTimeout
 	}
@@ -105,11 +102,13 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 		size:     total,
 		born:     time.Now(),
 		budget:   &p.budget,
-		limits:   p.limitError,
 		idle:     make(map[kind]*freeList),
 	}
 	p.plan(cfg.UseSlots)
 	p.budget.size = total - p.kept()
+	p.budget.freed = p.lender.room
+	p.budget.serve, p.budget.closed = p.budget.serveFront, &p.closed
+	p.lender.serve, p.lender.closed = p.lender.serveFront, &p.closed
 	// As many as there may ever be processors at work: their number can be raised
 	// while the program runs.
 	places := 2 * max(runtime.GOMAXPROCS(0), runtime.NumCPU())
@@ -117,28 +116,28 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 	return p
 }
 
-// plan decides what is kept for Use, of so many slots that were asked for.
+// plan decides what is kept for Use, of so many slots that were asked for, and what
+// is mapped twice: that saves system calls, but may count twice. A budget of few
+// slots is better spent on more of them.
 func (p *Pool) plan(slots int) {
-	const few = 6
+	const few, many = 6, 128
 	once, twice := kind{pages: 1, use: true}, kind{pages: 1, use: true, dual: true}
 	l := &p.lender
 	l.pool, l.kind = p, once
-	// Dual slots save system calls. A budget of few slots is better spent on more
-	// of them.
 	if p.total/p.store.charge(twice) >= few || p.store.charge(twice) == p.store.charge(once) {
 		l.kind = twice
 	}
 	if fit := p.total / p.store.charge(l.kind); slots > 0 {
-		l.kept = max(1, min(slots-1, fit/8))
+		l.kept = max(1, min(slots-1, fit/8, maxStripes))
 		l.hasSpare = slots >= 2 && fit >= few
 	}
-	// So it is with buffers. A program without Use is one that opens many: there the
-	// second mappings may cost one page in all.
-	const many = 128
-	if pages := p.total / p.pageSize; pages >= many {
-		if p.mostDuals = 1; slots > 0 {
-			p.mostDuals = pages / 8
-		}
+	switch {
+	case p.total/p.pageSize < many:
+	case slots > 0:
+		p.mostTwice = p.total / 4
+	default:
+		// A program without Use is one that opens many buffers.
+		p.mostTwice = p.store.charge(twice)
 	}
 }
 
@@ -165,7 +164,7 @@ func (p *Pool) take(ctx context.Context, k kind, wait bool) (*slot, error) {
 		return nil, ErrClosed
 	}
 	if !p.fits(k) {
-		return nil, p.limitError(p.store.charge(k), nil)
+		return nil, p.store.limitError(p.store.charge(k), nil)
 	}
 	try := func() (*slot, error) {
 		k, err := p.takeBytes(ctx, k, wait)
@@ -182,20 +181,26 @@ func (p *Pool) take(ctx context.Context, k kind, wait bool) (*slot, error) {
 
 const (
 	// retryInterval is how often a call that may wait tries again where the system
-	// refuses to lock memory, and refusalLimit for how long.
+	// refuses to lock memory, and mostTries how many times.
 	retryInterval = 20 * time.Millisecond
-	refusalLimit  = time.Second
+	mostTries     = 50
 )
 
 // insist calls try until it succeeds, or fails for another reason than a refusal of
 // the system, which may say yes once others give back what they have in hand.
 func (p *Pool) insist(ctx context.Context, try func() (*slot, error)) (*slot, error) {
 	s, err := try()
-	for tries := refusalLimit / retryInterval; err != nil && isRefusal(err) && p.lendsOut(); tries-- {
-		if tries == 0 {
+	for tries := 0; err != nil && isRefusal(err) && p.lendsOut(); tries++ {
+		if tries == mostTries {
 			return nil, join(ErrExhausted, err)
 		}
-		if !p.pause(ctx) {
+		p.refused.Add(1)
+		select {
+		case <-time.After(retryInterval):
+		case <-ctx.Done():
+		}
+		p.refused.Add(-1)
+		if ctx.Err() != nil {
 			return nil, join(context.Cause(ctx), err)
 		}
 		s, err = try()
@@ -208,71 +213,31 @@ func isRefusal(err error) bool {
 	return errors.As(err, &refused) && refused.Err != nil
 }
 
-// pause waits for retryInterval, and reports whether ctx goes on.
-func (p *Pool) pause(ctx context.Context) bool {
-	p.refused.Add(1)
-	defer p.refused.Add(-1)
-	t := time.NewTimer(retryInterval)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // takeBytes takes the bytes of a slot from the budget, mapped twice if that is to
 // be had, and returns the slot's kind.
 func (p *Pool) takeBytes(ctx context.Context, k kind, wait bool) (kind, error) {
-	twice := kind{k.pages, k.use, true}
-	if p.takeTwice(twice) {
+	twice, most := kind{k.pages, k.use, true}, p.budget.size
+	once := p.store.charge(k)
+	if !k.use && p.store.charge(twice) > once {
+		most = p.mostTwice + int(p.regions.Load())
+	}
+	if p.budget.tryTake(p.store.charge(twice), most) == nil {
 		return twice, nil
 	}
-	if p.budget.tryTake(p.store.charge(k)) {
-		return k, nil
+	err := p.budget.tryTake(once, p.budget.size)
+	if err != ErrExhausted || !wait {
+		return k, err
 	}
-	w := p.budget.lineUp(p.store.charge(k))
-	if !wait && p.budget.leave(w) {
-		return k, ErrExhausted
-	}
-	patience := time.Duration(0)
-	switch {
-	case w.done():
-	case nesting() > 0:
+	patience := forever
+	switch nested := nesting() > 0; {
+	case nested && k.use && k.pages == 1:
+		patience = atOnce
+	case nested:
 		patience = nestedLimit
 	case k.use && ctx.Done() == nil:
 		patience = stallLimit
 	}
-	err := w.await(ctx, patience, &p.returns, p.budget.leave)
-	if err != nil {
-		p.lender.room()
-	}
-	return k, err
-}
-
-// takeTwice takes the bytes of a slot that is mapped twice, if they are free. Where
-// those are more it does so for slots of Use, which are few, and some small
-// buffers.
-func (p *Pool) takeTwice(k kind) bool {
-	counted := p.countsTwice(k)
-	if counted && (k.pages > 1 || p.duals.Add(1) > int32(p.mostDuals)) {
-		if k.pages == 1 {
-			p.duals.Add(-1)
-		}
-		return false
-	}
-	taken := p.budget.tryTake(p.store.charge(k))
-	if counted && !taken {
-		p.duals.Add(-1)
-	}
-	return taken
-}
-
-// countsTwice reports whether a buffer's slot of kind k takes more bytes than it
-// has to.
-func (p *Pool) countsTwice(k kind) bool {
-	return !k.use && k.dual && p.store.charge(k) > p.store.charge(kind{pages: k.pages})
+	return k, p.budget.take(ctx, once, patience)
 }
 
 // fits reports whether the budget could ever hold a slot of kind k beside the
@@ -286,58 +251,34 @@ func (p *Pool) fits(k kind) bool {
 func (p *Pool) getPaid(k kind) (*slot, error) {
 	s, err := p.store.get(k)
 	if err != nil {
-		p.uncount(k)
 		p.budget.give(p.store.charge(k))
-		p.cameBack()
-		if errors.Is(err, errFull) {
-			err = ErrExhausted
-		}
 		return nil, err
 	}
 	s.paid = true
-	p.arm()
 	return s, nil
 }
 
 // putBack makes a slot idle whose bytes were taken from the budget, or unmaps it if
 // the pool is closed.
 func (p *Pool) putBack(s *slot) {
-	if p.closed.Load() {
-		// What fails is stuck, and Close reports it when called again.
-		_ = p.discard(s)
-		return
-	}
 	k := s.kind
 	s.paid = false
 	p.store.put(s)
-	p.uncount(k)
 	p.budget.give(p.store.charge(k))
-	p.cameBack()
+	p.arm()
 	if p.closed.Load() {
-		_ = p.store.discardIdle()
+		// What fails is stuck, and Close reports it when called again.
+		_ = p.store.discardIdle(always)
 	}
 }
 
 // discard unmaps a slot that a caller had in hand.
 func (p *Pool) discard(s *slot) error {
-	defer p.cameBack()
-	p.uncount(s.kind)
-	return p.store.discard(s)
-}
-
-// uncount says that a slot of kind k is no buffer's any more.
-func (p *Pool) uncount(k kind) {
-	if p.countsTwice(k) {
-		p.duals.Add(-1)
+	err := p.store.discard(s)
+	if err != nil {
+		p.arm() // to try again
 	}
-}
-
-// cameBack tells those who wait that bytes came back.
-func (p *Pool) cameBack() {
-	if p.budget.queued.Load() > 0 {
-		p.returns.Add(1)
-	}
-	p.lender.room()
+	return err
 }
 
 // lendsOut reports whether callers have slots in hand that will come back.
@@ -350,27 +291,20 @@ func (p *Pool) lendsOut() bool {
 func (p *Pool) arm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.armed || p.closed.Load() {
-		return
-	}
-	p.armed = true
-	if p.sweeper == nil {
+	if p.sweeper == nil && !p.closed.Load() {
 		p.sweeper = time.AfterFunc(p.quiet, p.sweep)
-		return
 	}
-	p.sweeper.Reset(p.quiet)
 }
 
-// sweep unmaps the slots that nobody used since the last sweep, but for those that
+// sweep unmaps the slots that nobody used for the quiet period, but for those that
 // are kept for Use.
 func (p *Pool) sweep() {
 	p.mu.Lock()
-	p.armed = false
+	p.sweeper = nil
 	p.mu.Unlock()
-	if p.closed.Load() {
-		return
-	}
-	if p.store.discardUnused() || p.lendsOut() {
+	// What fails is stuck, and tried again.
+	_ = p.store.discardIdle(p.quiet)
+	if p.store.holds() {
 		p.arm()
 	}
 }
@@ -384,17 +318,22 @@ func (p *Pool) Purge() error {
 	if p.backend == nil {
 		return nil
 	}
+	if err := p.destroyAll(); err != nil {
+		return err
+	}
+	return p.store.retryStuck()
+}
+
+// destroyAll destroys every open buffer.
+func (p *Pool) destroyAll() error {
 	p.mu.Lock()
-	buffers := p.open.all()
+	buffers := slices.Collect(maps.Keys(p.open))
 	p.mu.Unlock()
 	var errs []error
 	for _, b := range buffers {
 		errs = append(errs, b.Destroy())
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return p.store.retryStuck()
+	return errors.Join(errs...)
 }
 
 // Close destroys every open buffer, gives all slots back to the system, and
@@ -414,26 +353,9 @@ func (p *Pool) Close() error {
 	p.mu.Unlock()
 	p.budget.close()
 	p.lender.close()
-	// What is stuck is tried once.
-	purged := p.Purge()
-	return errors.Join(purged, p.lender.empty(), p.store.discardIdle())
-}
-
-// limitError describes a refusal with the figures of now: the system's, or for
-// a nil cause the budget's own.
-func (p *Pool) limitError(requested int, cause error) *LimitError {
-	p.store.mu.Lock()
-	e := &LimitError{Resource: LockedMemory, Requested: requested, Locked: p.store.mapped(), Budget: p.total, Err: cause, chosen: !p.cut}
-	p.store.mu.Unlock()
-	var refused *page.LockError
-	if errors.As(cause, &refused) {
-		e.Resource = Resource(refused.Resource)
-	}
-	// Without the limits the error still says what was refused and why.
-	if l, err := page.ReadLimits(); err == nil {
-		e.Soft, e.Hard = l.Soft, l.Hard
-	}
-	return e
+	destroyed := p.destroyAll()
+	p.lender.empty()
+	return errors.Join(destroyed, p.store.discardIdle(always))
 }
 
 // Format prints what the pool is, and nothing that it holds.

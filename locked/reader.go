@@ -130,7 +130,7 @@ func (p *Pool) newPiece(total int) (*Buffer, error) {
 	var limit *LimitError
 	// At the end pieces and whole are locked at once.
 	if k := (kind{pages: layoutOf(2*total+1, p.pageSize).pages}); !p.fits(k) {
-		return nil, forSecret(total+1, p.limitError(p.store.charge(k), nil)) // at least that
+		return nil, forSecret(total+1, p.store.limitError(p.store.charge(k), nil)) // at least that
 	}
 	for pages := max(1, total/p.pageSize); ; pages /= 2 {
 		b, err := p.New(pages*p.pageSize - CanarySize)

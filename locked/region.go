@@ -27,16 +27,15 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	k := kind{pages: (size + p.pageSize - 1) / p.pageSize}
 	charge := p.store.charge(k)
 	if !p.fits(k) {
-		return nil, p.limitError(charge, nil)
+		return nil, p.store.limitError(charge, nil)
 	}
-	if !p.budget.tryTake(charge) {
-		return nil, ErrExhausted
+	if err := p.budget.tryTake(charge, p.budget.size); err != nil {
+		return nil, err
 	}
 	// A new one: a stale slice of a buffer must not end up over a region.
 	s, err := p.store.mapNew(k)
 	if err != nil {
 		p.budget.give(charge)
-		p.cameBack()
 		return nil, err
 	}
 	s.paid = true

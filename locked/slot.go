@@ -28,8 +28,8 @@ type slot struct {
 	// paid says that its bytes are taken from the budget: those of every slot in
 	// hand are, but for those that are kept for Use, and those of every stuck one.
 	paid  bool
-	spare bool        // kept for nested calls of Use
-	place uint32      // of a slot of Use: the stripe that it was found in
+	from  share       // of a slot of Use, if it is not paid for
+	place uint32      // of one: the stripe that it was found in
 	armed bool        // the canary is in place
 	shown page.Access // the access of the view
 	// written says that the view was writable since the canary was put.
@@ -38,7 +38,6 @@ type slot struct {
 	// pages may have changed it.
 	exposed bool
 
-	used bool          // since the last look for unused ones
 	back time.Duration // from the making of the pool until it was idle
 	next *slot         // in a freeList
 

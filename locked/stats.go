@@ -30,14 +30,14 @@ func (p *Pool) Stats() Stats {
 	s := Stats{
 		Budget:        p.total,
 		Unlocked:      p.backend.Name() == page.Unlocked,
-		BudgetCut:     p.cut,
+		BudgetCut:     p.store.cut,
 		Backend:       Backend(p.backend.Name()),
 		BackendReason: reasonOf(p.backend),
-		LargestSecret: (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize - CanarySize,
-		Waiters:       int(p.budget.queued.Load() + p.lender.waiting.Load() + p.refused.Load()),
+		LargestSecret: max(0, (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize-CanarySize),
+		Waiters:       int(p.budget.waiting.Load() + p.lender.waiting.Load() + p.refused.Load()),
 	}
 	p.mu.Lock()
-	s.OpenBuffers = p.open.n
+	s.OpenBuffers = len(p.open)
 	p.mu.Unlock()
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()

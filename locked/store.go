@@ -3,6 +3,7 @@ package locked
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,8 @@ type store struct {
 	pageSize int
 	size     int // the most bytes that are ever mapped; never changes
 	born     time.Time
+	cut      bool    // the process may lock less than was asked for
 	budget   *budget // pays for slots that are stuck
-	limits   func(requested int, cause error) *LimitError
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
@@ -36,9 +37,6 @@ type store struct {
 // again, if there is room for another. With the oldest used first, a slice kept
 // past Destroy faults for at least that many buffers more.
 const rotation = 8
-
-// errFull says that no idle slot could be unmapped to make room.
-var errFull = errors.New("locked: internal: nothing idle")
 
 // charge is what a slot of kind k counts towards the process's limit.
 func (m *store) charge(k kind) int { return m.backend.Charge(k.pages*m.pageSize, k.dual) }
@@ -115,8 +113,7 @@ func (m *store) mapNew(k kind) (*slot, error) {
 			m.mu.Unlock()
 			return s, nil
 		}
-		// The system's limit may be tighter than the budget, if something else in
-		// this process has locked memory.
+		// Something else in this process may have locked memory.
 		var refused *page.LockError
 		if errors.As(err, &refused) && m.evict() == nil {
 			continue
@@ -125,7 +122,7 @@ func (m *store) mapNew(k kind) (*slot, error) {
 		m.move(s, unmapped)
 		m.mu.Unlock()
 		if refused != nil {
-			return nil, m.refusal(m.charge(k), refused)
+			return nil, m.limitError(m.charge(k), refused)
 		}
 		return nil, fmt.Errorf("locked: mapping %d bytes: %w", k.pages*m.pageSize, err)
 	}
@@ -154,7 +151,7 @@ func (m *store) reserve(s *slot) error {
 func (m *store) put(s *slot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.used, s.back = true, time.Since(m.born)
+	s.back = time.Since(m.born)
 	m.move(s, idle)
 	l := m.idle[s.kind]
 	if l == nil {
@@ -164,40 +161,41 @@ func (m *store) put(s *slot) {
 	l.push(s)
 }
 
-// evict unmaps one slot that is idle or stuck. It returns errFull if there is
-// none, or why none could be unmapped. The caller holds mapping.
+// evict unmaps one slot that is idle or stuck, or says why there is no room. The
+// caller holds mapping.
 func (m *store) evict() error {
-	err := errFull
-	for s := m.oldest(nil); s != nil; s = m.oldest(nil) {
-		if err = m.unmap(s); err == nil {
+	var refused error
+	for s := m.oldest(always); s != nil; s = m.oldest(always) {
+		if refused = m.unmap(s); refused == nil {
 			return nil
 		}
 	}
 	for _, s := range m.stuckOnes() {
-		if err = m.unmap(s); err == nil {
+		if refused = m.unmap(s); refused == nil {
 			return nil
 		}
 	}
-	return err
+	return join(ErrExhausted, refused)
 }
 
-// oldest takes the idle slot in hand that is idle for the longest time, of those
-// that suits accepts; nil accepts all. It returns nil if there is none. The caller
-// holds mapping, so that whoever looks for room finds none of it half gone.
-func (m *store) oldest(suits func(*slot) bool) *slot {
+// always is an idle time that every slot has.
+const always time.Duration = 0
+
+// oldest takes the slot in hand that is idle for the longest time, if it is for so
+// long. Otherwise it returns nil. The caller holds mapping, so that whoever looks
+// for room finds none of it half gone.
+func (m *store) oldest(unused time.Duration) *slot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var first *freeList
 	for k, l := range m.idle {
 		if l.n == 0 {
 			delete(m.idle, k)
-			continue
-		}
-		if (suits == nil || suits(l.first)) && (first == nil || l.first.back < first.first.back) {
+		} else if first == nil || l.first.back < first.first.back {
 			first = l
 		}
 	}
-	if first == nil {
+	if first == nil || time.Since(m.born)-first.first.back < unused {
 		return nil
 	}
 	s := first.pop()
@@ -208,7 +206,7 @@ func (m *store) oldest(suits func(*slot) bool) *slot {
 func (m *store) stuckOnes() []*slot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]*slot(nil), m.stuck...)
+	return slices.Clone(m.stuck)
 }
 
 // unmap gives a slot in hand, or a stuck one, back to the system, and its bytes
@@ -226,16 +224,13 @@ func (m *store) unmap(s *slot) error {
 		m.mu.Unlock()
 		if !s.paid {
 			s.paid = true
-			m.budget.give(-charge)
+			m.budget.charge(charge)
 		}
 		return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 	}
 	m.mu.Lock()
-	for i, other := range m.stuck {
-		if other == s {
-			m.stuck = append(m.stuck[:i], m.stuck[i+1:]...)
-			break
-		}
+	if i := slices.Index(m.stuck, s); i >= 0 {
+		m.stuck = slices.Delete(m.stuck, i, i+1)
 	}
 	m.move(s, unmapped)
 	m.dumpable -= exposed
@@ -254,19 +249,6 @@ func (m *store) discard(s *slot) error {
 	return m.unmap(s)
 }
 
-// discardIdle unmaps what is idle or stuck.
-func (m *store) discardIdle() error {
-	m.mapping.Lock()
-	defer m.mapping.Unlock()
-	for {
-		if err := m.evict(); err == errFull {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
 // retryStuck tries again to unmap what is stuck.
 func (m *store) retryStuck() error {
 	m.mapping.Lock()
@@ -278,40 +260,45 @@ func (m *store) retryStuck() error {
 	return errors.Join(errs...)
 }
 
-// discardUnused unmaps the idle slots that nobody used since the last call, one at
-// a time, and reports whether any slot is idle still.
-func (m *store) discardUnused() (more bool) {
-	for {
+// discardIdle unmaps what is idle for so long, one at a time, and what is stuck.
+func (m *store) discardIdle(unused time.Duration) error {
+	errs := []error{m.retryStuck()}
+	for more := true; more; {
 		m.mapping.Lock()
 		s := m.oldest(unused)
-		if s != nil {
-			// What fails is stuck, and tried again.
-			_ = m.unmap(s)
+		if more = s != nil; more {
+			errs = append(errs, m.unmap(s))
 		}
 		m.mapping.Unlock()
-		if s == nil {
-			break
-		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, l := range m.idle {
-		for s := l.first; s != nil; s = s.next {
-			s.used = false
-		}
-	}
-	return m.slots[idle] > 0
+	return errors.Join(errs...)
 }
 
-func unused(s *slot) bool { return !s.used }
-
-// refusal is the error for a refusal of the system, which it keeps for the
-// figures.
-func (m *store) refusal(requested int, cause *page.LockError) *LimitError {
-	e := m.limits(requested, cause)
+// holds reports whether any slot is idle or stuck.
+func (m *store) holds() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.lastLimit = e
+	return m.slots[idle]+m.slots[stuck] > 0
+}
+
+// limitError describes a refusal with the figures of now: the system's, which it
+// keeps for the figures, or for a nil cause the budget's own.
+func (m *store) limitError(requested int, cause error) *LimitError {
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.size, Err: cause, chosen: !m.cut}
+	var refused *page.LockError
+	if errors.As(cause, &refused) {
+		e.Resource = Resource(refused.Resource)
+	}
+	// Without the limits the error still says what was refused and why.
+	if l, err := page.ReadLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.Locked = m.mapped()
+	if cause != nil {
+		m.lastLimit = e
+	}
 	return e
 }
 

@@ -26,9 +26,6 @@ func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, max
 
 // take returns an idle slot, the processor's favourite first, or nil.
 func (s *stripes) take() *slot {
-	if len(s.at) == 0 {
-		return nil
-	}
 	h := s.hints.Get()
 	mask := uint32(len(s.at) - 1)
 	var idle *slot
@@ -48,30 +45,13 @@ func (s *stripes) take() *slot {
 	return idle
 }
 
-// put leaves an idle slot for the next taker, where it was found if it can, and
-// reports whether there was room.
-func (s *stripes) put(idle *slot) bool {
+// put leaves an idle slot for the next taker, where it was found if it can. There
+// are no more slots than stripes, so one is free, though not always the one looked
+// at.
+func (s *stripes) put(idle *slot) {
 	mask := uint32(len(s.at) - 1)
-	for i := range uint32(len(s.at)) {
-		if s.at[(idle.place+i)&mask].slot.CompareAndSwap(nil, idle) {
-			return true
-		}
+	for i := idle.place; !s.at[i&mask].slot.CompareAndSwap(nil, idle); i++ {
 	}
-	return false
-}
-
-// steal returns any idle slot, or nil.
-func (s *stripes) steal() *slot {
-	for i := range s.at {
-		at := &s.at[i].slot
-		if at.Load() == nil {
-			continue
-		}
-		if idle := at.Swap(nil); idle != nil {
-			return idle
-		}
-	}
-	return nil
 }
 
 // count returns how many slots are idle here.

@@ -1,6 +1,7 @@
 package locked
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,23 +62,18 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 	if err != nil {
 		return err
 	}
-	window := s.run.Window
 	fillAll := func(b []byte) error {
-		parts := split(b, sizes)
-		for _, part := range parts[1:] {
-			at := len(window) - cap(part)
-			copy(window[at-CanarySize:at], p.canary[:])
+		parts, canaries := split(b, sizes)
+		for _, c := range canaries {
+			copy(c, p.canary[:])
 		}
-		clip(parts)
 		return fill(parts)
 	}
 	useAll := func(b []byte) error {
-		parts := split(b, sizes)
-		clip(parts)
+		parts, canaries := split(b, sizes)
 		err := fn(parts)
-		for _, part := range split(b, sizes)[1:] {
-			at := len(window) - cap(part)
-			if [CanarySize]byte(window[at-CanarySize:at]) != p.canary {
+		for _, c := range canaries {
+			if !bytes.Equal(c, p.canary[:]) {
 				return errors.Join(err, ErrCorrupted)
 			}
 		}
@@ -86,24 +82,17 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 	return p.lend(s, l, fillAll, useAll)
 }
 
-// split cuts b into parts of the sizes, with room for a canary between them.
-// The parts keep b's capacity, which tells where they lie.
-func split(b []byte, sizes []int) [][]byte {
-	parts := make([][]byte, len(sizes))
+// split cuts b into parts of the sizes, and what lies between them.
+func split(b []byte, sizes []int) (parts, between [][]byte) {
 	for i, n := range sizes {
-		parts[i] = b[:n]
-		if i < len(sizes)-1 {
-			b = b[n+CanarySize:]
+		if i > 0 {
+			between = append(between, b[:CanarySize])
+			b = b[CanarySize:]
 		}
+		parts = append(parts, b[:n:n])
+		b = b[n:]
 	}
-	return parts
-}
-
-// clip cuts the parts' capacity to their length.
-func clip(parts [][]byte) {
-	for i, part := range parts {
-		parts[i] = part[:len(part):len(part)]
-	}
+	return parts, between
 }
 
 func checkSize(size int) error {
@@ -126,7 +115,7 @@ func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
 	}
 	var s *slot
 	var err error
-	if pages > 1 {
+	if pages > 1 || p.lender.kept == 0 {
 		s, err = p.take(ctx, kind{pages: pages, use: true}, true)
 	} else {
 		s, err = p.lender.take(ctx)
@@ -160,12 +149,12 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 // be closed is unmapped instead.
 func (p *Pool) takeBack(s *slot, l layout) error {
 	corrupted, err := p.closeSlot(s, l)
-	switch large := s.kind.pages > 1; {
-	case err == nil && large:
+	switch {
+	case err == nil && s.paid:
 		p.putBack(s)
 	case err == nil:
 		p.lender.give(s)
-	case large:
+	case s.paid:
 		return errors.Join(corrupted, err, p.discard(s))
 	default:
 		return errors.Join(corrupted, err, p.lender.drop(s))

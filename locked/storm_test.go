@@ -1,0 +1,464 @@
+package locked
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const testPage = 4096
+
+var never = context.Background()
+
+func noop([]byte) error { return nil }
+
+// openAll opens buffers of a page until the budget is in use.
+func openAll(t *testing.T, p *Pool) []*Buffer {
+	t.Helper()
+	var open []*Buffer
+	for {
+		b, err := p.New(32)
+		if errors.Is(err, ErrExhausted) {
+			return open
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, b)
+	}
+}
+
+func destroyAll(t *testing.T, buffers []*Buffer) {
+	t.Helper()
+	for _, b := range buffers {
+		if err := b.Destroy(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func closeAndCheck(t *testing.T, p *Pool, pages *faultyPages) {
+	t.Helper()
+	pages.failNext(0, "")
+	if err := p.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	p.checkInvariants(t)
+	if len(pages.mapped) > 0 || p.budget.inUse() != 0 {
+		t.Errorf("%d runs stay mapped, %d bytes taken", len(pages.mapped), p.budget.inUse())
+	}
+}
+
+// In the bubble time passes only when all wait, so a call that missed what came
+// back is seen by the time that passed.
+func TestUseMissesNothingThatComesBackAsItBeginsToWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 3*testPage, Config{})
+		start := time.Now()
+		for range 5000 {
+			open := openAll(t, p)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if err := p.Use(never, 32, noop, noop); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() { destroyAll(t, open) })
+			wg.Wait()
+			if waited := time.Since(start); waited > 0 || t.Failed() {
+				t.Fatalf("stood still for %v", waited)
+			}
+		}
+		closeAndCheck(t, p, pages)
+	})
+}
+
+func TestCallThatDoesNotWaitKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 3*testPage, Config{})
+		start := time.Now()
+		b, err := p.New(32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5000 {
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for range 20 {
+					if _, err := p.New(3*testPage - CanarySize); !errors.Is(err, ErrExhausted) {
+						t.Error(err)
+					}
+				}
+			})
+			wg.Go(func() {
+				if err := p.Use(never, 32, noop, noop); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			if waited := time.Since(start); waited > 0 || t.Failed() {
+				t.Fatalf("stood still for %v", waited)
+			}
+		}
+		destroyAll(t, []*Buffer{b})
+		closeAndCheck(t, p, pages)
+	})
+}
+
+func TestUseGetsItsTurnBesideBuffersThatWait(t *testing.T) {
+	t.Parallel()
+	for _, useSlots := range []int{0, 1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			pages := newFaultyPages(t, false)
+			p := makePool(pages, testPage, 8*testPage, Config{UseSlots: useSlots})
+			ctx, cancel := context.WithCancel(never)
+			var wg sync.WaitGroup
+			for range 50 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						b, err := p.NewContext(ctx, 32)
+						if err != nil {
+							break
+						}
+						time.Sleep(time.Millisecond)
+						destroyAll(t, []*Buffer{b})
+					}
+				})
+			}
+			synctest.Wait()
+			limited, stop := context.WithTimeout(ctx, time.Second)
+			if err := p.Use(limited, 32, noop, noop); err != nil {
+				t.Errorf("%d slots: %v", useSlots, err)
+			}
+			stop()
+			cancel()
+			wg.Wait()
+			closeAndCheck(t, p, pages)
+		})
+	}
+}
+
+// stickAll destroys buffers whose pages the system does not take back.
+func stickAll(t *testing.T, pages *faultyPages, buffers []*Buffer) {
+	t.Helper()
+	for _, b := range buffers {
+		// The view can't be closed, so the pages have to go, which they can't either.
+		pages.failNext(1000, "")
+		if err := b.Destroy(); err == nil {
+			t.Error("destroyed without its pages")
+		}
+		pages.failNext(0, "")
+	}
+}
+
+func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
+	t.Parallel()
+	for _, useSlots := range []int{0, 2} {
+		for name, end := range map[string]func(*Pool) error{
+			"Purge":          (*Pool).Purge,
+			"a quiet period": func(p *Pool) error { time.Sleep(2 * p.quiet); return nil },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				pages := newFaultyPages(t, false)
+				p := makePool(pages, testPage, 8*testPage, Config{UseSlots: useSlots})
+				done := make(chan error)
+				hold := make(chan error)
+				for range p.Kept() {
+					go func() {
+						_ = p.Use(never, 32, noop, func([]byte) error { return <-hold })
+					}()
+					synctest.Wait()
+				}
+				stickAll(t, pages, openAll(t, p))
+				p.checkInvariants(t)
+				go func() { done <- p.Use(never, 32, noop, noop) }()
+				synctest.Wait()
+				start := time.Now()
+				if err := end(p); err != nil {
+					t.Error(err)
+				}
+				err := <-done
+				if waited := time.Since(start); err != nil || waited > 2*p.quiet {
+					t.Errorf("%d slots, %s: %v after %v", useSlots, name, err, waited)
+				}
+				destroyAll(t, openAll(t, p))
+				close(hold)
+				synctest.Wait()
+				closeAndCheck(t, p, pages)
+			})
+		}
+	}
+}
+
+// The lender's own slot is stuck and buffers have the rest: no slot can be mapped,
+// and that is no internal error.
+func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, true)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		if p.lender.kind.dual {
+			t.Fatal("a use slot that no call protects")
+		}
+		open := openAll(t, p)
+		err := p.Use(never, 32, noop, func([]byte) error {
+			pages.failNext(1000, "")
+			return nil
+		})
+		if err == nil {
+			t.Error("given back without its pages")
+		}
+		pages.failNext(1000, "unmap")
+		if err := p.Use(never, 32, noop, noop); !errors.Is(err, ErrExhausted) {
+			t.Errorf("Use: %v", err)
+		}
+		if r, err := p.NewRegion(32); err == nil {
+			t.Error(r.Free())
+		} else if !errors.Is(err, ErrExhausted) {
+			t.Errorf("NewRegion: %v", err)
+		}
+		pages.failNext(0, "")
+		if err := p.Use(never, 32, noop, noop); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// The spare of a nested call is lost while another nested call waits for it.
+func TestLostSpareIsReplacedForWhoWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, true)
+		p := makePool(pages, testPage, 11*testPage, Config{UseSlots: 2})
+		if p.lender.kind.dual || !p.lender.hasSpare {
+			t.Fatalf("%+v", p.lender.kind)
+		}
+		first, outer, inner := make(chan error), make(chan error), make(chan error)
+		served := make(chan error, 1)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_ = p.Use(never, 32, noop, func([]byte) error {
+				<-first
+				if err := p.Use(never, 32, noop, func([]byte) error {
+					<-inner
+					pages.failNext(2, "protect")
+					return nil
+				}); err == nil {
+					t.Error("the spare was given back")
+				}
+				pages.failNext(0, "")
+				return <-outer
+			})
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			_ = p.Use(never, 32, noop, func([]byte) error {
+				<-first
+				time.Sleep(time.Millisecond) // the other has the spare
+				served <- p.Use(never, 32, noop, noop)
+				return nil
+			})
+		})
+		synctest.Wait()
+		open := openAll(t, p)
+		close(first)
+		time.Sleep(time.Second)
+		start := time.Now()
+		close(inner)
+		if err := <-served; err != nil || time.Since(start) > 0 {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		close(outer)
+		wg.Wait()
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
+	t.Parallel()
+	const slots = 4
+	var s stripes
+	s.init(slots)
+	var wg sync.WaitGroup
+	for i := range slots {
+		s.put(&slot{place: uint32(i)})
+	}
+	for range 2 * slots {
+		wg.Go(func() {
+			for range 100_000 {
+				if one := s.take(); one != nil {
+					one.place += uint32(rand.IntN(slots))
+					s.put(one)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.count(); n != slots {
+		t.Errorf("%d of %d slots are left", n, slots)
+	}
+}
+
+func TestEverySlotKeptForUseHasAPlace(t *testing.T) {
+	t.Parallel()
+	p := makePool(newFaultyPages(t, false), testPage, 1<<30, Config{UseSlots: 5000})
+	if places := len(p.lender.idle.at); p.lender.kept > places {
+		t.Errorf("%d slots, %d places", p.lender.kept, places)
+	}
+}
+
+func TestBufferIsConsumedOnce(t *testing.T) {
+	t.Parallel()
+	p := makePool(newFaultyPages(t, false), testPage, 8*testPage, Config{})
+	for range 20_000 {
+		b, err := p.New(32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var consumed atomic.Int32
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for b.Consume(noop) != nil {
+					if consumed.Load() > 0 {
+						return
+					}
+					runtime.Gosched()
+				}
+				consumed.Add(1)
+			})
+		}
+		wg.Wait()
+		if n := consumed.Load(); n != 1 {
+			t.Fatalf("consumed %d times", n)
+		}
+	}
+}
+
+// A pool may outlive the bubble of a test that first used it.
+func TestPoolGoesOnInAnotherBubble(t *testing.T) {
+	t.Parallel()
+	p := makePool(newFaultyPages(t, false), testPage, 8*testPage, Config{})
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			destroyAll(t, openAll(t, p))
+			time.Sleep(3 * p.quiet)
+			synctest.Wait()
+			if n := p.Stats().LockedBytes; n > 0 {
+				t.Errorf("%d bytes stay locked", n)
+			}
+		})
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Many callers at once, and system calls that fail at random, singly and in bursts.
+// Whenever all have come to rest, everything adds up.
+func TestStormOfCallsAndFaultsLosesNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			pages := newFaultyPages(t, seed%2 == 0)
+			p := makePool(pages, testPage, (6+random.IntN(60))*testPage, Config{UseSlots: int(seed % 5)})
+			for range 8 {
+				var wg sync.WaitGroup
+				for range 16 {
+					own := rand.New(rand.NewPCG(random.Uint64(), 2))
+					wg.Go(func() { storm(t, p, pages, own) })
+				}
+				wg.Wait()
+				pages.failNext(0, "")
+				p.checkInvariants(t)
+				if s := p.Stats(); s.OpenBuffers != 0 || s.Waiters != 0 || s.LockedBytes != pages.locked {
+					t.Errorf("at rest: %+v, %d bytes mapped", s, pages.locked)
+				}
+				if err := p.Purge(); err != nil {
+					t.Errorf("Purge: %v", err)
+				}
+				if n := p.budget.inUse(); n != 0 {
+					t.Errorf("%d bytes of the budget are lost", n)
+				}
+				destroyAll(t, openAll(t, p))
+				if t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+			// Close beside it all.
+			var wg sync.WaitGroup
+			for range 16 {
+				own := rand.New(rand.NewPCG(random.Uint64(), 2))
+				wg.Go(func() { storm(t, p, pages, own) })
+			}
+			wg.Go(func() { _ = p.Close() })
+			wg.Wait()
+			closeAndCheck(t, p, pages)
+		})
+	}
+}
+
+// storm makes random calls and gives everything back.
+func storm(t *testing.T, p *Pool, pages *faultyPages, random *rand.Rand) {
+	pause := func([]byte) error {
+		if random.IntN(4) == 0 {
+			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
+		}
+		return nil
+	}
+	for range 40 {
+		size := 1 + random.IntN(2*testPage)
+		if random.IntN(8) == 0 {
+			pages.failNext(1+random.IntN(8), []string{"", "", "map", "unmap", "protect"}[random.IntN(5)])
+		}
+		ctx, cancel := never, func() {}
+		if random.IntN(3) == 0 {
+			ctx, cancel = context.WithTimeout(never, time.Duration(random.IntN(4))*time.Millisecond)
+		}
+		switch random.IntN(8) {
+		case 0, 1:
+			if b, err := p.New(size); err == nil {
+				_ = pause(nil)
+				_ = b.Destroy()
+			}
+		case 2:
+			if b, err := p.NewFrozenContext(ctx, size, pause); err == nil {
+				_ = b.Melt()
+				_ = b.Destroy()
+			}
+		case 3:
+			if r, err := p.NewRegion(size); err == nil {
+				_ = r.Free()
+			}
+		case 4:
+			_ = p.Use(ctx, size, pause, func([]byte) error { return p.Use(ctx, 32, noop, pause) })
+		case 5:
+			_ = p.Use(ctx, 32, noop, func([]byte) error {
+				if random.IntN(2) == 0 {
+					runtime.Gosched()
+				}
+				return errors.New("mine")
+			})
+			if random.IntN(20) == 0 {
+				_ = p.Purge()
+			}
+		default:
+			_ = p.Use(ctx, 32, pause, pause)
+		}
+		cancel()
+	}
+}
