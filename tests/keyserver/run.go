@@ -58,7 +58,7 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 		return err
 	}
 	handler := api.New(api.Config{
-		Session: v.session, Pool: v.pool, Ring: &v.ring, Desk: v.desk,
+		Session: v.session, Ring: v.ring, Desk: v.desk,
 		Log: log, Timeout: o.requestTimeout, MaxBody: o.maxBody,
 	})
 	server := newHTTPServer(o, handler, log)

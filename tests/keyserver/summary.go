@@ -11,8 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/procmem"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // summarize prints what the keys cost, where the server listens, and how to
@@ -21,7 +21,7 @@ func summarize(ctx context.Context, out io.Writer, v *vault, refused int, addr n
 	table(out, v, refused)
 	base := "http://" + addr.String()
 	fmt.Fprintf(out, "\nlistening on %s\n", base)
-	for _, t := range []signer.Type{signer.Ed25519, signer.HMACSHA256} {
+	for _, t := range []keyring.Type{keyring.Ed25519, keyring.HMACSHA256} {
 		if err := curlLines(ctx, out, v, t, base); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func table(out io.Writer, v *vault, refused int) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { fmt.Fprintf(w, "%s\t%s\n", what, value) }
 	row("secrets", fmt.Sprintf("%s (%s ed25519, %s hmac-sha256)", grouped(count.Total),
-		grouped(count.Keys[signer.Ed25519]), grouped(count.Keys[signer.HMACSHA256])))
+		grouped(count.Keys[keyring.Ed25519]), grouped(count.Keys[keyring.HMACSHA256])))
 	row("lines refused", grouped(refused))
 	row("bytes of secrets", grouped(count.Bytes))
 	row("bytes at rest", fmt.Sprintf("%s (the Go heap: sealed secrets, names, index)", grouped(int(heap.HeapAlloc))))
@@ -73,13 +73,13 @@ func grouped(n int) string {
 
 // curlLines prints how to sign with the first key of a type, and how to verify
 // the outcome.
-func curlLines(ctx context.Context, out io.Writer, v *vault, t signer.Type, base string) error {
+func curlLines(ctx context.Context, out io.Writer, v *vault, t keyring.Type, base string) error {
 	name, k := v.ring.First(t)
 	if k == nil {
 		return nil
 	}
 	message := []byte("hello")
-	signature, err := v.pool.Sign(ctx, k, message)
+	signature, err := k.Sign(ctx, message)
 	if err != nil {
 		return fmt.Errorf("a first signature: %w", err)
 	}

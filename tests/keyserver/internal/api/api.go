@@ -29,17 +29,15 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // Config is what the interface works with.
 type Config struct {
 	Session *enclave.Session
-	Pool    *signer.Pool
 	Ring    *keyring.Ring
 	Desk    *intake.Desk
 	Log     *slog.Logger
-	Timeout time.Duration // of a request's wait for locked memory and a worker
+	Timeout time.Duration // of a request's wait for locked memory
 	MaxBody int64         // of requests that bring a message, in bytes
 }
 
@@ -83,7 +81,7 @@ func (a *API) Registry() *prometheus.Registry { return a.metrics.registry }
 type endpoint func(w http.ResponseWriter, r *http.Request) (status int, body any, err error)
 
 // bounded returns a request's context with the end of its patience for locked
-// memory and a worker. The time that the client takes to send its body is not
+// memory. The time that the client takes to send its body is not
 // counted: the server's read timeout bounds that.
 func (a *API) bounded(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), a.Timeout)

@@ -13,10 +13,9 @@ import (
 	"strings"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/locked"
+	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // Errors of requests, besides those of the packages below.
@@ -55,23 +54,23 @@ var verdicts = []verdict{
 	{intake.ErrBase64, http.StatusUnprocessableEntity, "bad_base64"},
 	{intake.ErrKeyTooBig, http.StatusUnprocessableEntity, "bad_key_length"},
 	{intake.ErrEmptyKey, http.StatusUnprocessableEntity, "bad_key_length"},
-	{signer.ErrKeyLength, http.StatusUnprocessableEntity, "bad_key_length"},
-	{signer.ErrKeyMismatch, http.StatusUnprocessableEntity, "bad_key"},
-	{signer.ErrUnknownType, http.StatusUnprocessableEntity, "unknown_type"},
+	{keyring.ErrKeyLength, http.StatusUnprocessableEntity, "bad_key_length"},
+	{keys.ErrMismatch, http.StatusUnprocessableEntity, "bad_key"},
+	{keyring.ErrUnknownType, http.StatusUnprocessableEntity, "unknown_type"},
 
 	{keyring.ErrExists, http.StatusConflict, "name_taken"},
 	{keyring.ErrNotFound, http.StatusNotFound, "no_such_key"},
 	// It was deleted after it was found.
-	{signer.ErrDestroyed, http.StatusNotFound, "no_such_key"},
+	{enclave.ErrDestroyed, http.StatusNotFound, "no_such_key"},
 
 	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, "body_too_slow"},
 	{io.ErrUnexpectedEOF, http.StatusBadRequest, "body_cut_off"},
 	{context.Canceled, statusClientGone, "client_gone"},
 
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "overloaded"},
-	{locked.ErrExhausted, http.StatusServiceUnavailable, "overloaded"},
-	{signer.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{enclave.ErrExhausted, http.StatusServiceUnavailable, "overloaded"},
 	{intake.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{enclave.ErrPurged, http.StatusServiceUnavailable, "shutting_down"},
 	{enclave.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 }
 
@@ -107,7 +106,7 @@ func judge(err error) (status int, code, message string) {
 		return http.StatusRequestEntityTooLarge, "body_too_large",
 			fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)
 	}
-	var limit *locked.LimitError
+	var limit *enclave.LimitError
 	if errors.As(err, &limit) {
 		// What helps is for who runs the server: it is in the log.
 		return http.StatusServiceUnavailable, "overloaded", "no locked memory is left"
