@@ -151,12 +151,18 @@ func (c *child) errors() string {
 // await waits until the child wrote a whole line with the text in it.
 func (c *child) await(text string) {
 	c.t.Helper()
+	c.awaitTimes(text, 1)
+}
+
+// awaitTimes waits until the child wrote the text in so many whole lines.
+func (c *child) awaitTimes(text string, times int) {
+	c.t.Helper()
 	timeout := time.After(patience)
 	for {
 		c.mu.Lock()
 		heard, all := c.heard, c.stdout.String()+"\n"+c.stderr.String()
 		c.mu.Unlock()
-		if _, rest, ok := strings.Cut(all, text); ok && strings.Contains(rest, "\n") {
+		if i := strings.LastIndexByte(all, '\n'); strings.Count(all[:i], text) >= times {
 			return
 		}
 		select {

@@ -40,6 +40,8 @@ type verdict struct {
 
 // verdicts are tried in their order.
 var verdicts = []verdict{
+	{errHost, http.StatusMisdirectedRequest, "wrong_host"},
+	{errToken, http.StatusUnauthorized, "unauthorized"},
 	{errNoRoute, http.StatusNotFound, "no_such_path"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed"},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type"},
@@ -92,6 +94,9 @@ func (a *API) refuse(w http.ResponseWriter, err error) (int, any) {
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	if status == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	}
@@ -124,7 +129,15 @@ func judge(err error) (status int, code, message string) {
 }
 
 // choose returns the endpoint for a request, or one that refuses it.
-func (a *API) choose(w http.ResponseWriter, r *http.Request, methods map[string]endpoint) endpoint {
+func (a *API) choose(w http.ResponseWriter, r *http.Request, path string, methods map[string]endpoint) endpoint {
+	if !a.allowsHost(r.Host) {
+		return refusal(errHost)
+	}
+	if strings.HasPrefix(path, "/v1/") {
+		if err := a.authorize(r); err != nil {
+			return refusal(err)
+		}
+	}
 	if methods == nil {
 		return refusal(errNoRoute)
 	}
@@ -171,11 +184,16 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if body == nil {
+	switch body := body.(type) {
+	case nil:
 		w.WriteHeader(status)
-		return
+	case html:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
