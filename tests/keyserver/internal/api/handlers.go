@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,13 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	return a.signWith(w, r, k.Sign)
+}
+
+// signWith signs the message that the body brings.
+func (a *API) signWith(w http.ResponseWriter, r *http.Request,
+	sign func(context.Context, []byte) ([]byte, error),
+) (int, any, error) {
 	var request struct {
 		Message *string `json:"message"`
 	}
@@ -118,7 +126,7 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	}
 	ctx, cancel := a.bounded(r)
 	defer cancel()
-	signature, err := k.Sign(ctx, message)
+	signature, err := sign(ctx, message)
 	if err != nil {
 		return 0, nil, err
 	}
