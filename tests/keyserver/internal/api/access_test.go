@@ -1,0 +1,54 @@
+package api
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+// Who compares while the token is replaced by an equal one is never refused.
+func TestTokenIsWholeWhileItIsReplaced(t *testing.T) {
+	t.Parallel()
+	testenv.Lockable(t, testenv.SmallLimit())
+	session, err := enclave.NewSession(enclave.Config{LockedBytes: testenv.SmallLimit() / 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	var token Token
+	set := func() {
+		e, err := session.NewCopy([]byte("token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token.Set(e)
+	}
+	set()
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if same, err := token.equal([]byte("token")); err != nil || !same {
+					t.Errorf("%v, %v", same, err)
+					return
+				}
+			}
+		})
+	}
+	for range 20_000 {
+		set()
+	}
+	close(stop)
+	group.Wait()
+	if same, err := token.equal([]byte("other")); err != nil || same {
+		t.Errorf("another token: %v, %v", same, err)
+	}
+}
