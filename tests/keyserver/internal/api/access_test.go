@@ -2,6 +2,7 @@ package api
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -26,16 +27,13 @@ func TestTokenIsWholeWhileItIsReplaced(t *testing.T) {
 		token.Set(e)
 	}
 	set()
-	stop := make(chan struct{})
+	var left atomic.Int64
+	left.Store(4)
 	var group sync.WaitGroup
-	for range 4 {
+	for range left.Load() {
 		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			defer left.Add(-1)
+			for range 25_000 {
 				if same, err := token.equal([]byte("token")); err != nil || !same {
 					t.Errorf("%v, %v", same, err)
 					return
@@ -43,10 +41,9 @@ func TestTokenIsWholeWhileItIsReplaced(t *testing.T) {
 			}
 		})
 	}
-	for range 20_000 {
+	for left.Load() > 0 {
 		set()
 	}
-	close(stop)
 	group.Wait()
 	if same, err := token.equal([]byte("other")); err != nil || same {
 		t.Errorf("another token: %v, %v", same, err)
