@@ -33,7 +33,7 @@ func TestTokenIsWholeWhileItIsReplaced(t *testing.T) {
 	for range left.Load() {
 		group.Go(func() {
 			defer left.Add(-1)
-			for range 5_000 {
+			for range 15_000 {
 				if same, err := token.equal([]byte("token")); err != nil || !same {
 					t.Errorf("%v, %v", same, err)
 					return
