@@ -55,7 +55,7 @@ func TestStartSaysWhereToLook(t *testing.T) {
 	server := start(t, spec{args: []string{"-keys", "3"}})
 	server.await("# hmac-sha256")
 	for _, want := range []string{
-		"3 signing keys are sealed; this server signs and verifies with them over HTTP",
+		"main job: 3 signing keys are sealed in enclaves, and this server signs and verifies with them over HTTP",
 		server.base + "/ shows its status", server.base + "/metrics has the figures for Prometheus",
 	} {
 		if !strings.Contains(server.output(), want) {

@@ -20,7 +20,7 @@ import (
 // how to call it.
 func summarize(ctx context.Context, out io.Writer, o options, v *vault, refused int, addr net.Addr) error {
 	base := "http://" + addr.String()
-	fmt.Fprintf(out, "%s signing keys are sealed; this server signs and verifies with them over HTTP.\n\n",
+	fmt.Fprintf(out, "main job: %s signing keys are sealed in enclaves, and this server signs and verifies with them over HTTP\n\n",
 		format.Number(v.ring.Count().Total))
 	table(out, v, refused)
 	fmt.Fprintf(out, "\nlistening on %s\n", base)
