@@ -111,7 +111,7 @@ func protections(stats enclave.Stats) []row {
 	}
 	reading := "other processes with the rights to trace this one can read open secrets"
 	if stats.Backend == locked.MemfdSecret {
-		reading = "no other process can read open secrets, root's included"
+		reading = "no other process can read open secrets, not even root's"
 	}
 	rows := []row{
 		{"locked pages", string(stats.Backend)},
