@@ -159,7 +159,8 @@ func TestMalformedRequests(t *testing.T) {
 		status             int
 		code               string
 	}{
-		{"GET", "/", "", 404, "no_such_path"},
+		{"GET", "/none", "", 404, "no_such_path"},
+		{"POST", "/", "{}", 405, "method_not_allowed"},
 		{"GET", "/v1/keys/k/other", "", 404, "no_such_path"},
 		{"PUT", "/v1/keys", "{}", 405, "method_not_allowed"},
 		{"GET", "/v1/keys/k/sign", "", 405, "method_not_allowed"},

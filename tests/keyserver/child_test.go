@@ -67,11 +67,22 @@ func start(t testing.TB, s spec) *child {
 	t.Helper()
 	needLocked(t)
 	c := launch(t, s)
+	if !c.listens() {
+		c.t.Fatalf("the server exited with %d and never listened:\n%s", c.code, c.errors())
+	}
+	return c
+}
+
+// listens waits until the server listens, or exits.
+func (c *child) listens() bool {
+	c.t.Helper()
 	const listening = "listening on "
-	c.await(listening)
+	if !c.says(listening, 1) {
+		return false
+	}
 	_, rest, _ := strings.Cut(c.output(), listening)
 	c.base, _, _ = strings.Cut(rest, "\n")
-	return c
+	return true
 }
 
 // launch starts a server and waits for nothing. The test ends it.
@@ -151,18 +162,35 @@ func (c *child) errors() string {
 // await waits until the child wrote a whole line with the text in it.
 func (c *child) await(text string) {
 	c.t.Helper()
+	c.awaitTimes(text, 1)
+}
+
+// awaitTimes waits until the child wrote the text in so many whole lines.
+func (c *child) awaitTimes(text string, times int) {
+	c.t.Helper()
+	if !c.says(text, times) {
+		c.t.Fatalf("the server exited with %d and never said %q:\n%s", c.code, text, c.errors())
+	}
+}
+
+// says is awaitTimes that returns false if the child exits first.
+func (c *child) says(text string, times int) bool {
+	c.t.Helper()
 	timeout := time.After(patience)
-	for {
+	for exited := false; ; {
 		c.mu.Lock()
 		heard, all := c.heard, c.stdout.String()+"\n"+c.stderr.String()
 		c.mu.Unlock()
-		if _, rest, ok := strings.Cut(all, text); ok && strings.Contains(rest, "\n") {
-			return
+		if i := strings.LastIndexByte(all, '\n'); strings.Count(all[:i], text) >= times {
+			return true
+		}
+		if exited {
+			return false
 		}
 		select {
 		case <-heard:
 		case <-c.exited:
-			c.t.Fatalf("the server exited with %d and never said %q:\n%s", c.code, text, c.errors())
+			exited = true // and all that it wrote is here
 		case <-timeout:
 			c.t.Fatalf("the server does not say %q:\n%s", text, c.errors())
 		}

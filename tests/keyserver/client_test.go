@@ -19,15 +19,16 @@ var b64 = base64.StdEncoding.EncodeToString
 
 // A client talks to one server.
 type client struct {
-	t    testing.TB
-	base string
-	http *http.Client
+	t     testing.TB
+	base  string
+	http  *http.Client
+	token string // sent if not empty
 }
 
 func (c *child) client() *client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	c.t.Cleanup(transport.CloseIdleConnections)
-	return &client{c.t, c.base, &http.Client{Transport: transport, Timeout: patience}}
+	return &client{t: c.t, base: c.base, http: &http.Client{Transport: transport, Timeout: patience}}
 }
 
 // An answer is what came back, with all the fields that any answer has.
@@ -64,6 +65,9 @@ func (c *client) try(method, path, body string) (answer, error) {
 		return answer{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	return c.send(request)
 }
 
@@ -127,7 +131,8 @@ type slow struct {
 // 100 says that the server is in the middle of it, waiting for the body.
 func (c *child) begin(path, body string) (*slow, *http.Response) {
 	c.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
+	host := strings.TrimPrefix(c.base, "http://")
+	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -135,8 +140,8 @@ func (c *child) begin(path, body string) (*slow, *http.Response) {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		c.t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", path, len(body))
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", path, host, len(body))
 	s := &slow{c.t, conn, bufio.NewReader(conn), body}
 	return s, s.response()
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // fill loads and makes the keys that the options ask for, and returns how many
@@ -54,7 +53,7 @@ func load(ctx context.Context, path string, v *vault, stdin io.Reader, stderr *o
 	go func() {
 		var o outcome
 		o.err = v.desk.Use(ctx, func(text, key []byte) error {
-			_, err := v.ring.Load(ctx, v.pool, intake.NewLines(src, text), key, bar.add, func(r keyring.Refusal) {
+			_, err := v.ring.Load(ctx, intake.NewLines(src, text), key, bar.add, func(r keyring.Refusal) {
 				o.refused++
 				bar.say(fmt.Sprintf("line %d refused: %v", r.Line, r.Err))
 			})
@@ -100,12 +99,15 @@ func generate(ctx context.Context, count int, v *vault, stderr *os.File) error {
 }
 
 func generateOne(ctx context.Context, v *vault, i int) error {
-	t := signer.Ed25519
+	t := keyring.Ed25519
 	if i%2 == 1 {
-		t = signer.HMACSHA256
+		t = keyring.HMACSHA256
 	}
 	name := fmt.Sprintf("key-%06d", i)
-	_, err := v.ring.Create(ctx, v.pool, intake.Record{Name: name, Type: string(t)})
+	err := v.desk.Use(ctx, func(_, room []byte) error {
+		_, err := v.ring.Create(ctx, intake.Record{Name: name, Type: string(t)}, room)
+		return err
+	})
 	if errors.Is(err, keyring.ErrExists) {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/memkeep/memkeep/locked"
@@ -27,6 +28,8 @@ type options struct {
 	anyPort        bool // another port will do if addr's is taken
 	keys           int
 	load           string
+	tokenFile      string
+	hosts          []string // allowed in the Host header, in lower case
 	lockedBytes    int
 	maxBody        int64
 	requestTimeout time.Duration
@@ -64,6 +67,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.addr, "addr", defaultAddr, "loopback `address` to listen on; if the default's port is taken, any free one")
 	f.IntVar(&o.keys, "keys", defaultKeys, "how `many` keys to make; with -load none, unless this says so")
 	f.StringVar(&o.load, "load", "", "`file` of keys to load, - for standard input")
+	f.StringVar(&o.tokenFile, "token-file", "", "`file` with the bearer token that the API then wants; SIGHUP reads it again")
+	f.Func("allow-host", "another `name` in the Host header of requests, besides localhost and loopback addresses; may be repeated", o.allowHost)
 	f.IntVar(&o.lockedBytes, "locked-bytes", locked.DefaultLockedBytes, "budget of locked memory in `bytes`")
 	f.Int64Var(&o.maxBody, "max-body", defaultMaxBody, "largest body of a request to sign or verify, in `bytes`")
 	f.DurationVar(&o.requestTimeout, "request-timeout", 5*time.Second, "how `long` a request waits for locked memory")
@@ -105,6 +110,15 @@ func (o *options) check(rest []string) error {
 	return checkLoopback(o.addr)
 }
 
+// allowHost adds a name for the Host header.
+func (o *options) allowHost(name string) error {
+	if name == "" || strings.ContainsAny(name, " :/*") {
+		return errors.New("not the name of a host, without a port")
+	}
+	o.hosts = append(o.hosts, strings.ToLower(strings.TrimSuffix(name, ".")))
+	return nil
+}
+
 // checkLoopback refuses addresses that others could reach.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
@@ -115,7 +129,7 @@ func checkLoopback(addr string) error {
 		return nil
 	}
 	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-		return fmt.Errorf("-addr: %q is no loopback address, and this server has neither TLS nor authentication", host)
+		return fmt.Errorf("-addr: %q is no loopback address, and this server has no TLS", host)
 	}
 	return nil
 }

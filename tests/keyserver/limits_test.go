@@ -190,3 +190,31 @@ func TestSlowClients(t *testing.T) {
 	}
 	server.client().call(http.StatusOK, "POST", "/v1/keys/key-000000/sign", messageBody(nil))
 }
+
+// A budget is too small to start with, or enough for whatever a server does.
+func TestServerThatStartsHasAllItNeeds(t *testing.T) {
+	t.Parallel()
+	needLocked(t)
+	served := 0
+	for pages := 2; pages <= testenv.SmallLimit()/os.Getpagesize() && served < 4; pages++ {
+		c := launch(t, spec{args: []string{"-keys", "2", "-locked-bytes", strconv.Itoa(pages * os.Getpagesize())}})
+		if !c.listens() {
+			c.wait(exitFailed)
+			if !strings.Contains(c.errors(), "too small") {
+				t.Errorf("with %d pages:\n%s", pages, c.errors())
+			}
+			continue
+		}
+		served++
+		client := c.client()
+		for i, typ := range []string{"ed25519", "hmac-sha256"} {
+			client.call(http.StatusCreated, "POST", "/v1/keys", fmt.Sprintf(`{"name":"%d","type":%q}`, i, typ))
+			client.call(http.StatusCreated, "POST", "/v1/keys", keyBody(fmt.Sprint("given ", i), typ, seeded("seed", 32)))
+			client.call(http.StatusOK, "POST", keyPath(fmt.Sprint("given ", i))+"/sign", messageBody(nil))
+			client.call(http.StatusOK, "POST", keyPath(fmt.Sprint(i))+"/sign", messageBody(nil))
+		}
+	}
+	if served == 0 {
+		t.Error("no budget was enough")
+	}
+}

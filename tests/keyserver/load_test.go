@@ -182,6 +182,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"-addr", "0.0.0.0:1"}, exitUsage, "no loopback address"},
 		{[]string{"-addr", ":1"}, exitUsage, "no loopback address"},
 		{[]string{"-addr", "1"}, exitUsage, "missing port"},
+		{[]string{"-allow-host", "host:80"}, exitUsage, "without a port"},
+		{[]string{"-allow-host", ""}, exitUsage, "not the name of a host"},
 		{[]string{"-locked-bytes", "0"}, exitUsage, "-locked-bytes"},
 		{[]string{"-log-format", "xml"}, exitUsage, "-log-format"},
 		{[]string{"-log-level", "loud"}, exitUsage, "-log-level"},

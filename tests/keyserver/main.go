@@ -9,7 +9,12 @@
 // and verify with one of them. With -load it takes keys from a file or a pipe,
 // one JSON object in a line; -h lists the rest.
 //
-// It listens on loopback addresses only: it has neither TLS nor authentication.
+// It listens on loopback addresses only, since it has no TLS, and answers only to a
+// Host header that names one, so that no page in a browser gets at it. -token-file
+// names a file with a bearer token that the API then wants; SIGHUP reads it again.
+//
+// / shows a status page, and /metrics has the figures for Prometheus. Both show no
+// secret and want no token.
 //
 // SIGTERM and SIGINT let the requests that are under way finish, wipe everything
 // and exit 0. A second one wipes and exits at once, 130 or 143.

@@ -57,8 +57,12 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 	if err != nil {
 		return err
 	}
+	token, err := loadToken(o, v.session)
+	if err != nil {
+		return errors.Join(err, v.wipe())
+	}
 	handler := api.New(api.Config{
-		Session: v.session, Pool: v.pool, Ring: &v.ring, Desk: v.desk,
+		Session: v.session, Ring: v.ring, Desk: v.desk, Token: token, Hosts: o.hosts,
 		Log: log, Timeout: o.requestTimeout, MaxBody: o.maxBody,
 	})
 	server := newHTTPServer(o, handler, log)
@@ -70,6 +74,9 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 	defer stop()
 	defer func() { err = errors.Join(err, v.wipe()) }()
 
+	if token != nil {
+		defer watchReload(stderr, func() error { return reloadToken(o, v.session, token) })()
+	}
 	refused, err := fill(ctx, o, v, stdin, stderr)
 	if err != nil {
 		return unlessStopped(ctx, err)
@@ -78,7 +85,7 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 	if err != nil {
 		return err
 	}
-	if err := summarize(ctx, stdout, v, refused, listener.Addr()); err != nil {
+	if err := summarize(ctx, stdout, o, v, refused, listener.Addr()); err != nil {
 		return unlessStopped(ctx, errors.Join(err, listener.Close()))
 	}
 	served := make(chan error, 1)

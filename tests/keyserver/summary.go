@@ -11,18 +11,22 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/memkeep/memkeep/tests/keyserver/internal/format"
+	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/procmem"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
-// summarize prints what the keys cost, where the server listens, and how to
-// call it.
-func summarize(ctx context.Context, out io.Writer, v *vault, refused int, addr net.Addr) error {
-	table(out, v, refused)
+// summarize prints what this server does, what its keys cost, where it listens, and
+// how to call it.
+func summarize(ctx context.Context, out io.Writer, o options, v *vault, refused int, addr net.Addr) error {
 	base := "http://" + addr.String()
+	fmt.Fprintf(out, "main job: %s signing keys are sealed in enclaves, and this server signs and verifies with them over HTTP\n\n",
+		format.Number(v.ring.Count().Total))
+	table(out, v, refused)
 	fmt.Fprintf(out, "\nlistening on %s\n", base)
-	for _, t := range []signer.Type{signer.Ed25519, signer.HMACSHA256} {
-		if err := curlLines(ctx, out, v, t, base); err != nil {
+	fmt.Fprintf(out, "%s/ shows its status, %s/metrics has the figures for Prometheus\n", base, base)
+	for _, t := range []keyring.Type{keyring.Ed25519, keyring.HMACSHA256} {
+		if err := curlLines(ctx, out, o, v, t, base); err != nil {
 			return err
 		}
 	}
@@ -37,60 +41,48 @@ func table(out io.Writer, v *vault, refused int) {
 
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { fmt.Fprintf(w, "%s\t%s\n", what, value) }
-	row("secrets", fmt.Sprintf("%s (%s ed25519, %s hmac-sha256)", grouped(count.Total),
-		grouped(count.Keys[signer.Ed25519]), grouped(count.Keys[signer.HMACSHA256])))
-	row("lines refused", grouped(refused))
-	row("bytes of secrets", grouped(count.Bytes))
-	row("bytes at rest", fmt.Sprintf("%s (the Go heap: sealed secrets, names, index)", grouped(int(heap.HeapAlloc))))
-	row("locked bytes", fmt.Sprintf("%s, at most %s (%s)", grouped(stats.LockedBytes), grouped(stats.LockedBytesPeak), stats.Backend))
-	row("budget of locked bytes", grouped(stats.Budget))
-	row("locked, says the system", known(usage.Locked)+", of it memfd_secret "+known(usage.Secret))
-	row("resident, says the system", known(usage.Resident))
+	row("secrets", fmt.Sprintf("%s (%s ed25519, %s hmac-sha256)", format.Number(count.Total),
+		format.Number(count.Keys[keyring.Ed25519]), format.Number(count.Keys[keyring.HMACSHA256])))
+	row("lines refused", format.Number(refused))
+	row("bytes of secrets", format.Number(count.Bytes))
+	row("bytes at rest", fmt.Sprintf("%s (the Go heap: sealed secrets, names, index)", format.Number(int(heap.HeapAlloc))))
+	row("locked bytes", fmt.Sprintf("%s, at most %s (%s)", format.Number(stats.LockedBytes), format.Number(stats.LockedBytesPeak), stats.Backend))
+	row("budget of locked bytes", format.Number(stats.Budget))
+	row("locked, says the system", procmem.String(usage.Locked)+", of it memfd_secret "+procmem.String(usage.Secret))
+	row("resident, says the system", procmem.String(usage.Resident))
 	// Only a broken standard output can make this fail, and then it has.
 	_ = w.Flush()
 }
 
-// known prints a figure of the system's, if there is one.
-func known(n int64) string {
-	if n == procmem.Unknown {
-		return "unknown"
-	}
-	return grouped(int(n))
-}
-
-// grouped prints a number with commas.
-func grouped(n int) string {
-	digits := fmt.Sprint(n)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
-
 // curlLines prints how to sign with the first key of a type, and how to verify
 // the outcome.
-func curlLines(ctx context.Context, out io.Writer, v *vault, t signer.Type, base string) error {
+func curlLines(ctx context.Context, out io.Writer, o options, v *vault, t keyring.Type, base string) error {
 	name, k := v.ring.First(t)
 	if k == nil {
 		return nil
 	}
 	message := []byte("hello")
-	signature, err := v.pool.Sign(ctx, k, message)
+	signature, err := k.Sign(ctx, message)
 	if err != nil {
 		return fmt.Errorf("a first signature: %w", err)
+	}
+	before, header := "", ""
+	if o.tokenFile != "" {
+		// printf is a part of the shell: no list of processes shows the token.
+		before = fmt.Sprintf(`printf 'Authorization: Bearer %%s' "$(cat %s)" | `, quoted(o.tokenFile))
+		header = " -H @-"
 	}
 	encode := base64.StdEncoding.EncodeToString
 	line := func(verb, body string) {
 		// An escaped path has no quotes, and neither has base64.
-		fmt.Fprintf(out, "curl -sS -H 'Content-Type: application/json' '%s/v1/keys/%s/%s' -d '%s'\n",
-			base, url.PathEscape(name), verb, body)
+		fmt.Fprintf(out, "%scurl -sS%s -H 'Content-Type: application/json' '%s/v1/keys/%s/%s' -d '%s'\n",
+			before, header, base, url.PathEscape(name), verb, body)
 	}
 	fmt.Fprintf(out, "\n# %s\n", t)
 	line("sign", fmt.Sprintf(`{"message":"%s"}`, encode(message)))
 	line("verify", fmt.Sprintf(`{"message":"%s","signature":"%s"}`, encode(message), encode(signature)))
 	return nil
 }
+
+// quoted quotes s for a shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

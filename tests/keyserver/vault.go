@@ -9,7 +9,6 @@ import (
 	"github.com/memkeep/memkeep/locked"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // maxSeats is how many keys may come in at once, where the budget allows it:
@@ -24,13 +23,13 @@ const wipeLimit = time.Second
 // A vault is all that holds secrets.
 type vault struct {
 	session *enclave.Session
-	pool    *signer.Pool
 	desk    *intake.Desk
-	ring    keyring.Ring
+	ring    *keyring.Ring
 }
 
 // openVault returns an empty vault. All the locked memory it will ever hold for
-// long is taken here: if it starts it has what it needs.
+// long is taken here, and the session keeps a slot for signatures: if it starts it
+// has what it needs.
 func openVault(lockedBytes int) (_ *vault, err error) {
 	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes})
 	var limit *locked.LimitError
@@ -41,11 +40,8 @@ func openVault(lockedBytes int) (_ *vault, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("no memory can be locked: %w", err)
 	}
-	v := &vault{session: session}
-	v.pool, err = signer.New(session)
-	if err == nil {
-		v.desk, err = intake.NewDesk(session, maxSeats)
-	}
+	v := &vault{session: session, ring: keyring.New(session)}
+	v.desk, err = intake.NewDesk(session, maxSeats)
 	if err != nil {
 		stats := session.Stats()
 		err = fmt.Errorf("a budget of %d bytes of locked memory is too small, with %d in use: "+
@@ -62,9 +58,6 @@ func (v *vault) wipe() error {
 	errs := []error{v.session.Purge()}
 	if v.desk != nil {
 		errs = append(errs, v.desk.Close())
-	}
-	if v.pool != nil {
-		errs = append(errs, v.pool.Close())
 	}
 	return errors.Join(append(errs, v.session.Close())...)
 }

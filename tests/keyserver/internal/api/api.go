@@ -7,6 +7,11 @@
 //	POST   /v1/keys/{name}/sign     {"message"}                   200, the signature
 //	POST   /v1/keys/{name}/verify   {"message","signature"}       200, whether it is valid
 //	GET    /healthz, /metrics
+//	GET    /                        a status page for people
+//
+// Where the server has a token, the paths under /v1/ want it:
+//
+//	Authorization: Bearer TOKEN
 //
 // Bytes are in base64. Every error has a JSON body:
 //
@@ -14,7 +19,9 @@
 //
 // A key in the body of a request is read into locked memory, but it has passed
 // through the connection's buffers in net/http and in the kernel before, which
-// nobody wipes. Who cares loads keys from a file, or lets the server make them.
+// nobody wipes. Who cares loads keys from a file, or lets the server make them. A
+// token in a header is on the heap in the same way, and in the client as well: it
+// is worth less than a key, and can be replaced at any time.
 package api
 
 import (
@@ -29,17 +36,17 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // Config is what the interface works with.
 type Config struct {
 	Session *enclave.Session
-	Pool    *signer.Pool
 	Ring    *keyring.Ring
 	Desk    *intake.Desk
+	Token   *Token   // that requests under /v1/ must have; nil for none
+	Hosts   []string // allowed in the Host header, besides localhost and loopback addresses
 	Log     *slog.Logger
-	Timeout time.Duration // of a request's wait for locked memory and a worker
+	Timeout time.Duration // of a request's wait for locked memory
 	MaxBody int64         // of requests that bring a message, in bytes
 }
 
@@ -48,18 +55,25 @@ type API struct {
 	Config
 	mux      *http.ServeMux
 	metrics  *metrics
+	meter    *meter
+	stranger http.Handler // answers to a Host header that is not allowed
 	draining atomic.Bool
 }
 
 // New returns an API.
 func New(cfg Config) *API {
-	a := &API{Config: cfg, mux: http.NewServeMux(), metrics: newMetrics(cfg)}
+	a := &API{
+		Config: cfg, mux: http.NewServeMux(),
+		metrics: newMetrics(cfg), meter: newMeter(time.Now(), decrypted(cfg.Session.Stats())),
+	}
+	a.stranger = a.route("none", nil)
 	for path, methods := range map[string]map[string]endpoint{
 		"/v1/keys":               {http.MethodPost: a.create, http.MethodGet: a.list},
 		"/v1/keys/{name}":        {http.MethodGet: a.show, http.MethodDelete: a.remove},
 		"/v1/keys/{name}/sign":   {http.MethodPost: a.sign},
 		"/v1/keys/{name}/verify": {http.MethodPost: a.verify},
 		"/healthz":               {http.MethodGet: a.health},
+		"/{$}":                   {http.MethodGet: a.page},
 		"/":                      nil,
 	} {
 		a.mux.Handle(path, a.route(path, methods))
@@ -69,7 +83,13 @@ func New(cfg Config) *API {
 }
 
 // ServeHTTP serves one request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.allowsHost(r.Host) {
+		a.stranger.ServeHTTP(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
 
 // Drain makes /healthz say that this server takes no more work, so that a load
 // balancer looks elsewhere.
@@ -78,12 +98,12 @@ func (a *API) Drain() { a.draining.Store(true) }
 // Registry is where the metrics are.
 func (a *API) Registry() *prometheus.Registry { return a.metrics.registry }
 
-// An endpoint answers a request with a status and what is to be its JSON body,
-// none if nil.
+// An endpoint answers a request with a status and what is to be its JSON body, none
+// if nil, and as it is if it is html.
 type endpoint func(w http.ResponseWriter, r *http.Request) (status int, body any, err error)
 
 // bounded returns a request's context with the end of its patience for locked
-// memory and a worker. The time that the client takes to send its body is not
+// memory. The time that the client takes to send its body is not
 // counted: the server's read timeout bounds that.
 func (a *API) bounded(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), a.Timeout)
@@ -97,7 +117,7 @@ func (a *API) route(path string, methods map[string]endpoint) http.Handler {
 		a.metrics.inFlight.Inc()
 		defer a.metrics.inFlight.Dec()
 
-		status, body, err := a.choose(w, r, methods)(w, r)
+		status, body, err := a.choose(w, r, path, methods)(w, r)
 		if err != nil {
 			status, body = a.refuse(w, err)
 		}

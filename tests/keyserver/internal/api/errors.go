@@ -13,10 +13,9 @@ import (
 	"strings"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/locked"
+	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // Errors of requests, besides those of the packages below.
@@ -41,6 +40,8 @@ type verdict struct {
 
 // verdicts are tried in their order.
 var verdicts = []verdict{
+	{errHost, http.StatusMisdirectedRequest, "wrong_host"},
+	{errToken, http.StatusUnauthorized, "unauthorized"},
 	{errNoRoute, http.StatusNotFound, "no_such_path"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed"},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type"},
@@ -55,23 +56,23 @@ var verdicts = []verdict{
 	{intake.ErrBase64, http.StatusUnprocessableEntity, "bad_base64"},
 	{intake.ErrKeyTooBig, http.StatusUnprocessableEntity, "bad_key_length"},
 	{intake.ErrEmptyKey, http.StatusUnprocessableEntity, "bad_key_length"},
-	{signer.ErrKeyLength, http.StatusUnprocessableEntity, "bad_key_length"},
-	{signer.ErrKeyMismatch, http.StatusUnprocessableEntity, "bad_key"},
-	{signer.ErrUnknownType, http.StatusUnprocessableEntity, "unknown_type"},
+	{keyring.ErrKeyLength, http.StatusUnprocessableEntity, "bad_key_length"},
+	{keys.ErrMismatch, http.StatusUnprocessableEntity, "bad_key"},
+	{keyring.ErrUnknownType, http.StatusUnprocessableEntity, "unknown_type"},
 
 	{keyring.ErrExists, http.StatusConflict, "name_taken"},
 	{keyring.ErrNotFound, http.StatusNotFound, "no_such_key"},
 	// It was deleted after it was found.
-	{signer.ErrDestroyed, http.StatusNotFound, "no_such_key"},
+	{enclave.ErrDestroyed, http.StatusNotFound, "no_such_key"},
 
 	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, "body_too_slow"},
 	{io.ErrUnexpectedEOF, http.StatusBadRequest, "body_cut_off"},
 	{context.Canceled, statusClientGone, "client_gone"},
 
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "overloaded"},
-	{locked.ErrExhausted, http.StatusServiceUnavailable, "overloaded"},
-	{signer.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{enclave.ErrExhausted, http.StatusServiceUnavailable, "overloaded"},
 	{intake.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{enclave.ErrPurged, http.StatusServiceUnavailable, "shutting_down"},
 	{enclave.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 }
 
@@ -93,6 +94,9 @@ func (a *API) refuse(w http.ResponseWriter, err error) (int, any) {
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	if status == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	}
@@ -107,7 +111,7 @@ func judge(err error) (status int, code, message string) {
 		return http.StatusRequestEntityTooLarge, "body_too_large",
 			fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)
 	}
-	var limit *locked.LimitError
+	var limit *enclave.LimitError
 	if errors.As(err, &limit) {
 		// What helps is for who runs the server: it is in the log.
 		return http.StatusServiceUnavailable, "overloaded", "no locked memory is left"
@@ -125,7 +129,15 @@ func judge(err error) (status int, code, message string) {
 }
 
 // choose returns the endpoint for a request, or one that refuses it.
-func (a *API) choose(w http.ResponseWriter, r *http.Request, methods map[string]endpoint) endpoint {
+func (a *API) choose(w http.ResponseWriter, r *http.Request, path string, methods map[string]endpoint) endpoint {
+	if !a.allowsHost(r.Host) {
+		return refusal(errHost)
+	}
+	if strings.HasPrefix(path, "/v1/") {
+		if err := a.authorize(r); err != nil {
+			return refusal(err)
+		}
+	}
 	if methods == nil {
 		return refusal(errNoRoute)
 	}
@@ -172,11 +184,16 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if body == nil {
+	switch body := body.(type) {
+	case nil:
 		w.WriteHeader(status)
-		return
+	case html:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }

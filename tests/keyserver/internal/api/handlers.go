@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,7 @@ import (
 	"strconv"
 
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
+	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 )
 
 const (
@@ -21,12 +22,12 @@ const (
 
 // keyInfo is what the server tells of a key.
 type keyInfo struct {
-	Name      string      `json:"name"`
-	Type      signer.Type `json:"type"`
-	PublicKey []byte      `json:"public_key,omitempty"`
+	Name      string       `json:"name"`
+	Type      keyring.Type `json:"type"`
+	PublicKey []byte       `json:"public_key,omitempty"`
 }
 
-func infoOf(name string, k *signer.Key) keyInfo {
+func infoOf(name string, k *keyring.Key) keyInfo {
 	return keyInfo{Name: name, Type: k.Type(), PublicKey: k.Public()}
 }
 
@@ -47,7 +48,7 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) (int, any, error) {
 		}
 		ctx, cancel := a.bounded(r)
 		defer cancel()
-		k, err := a.Ring.Create(ctx, a.Pool, rec)
+		k, err := a.Ring.Create(ctx, rec, key)
 		if err != nil {
 			return err
 		}
@@ -106,6 +107,13 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	return a.signWith(w, r, k.Sign)
+}
+
+// signWith signs the message that the body brings.
+func (a *API) signWith(w http.ResponseWriter, r *http.Request,
+	sign func(context.Context, []byte) ([]byte, error),
+) (int, any, error) {
 	var request struct {
 		Message *string `json:"message"`
 	}
@@ -118,7 +126,7 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	}
 	ctx, cancel := a.bounded(r)
 	defer cancel()
-	signature, err := a.Pool.Sign(ctx, k, message)
+	signature, err := sign(ctx, message)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -149,7 +157,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	}
 	ctx, cancel := a.bounded(r)
 	defer cancel()
-	valid, err := a.Pool.Verify(ctx, k, message, signature)
+	valid, err := k.Verify(ctx, message, signature)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -5,17 +5,18 @@ import (
 	"errors"
 	"io"
 
+	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
 )
 
 // ErrNoKey says that a record has no key where one is wanted.
 var ErrNoKey = errors.New("the field key is missing")
 
 // Create makes the record's key, of random bytes if it brings none, and enters
-// it. It wipes the record's bytes once it has a type for them.
-func (r *Ring) Create(ctx context.Context, p *signer.Pool, rec intake.Record) (*signer.Key, error) {
-	t, err := signer.ParseType(rec.Type)
+// it. It wipes the record's bytes once it has a type for them. room is locked
+// memory of [intake.MaxKey] bytes to make a key in; the record's may lie there.
+func (r *Ring) Create(ctx context.Context, rec intake.Record, room []byte) (*Key, error) {
+	t, err := ParseType(rec.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -23,11 +24,11 @@ func (r *Ring) Create(ctx context.Context, p *signer.Pool, rec intake.Record) (*
 	if _, err := r.Get(rec.Name); err == nil {
 		return nil, ErrExists
 	}
-	var k *signer.Key
-	if rec.HasKey {
-		k, err = p.Import(ctx, t, rec.Key)
+	var k *Key
+	if in := r.in.WithContext(ctx); rec.HasKey {
+		k, err = importKey(in, t, rec.Key)
 	} else {
-		k, err = p.Generate(ctx, t)
+		k, err = generate(ctx, in, t, room)
 	}
 	if err != nil {
 		return nil, err
@@ -45,11 +46,11 @@ type Refusal struct {
 	Err  error
 }
 
-// Load reads NDJSON, a key in each line, on one seat of a desk: text and key
-// are its memory. It returns how many keys came in, and calls loaded for each. A
-// line that holds no key is given to refused, and the rest goes on; only an error of the source, of locked
-// memory or the end of ctx ends it before the source does.
-func (r *Ring) Load(ctx context.Context, p *signer.Pool, lines *intake.Lines, key []byte,
+// Load reads NDJSON, a key in each line, on one seat of a desk: lines and room are
+// its memory. It returns how many keys came in, and calls loaded for each. A line
+// that holds no key is given to refused, and the rest goes on; only an error of the
+// source or of locked memory, or the end of ctx, ends it before the source does.
+func (r *Ring) Load(ctx context.Context, lines *intake.Lines, room []byte,
 	loaded func(), refused func(Refusal),
 ) (int, error) {
 	count := 0
@@ -62,9 +63,9 @@ func (r *Ring) Load(ctx context.Context, p *signer.Pool, lines *intake.Lines, ke
 			return count, err
 		}
 		if err == nil {
-			err = r.loadLine(ctx, p, line, key)
+			err = r.loadLine(ctx, line, room)
 		}
-		clear(key)
+		clear(room)
 		switch {
 		case err == nil:
 			count++
@@ -79,15 +80,15 @@ func (r *Ring) Load(ctx context.Context, p *signer.Pool, lines *intake.Lines, ke
 	}
 }
 
-func (r *Ring) loadLine(ctx context.Context, p *signer.Pool, line, key []byte) error {
-	rec, err := intake.Parse(line, key)
+func (r *Ring) loadLine(ctx context.Context, line, room []byte) error {
+	rec, err := intake.Parse(line, room)
 	if err != nil {
 		return err
 	}
 	if !rec.HasKey {
 		return ErrNoKey
 	}
-	_, err = r.Create(ctx, p, rec)
+	_, err = r.Create(ctx, rec, room)
 	return err
 }
 
@@ -96,7 +97,7 @@ func isRefusal(err error) bool {
 	for _, refusal := range []error{
 		intake.ErrTooLong, intake.ErrSyntax, intake.ErrField, intake.ErrName,
 		intake.ErrBase64, intake.ErrKeyTooBig, intake.ErrEmptyKey, ErrNoKey, ErrExists,
-		signer.ErrUnknownType, signer.ErrKeyLength, signer.ErrKeyMismatch,
+		ErrUnknownType, ErrKeyLength, keys.ErrMismatch,
 	} {
 		if errors.Is(err, refusal) {
 			return true

@@ -8,7 +8,8 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"github.com/memkeep/memkeep/tests/keyserver/internal/signer"
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/keys"
 )
 
 // Errors of names.
@@ -18,37 +19,41 @@ var (
 )
 
 // A Ring is a set of keys by name, kept in order, so that a page of the list
-// costs what is on it, however many keys there are. The zero value is empty. It
-// is safe for concurrent use.
+// costs what is on it, however many keys there are. It is safe for concurrent use.
 type Ring struct {
-	mu    sync.RWMutex // protects what follows, for moments only
-	keys  btree.Map[string, *signer.Key]
-	count map[signer.Type]int
-	bytes int // of all secrets
+	in keys.Session
+
+	mu     sync.RWMutex // protects what follows, for moments only
+	byName btree.Map[string, *Key]
+	count  map[Type]int
+	bytes  int // of all secrets
 }
+
+// New returns an empty ring, whose keys' secrets are in the session's enclaves.
+func New(session *enclave.Session) *Ring { return &Ring{in: keys.In(session)} }
 
 // Add enters a key. If the name is taken the error is ErrExists, and the key
 // stays the caller's.
-func (r *Ring) Add(name string, k *signer.Key) error {
+func (r *Ring) Add(name string, k *Key) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.keys.Get(name); ok {
+	if _, ok := r.byName.Get(name); ok {
 		return ErrExists
 	}
 	if r.count == nil {
-		r.count = map[signer.Type]int{}
+		r.count = map[Type]int{}
 	}
-	r.keys.Set(name, k)
+	r.byName.Set(name, k)
 	r.count[k.Type()]++
 	r.bytes += k.Size()
 	return nil
 }
 
 // Get returns the key of that name, or ErrNotFound.
-func (r *Ring) Get(name string) (*signer.Key, error) {
+func (r *Ring) Get(name string) (*Key, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if k, ok := r.keys.Get(name); ok {
+	if k, ok := r.byName.Get(name); ok {
 		return k, nil
 	}
 	return nil, ErrNotFound
@@ -58,7 +63,7 @@ func (r *Ring) Get(name string) (*signer.Key, error) {
 func (r *Ring) Delete(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k, ok := r.keys.Delete(name)
+	k, ok := r.byName.Delete(name)
 	if !ok {
 		return ErrNotFound
 	}
@@ -71,7 +76,7 @@ func (r *Ring) Delete(name string) error {
 // An Entry is one key of a list.
 type Entry struct {
 	Name string
-	Key  *signer.Key
+	Key  *Key
 }
 
 // List returns up to limit keys whose names begin with prefix, in the order of
@@ -80,7 +85,7 @@ type Entry struct {
 func (r *Ring) List(prefix, after string, limit int) (page []Entry, more bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	r.keys.Ascend(max(prefix, after), func(name string, k *signer.Key) bool {
+	r.byName.Ascend(max(prefix, after), func(name string, k *Key) bool {
 		switch {
 		case !strings.HasPrefix(name, prefix):
 			return false
@@ -98,10 +103,10 @@ func (r *Ring) List(prefix, after string, limit int) (page []Entry, more bool) {
 
 // First returns the first key of a type, in the order of their names; nil if
 // there is none.
-func (r *Ring) First(t signer.Type) (name string, k *signer.Key) {
+func (r *Ring) First(t Type) (name string, k *Key) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	r.keys.Scan(func(n string, found *signer.Key) bool {
+	r.byName.Scan(func(n string, found *Key) bool {
 		if found.Type() != t {
 			return true
 		}
@@ -113,7 +118,7 @@ func (r *Ring) First(t signer.Type) (name string, k *signer.Key) {
 
 // Count is how many keys of each type there are, and the size of their secrets.
 type Count struct {
-	Keys  map[signer.Type]int
+	Keys  map[Type]int
 	Total int
 	Bytes int
 }
@@ -122,8 +127,8 @@ type Count struct {
 func (r *Ring) Count() Count {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	c := Count{Keys: map[signer.Type]int{}, Total: r.keys.Len(), Bytes: r.bytes}
-	for _, t := range []signer.Type{signer.HMACSHA256, signer.Ed25519} {
+	c := Count{Keys: map[Type]int{}, Total: r.byName.Len(), Bytes: r.bytes}
+	for _, t := range []Type{HMACSHA256, Ed25519} {
 		c.Keys[t] = r.count[t]
 	}
 	return c

@@ -2,6 +2,8 @@
 // memory.
 package procmem
 
+import "github.com/memkeep/memkeep/tests/keyserver/internal/format"
+
 // A Usage is the process's memory as the system counts it, in bytes.
 // A figure that the system does not give is Unknown.
 type Usage struct {
@@ -12,3 +14,11 @@ type Usage struct {
 
 // Unknown stands for a figure that this system does not give.
 const Unknown = -1
+
+// String returns a figure for people to read.
+func String(n int64) string {
+	if n == Unknown {
+		return "unknown"
+	}
+	return format.Number(int(n))
+}

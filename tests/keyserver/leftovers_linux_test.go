@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"filippo.io/edwards25519"
+
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+const (
+	leftoverCallers    = 8
+	leftoverSignatures = 2000
+)
+
+var leftoverMessage = []byte("a message of the leftovers test, the same every time")
+
+// A server that loaded its keys from a file and signed with them for many clients
+// has nothing in ordinary memory, at rest and scanned from outside, that would do in
+// place of a key. That the same needles are found when the standard library signs
+// is enclave/keys' own test.
+func TestServerLeavesNothingOfItsKeys(t *testing.T) {
+	t.Parallel()
+	if testenv.Race {
+		t.Skip("SKIPPED, NOTHING TESTED: the race detector's shadow memory takes minutes to scan")
+	}
+	seed, key, control := random32(), random32(), fmt.Sprintf("control-%x", random32())
+	var file []byte
+	for _, line := range []keyLine{
+		{control, "ed25519", b64(seed)},
+		{"mac", "hmac-sha256", b64(key)},
+	} {
+		raw, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = append(append(file, raw...), '\n')
+	}
+	path := filepath.Join(publicDir(t), "keys.ndjson")
+	writeFile(t, path, string(file))
+	server := start(t, spec{args: []string{"-load", path}})
+	c := server.client()
+	var group sync.WaitGroup
+	for range leftoverCallers {
+		group.Go(func() {
+			for i := range leftoverSignatures / leftoverCallers {
+				name := [...]string{control, "mac"}[i%2]
+				if _, err := c.expect(http.StatusOK, "POST", keyPath(name)+"/sign", messageBody(leftoverMessage)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	c.http.CloseIdleConnections()
+
+	memory, err := readMemory(server.cmd.Process.Pid)
+	if err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
+	}
+	// The name of a key is no secret, and lies on the heap.
+	if !bytes.Contains(memory, []byte(control)) {
+		t.Fatal("the scan does not find the control: it proves nothing")
+	}
+	for what, needle := range needles(t, seed, key) {
+		for piece := range slices.Chunk(needle, 16) {
+			if n := bytes.Count(memory, piece); n > 0 && len(piece) == 16 {
+				t.Errorf("%s: a piece is left %d times", what, n)
+			}
+		}
+	}
+}
+
+func random32() []byte {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // fills its argument or ends the program
+	return b
+}
+
+// needles are what would do in place of the keys, in the forms that a program has
+// them in memory.
+func needles(t *testing.T, seed, key []byte) map[string][]byte {
+	t.Helper()
+	expanded := sha512.Sum512(seed)
+	nonce := sha512.Sum512(slices.Concat(expanded[32:], leftoverMessage))
+	scalar, err := edwards25519.NewScalar().SetBytesWithClamping(expanded[:32])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := edwards25519.NewScalar().SetUniformBytes(nonce[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]byte{
+		"Ed25519 seed":                 seed,
+		"Ed25519 seed in base64":       []byte(b64(seed)[:32]),
+		"Ed25519 expanded seed":        expanded[:],
+		"Ed25519 scalar":               scalar.Bytes(),
+		"Ed25519 scalar, as Go has it": montgomery(t, scalar),
+		"Ed25519 scalar, as digits":    radix16(scalar),
+		"Ed25519 nonce":                nonce[:],
+		"Ed25519 nonce, reduced":       r.Bytes(),
+		"Ed25519 nonce, as Go has it":  montgomery(t, r),
+		"Ed25519 nonce, as digits":     radix16(r),
+		"HMAC-SHA-256 key":             key,
+		"HMAC-SHA-256 key in base64":   []byte(b64(key)[:32]),
+	}
+	// An emulator keeps the registers of each thread in its own memory, and a thread
+	// that lost its goroutine in the middle of a hash keeps them until it runs again.
+	native := len(testenv.Emulator()) == 0
+	if native {
+		found["Ed25519 expanded seed, hash state"] = words64(expanded[:])
+		found["Ed25519 nonce, hash state"] = words64(nonce[:])
+	}
+	for pad, xor := range map[string]byte{"inner": 0x36, "outer": 0x5c} {
+		block := bytes.Repeat([]byte{xor}, sha256.BlockSize)
+		for i := range key {
+			block[i] ^= key[i]
+		}
+		h := sha256.New()
+		h.Write(block)
+		state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain := state[4:][:sha256.Size]
+		found["HMAC-SHA-256 "+pad+" block"] = block[:len(key)]
+		found["HMAC-SHA-256 "+pad+" chaining value"] = chain
+		if native {
+			found["HMAC-SHA-256 "+pad+" chaining value, hash state"] = words32(chain)
+		}
+	}
+	return found
+}
+
+// montgomery is a scalar in the Montgomery form that edwards25519.Scalar has in
+// memory: times 2^256, four little-endian words.
+func montgomery(t *testing.T, s *edwards25519.Scalar) []byte {
+	t.Helper()
+	two128 := make([]byte, 32)
+	two128[16] = 1
+	factor, err := edwards25519.NewScalar().SetCanonicalBytes(two128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	factor.Multiply(factor, factor)
+	return factor.Multiply(factor, s).Bytes()
+}
+
+// radix16 is the middle of a scalar's signed digits, which a multiplication has on
+// its stack.
+func radix16(s *edwards25519.Scalar) []byte {
+	var digits []byte
+	carry := byte(0)
+	for _, b := range s.Bytes() {
+		for _, nibble := range []byte{b & 15, b >> 4} {
+			digit := nibble + carry
+			carry = (digit + 8) >> 4
+			digits = append(digits, digit-carry<<4)
+		}
+	}
+	return digits[16:48]
+}
+
+// words32 is a big-endian chaining value as a hash has it in memory.
+func words32(b []byte) []byte {
+	var out []byte
+	for ; len(b) > 0; b = b[4:] {
+		out = binary.NativeEndian.AppendUint32(out, binary.BigEndian.Uint32(b))
+	}
+	return out
+}
+
+func words64(b []byte) []byte {
+	var out []byte
+	for ; len(b) > 0; b = b[8:] {
+		out = binary.NativeEndian.AppendUint64(out, binary.BigEndian.Uint64(b))
+	}
+	return out
+}
+
+// readMemory returns the process's writable memory, but what can't be read and what
+// is zero.
+func readMemory(pid int) ([]byte, error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return nil, err
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer mem.Close()
+	var memory []byte
+	zeros := make([]byte, 4096)
+	for line := range strings.Lines(string(maps)) {
+		var from, to uint64
+		var access string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(access, "rw") {
+			continue
+		}
+		part := make([]byte, to-from)
+		// Secret pages answer with an error: nothing to find there.
+		n, err := mem.ReadAt(part, int64(from))
+		if err != nil && err != io.EOF && n == 0 {
+			continue
+		}
+		// Most of it was never touched.
+		for piece := range slices.Chunk(part[:n], len(zeros)) {
+			if !bytes.Equal(piece, zeros[:len(piece)]) {
+				memory = append(memory, piece...)
+			}
+		}
+	}
+	return memory, nil
+}

@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// reloadSignals are those that make the server read its token again.
+var reloadSignals = []os.Signal{syscall.SIGHUP}

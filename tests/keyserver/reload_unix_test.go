@@ -1,0 +1,81 @@
+//go:build unix
+
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func TestSIGHUPReadsTheTokenAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(publicDir(t), "token")
+	writeFile(t, path, "first\n")
+	server := start(t, spec{args: []string{"-keys", "1", "-token-file", path}})
+	first, second := server.client(), server.client()
+	first.token, second.token = "first", "second"
+	first.call(http.StatusOK, "GET", "/v1/keys", "")
+	second.call(http.StatusUnauthorized, "GET", "/v1/keys", "")
+
+	writeFile(t, path, "second")
+	first.call(http.StatusOK, "GET", "/v1/keys", "")
+	server.signal(syscall.SIGHUP)
+	server.await("token reloaded")
+	first.call(http.StatusUnauthorized, "GET", "/v1/keys", "")
+	second.call(http.StatusOK, "GET", "/v1/keys", "")
+
+	// What can't be read changes nothing.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	server.signal(syscall.SIGHUP)
+	server.await("not reloaded: the token: ")
+	second.call(http.StatusOK, "GET", "/v1/keys", "")
+	server.signal(syscall.SIGTERM)
+	server.wait(exitOK)
+}
+
+// Requests that are under way while the token is replaced by itself all succeed.
+func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(publicDir(t), "token")
+	writeFile(t, path, testToken)
+	server := start(t, spec{args: []string{"-keys", "1", "-token-file", path}})
+	c := server.client()
+	c.token = testToken
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 100 {
+				if _, err := c.expect(http.StatusOK, "POST", "/v1/keys/key-000000/sign", messageBody(nil)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for count := range 20 {
+		server.signal(syscall.SIGHUP)
+		server.awaitTimes("token reloaded", count+1)
+	}
+	group.Wait()
+}
+
+func TestTokenFileThatIsAFIFOEndsTheServer(t *testing.T) {
+	t.Parallel()
+	needLocked(t)
+	path := filepath.Join(publicDir(t), "fifo")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
+	}
+	c := launch(t, spec{args: []string{"-token-file", path}})
+	c.wait(exitFailed)
+	if !strings.Contains(c.errors(), "is not a regular file") {
+		t.Errorf("the error:\n%s", c.errors())
+	}
+}
