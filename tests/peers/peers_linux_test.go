@@ -11,6 +11,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,19 +134,28 @@ func (f folder) read(t *testing.T, name string) []byte {
 	return content
 }
 
+// remove removes a file, if it is there.
+func (f folder) remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+}
+
 // writePublic writes a public key as openssl reads it, and returns the path.
 func (f folder) writePublic(t *testing.T, name string, k *keys.PrivateKey) string {
 	t.Helper()
-	return f.write(t, name, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER(t, k.Public())}))
+	return f.write(t, name, publicPEM(t, k.Public()))
 }
 
-func publicDER(t *testing.T, public crypto.PublicKey) []byte {
+// publicPEM encodes a public key as openssl does.
+func publicPEM(t *testing.T, public crypto.PublicKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return der
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 // generate makes a key.
