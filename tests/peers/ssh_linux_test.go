@@ -125,7 +125,7 @@ func TestOpenSSHKnowsTheHostKeys(t *testing.T) {
 	addr := newServer(t, config)
 	hosts := dir.write(t, "hosts", authorizedKeys("host ", signers...))
 	for _, algorithm := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512} {
-		for range scaled(10, 2, 1) {
+		for range scaled(10, 1, 1) {
 			if out, err := login(t, addr, sshOptions(hosts, "HostKeyAlgorithms="+algorithm)); err != nil || out != "nobody" {
 				t.Errorf("%s: %v, %s", algorithm, err, out)
 			}
