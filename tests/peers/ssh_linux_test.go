@@ -245,8 +245,10 @@ func startSSHD(t *testing.T, dir folder, socket string, hosts []ssh.Signer, auth
 		}
 		defer f.Close()
 		var log bytes.Buffer
-		cmd := exec.Command(command("sshd"), "-i", "-e", "-f", config)
+		// One that outlives the test is killed.
+		cmd := exec.CommandContext(t.Context(), command("sshd"), "-i", "-e", "-f", config)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &log
+		cmd.WaitDelay = patience
 		// A refused login is an exit status.
 		if err := cmd.Run(); err != nil {
 			t.Logf("sshd: %v\n%s", err, &log)

@@ -178,7 +178,7 @@ func TestThousandCertificatesServeEveryTLSClient(t *testing.T) {
 	}
 	dir := newFolder(t)
 	issuers, rootFile, roots := authorities(t, dir)
-	sites := newSites(t, scaled(1000, 400, 32), issuers)
+	sites := newSites(t, scaled(1000, 300, 32), issuers)
 	addr := serve(t, byName(sites))
 	versions := []uint16{tls.VersionTLS12, tls.VersionTLS13}
 
