@@ -231,6 +231,57 @@ func TestThousandCertificatesServeEveryTLSClient(t *testing.T) {
 	checkLimit(t)
 }
 
+// What openssl makes for a server is loaded as it is.
+func TestFilesOfOpenSSLServeTLS(t *testing.T) {
+	if !alone(t, "openssl", "curl") {
+		return
+	}
+	dir := newFolder(t)
+	certFile, keyFile := dir.path("cert.pem"), dir.path("key.pem")
+	for _, kind := range [][]string{{"ed25519"}, {"rsa:2048"}, {"ec", "-pkeyopt", "ec_paramgen_curve:P-256"}} {
+		run(t, nil, "openssl", append([]string{"req", "-x509", "-nodes", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
+			"-days", "2", "-out", certFile, "-keyout", keyFile, "-newkey"}, kind...)...)
+		cert, err := keys.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			t.Errorf("%s: %v", kind[0], err)
+			continue
+		}
+		addr := serve(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+		out, err := try(t, nil, "curl", "--silent", "--show-error", "--noproxy", "*", "--cacert", certFile, "--write-out", "%{http_code}", "https://"+addr+"/")
+		if err != nil || out != "200" {
+			t.Errorf("curl, %s: %v, %s", kind[0], err, out)
+		}
+	}
+	checkLimit(t)
+}
+
+func TestOpenSSLVerifiesCertificateRequests(t *testing.T) {
+	if !alone(t, "openssl") {
+		return
+	}
+	for _, alg := range signing {
+		der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "test"}}, generate(t, alg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(der []byte) error {
+			out, err := try(t, der, "openssl", "req", "-inform", "DER", "-verify", "-noout")
+			if err == nil && !strings.Contains(out, "verify OK") {
+				err = errors.New(out)
+			}
+			return err
+		}
+		if err := check(der); err != nil {
+			t.Errorf("%v: %v", alg, err)
+		}
+		der[len(der)-1] ^= 1
+		if check(der) == nil {
+			t.Errorf("%v: a changed signature is right", alg)
+		}
+	}
+	checkLimit(t)
+}
+
 // The key exchange of old clients, in which the server decrypts.
 func TestRSAKeyExchangeOfTLS12(t *testing.T) {
 	if !alone(t, "openssl") {
