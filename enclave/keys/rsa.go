@@ -196,6 +196,7 @@ func decryptRSA(key, msg []byte, opts crypto.DecrypterOpts, s *flat.Scratch) ([]
 		plaintext := make([]byte, size)
 		n, err := flat.DecryptOAEP(plaintext, key, o.Hash, o.MGFHash, msg, o.Label, s)
 		return plaintext[:n], err
+	//lint:ignore SA1019 what crypto.Decrypter's callers still pass, TLS 1.2 among them
 	case *rsa.PKCS1v15DecryptOptions:
 		if o.SessionKeyLen > 0 {
 			session := make([]byte, o.SessionKeyLen)

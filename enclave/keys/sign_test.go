@@ -133,16 +133,19 @@ func TestRSADecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 			t.Errorf("OAEP with another label: %q, %v", got, err)
 		}
 	}
+	//lint:ignore SA1019 what is still decrypted has to be tested
 	c, err := rsa.EncryptPKCS1v15(rand.Reader, &private.PublicKey, message)
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 what is still decrypted has to be tested
 	for _, o := range []crypto.DecrypterOpts{nil, &rsa.PKCS1v15DecryptOptions{}, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: len(message)}} {
 		if got, err := k.Decrypt(nil, c, o); err != nil || !bytes.Equal(got, message) {
 			t.Errorf("PKCS #1 v1.5 with %#v: %q, %v", o, got, err)
 		}
 	}
 	// Of the wrong size it is a random session key, and no error.
+	//lint:ignore SA1019 what is still decrypted has to be tested
 	got, err := k.Decrypt(nil, c, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 16})
 	if err != nil || len(got) != 16 || wiped(got) {
 		t.Errorf("a session key of the wrong size: %x, %v", got, err)

@@ -246,6 +246,7 @@ func TestPKCS1v15Decrypts(t *testing.T) {
 			} else if err != nil || !bytes.Equal(dst[:n], c[1]) {
 				t.Errorf("%s: %x, %v, want %x", name, dst[:n], err, c[1])
 			}
+			//lint:ignore SA1019 the reference for what is still decrypted
 			want, wantErr := rsa.DecryptPKCS1v15(nil, key, ciphertext)
 			if (wantErr == nil) != (err == nil) || !bytes.Equal(dst[:n], want) {
 				t.Errorf("%s: %x, %v; the standard library: %x, %v", name, dst[:n], err, want, wantErr)
