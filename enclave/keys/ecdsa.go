@@ -10,6 +10,7 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
 	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
@@ -89,7 +90,7 @@ func (k *PrivateKey) signECDSA(digest []byte) (signature []byte, err error) {
 		}
 		defer s.Wipe()
 		entropy := memory.cut(entropySize)
-		random(entropy)
+		random.Bytes(entropy)
 		signature, err = k.alg.curve().Sign(nil, scalar, digest, entropy, s)
 		registers.Clear()
 		return err

@@ -3,7 +3,6 @@ package keys
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -41,7 +41,7 @@ func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, erro
 // generate makes a key for which any bytes will do.
 func (s Session) generate(kind keyfile.Type, size int) (*PrivateKey, error) {
 	return s.make(size, func(secret []byte) (keyfile.Key, error) {
-		random(secret)
+		random.Bytes(secret)
 		return keyfile.Key{Type: kind, Secret: secret}, nil
 	})
 }
@@ -62,7 +62,7 @@ func (s Session) generateEC(alg Algorithm) (*PrivateKey, error) {
 		defer scratch.Wipe()
 		// One in 2^32 is no scalar, or fewer.
 		for range 64 {
-			random(scalar)
+			random.Bytes(scalar)
 			if c.CheckScalar(scalar, scratch) == nil {
 				return keyfile.Key{Type: kind, Secret: scalar}, nil
 			}
@@ -72,12 +72,6 @@ func (s Session) generateEC(alg Algorithm) (*PrivateKey, error) {
 }
 
 var errRandom = errors.New("keys: the system's random bytes are broken")
-
-// random fills b with random bytes.
-func random(b []byte) {
-	// crypto/rand.Read fills its argument or ends the program.
-	_, _ = rand.Read(b)
-}
 
 // ParseSeed makes an Ed25519 key of its 32-byte seed, which RFC 8032 calls the
 // private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, whatever

@@ -13,6 +13,7 @@ import (
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
 	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 	flat "github.com/memkeep/memkeep/enclave/keys/internal/rsa"
+	"github.com/memkeep/memkeep/internal/random"
 )
 
 // What is sealed of an RSA key is the flat form of the package flat: primes,
@@ -57,7 +58,7 @@ func (s Session) generateRSA(ctx context.Context, alg Algorithm) (*PrivateKey, e
 			}
 			// Making a key asks for random bytes hundreds of times.
 			if err := flat.Generate(sealed, func(b []byte) error {
-				random(b)
+				random.Bytes(b)
 				return context.Cause(ctx)
 			}, scratch); err != nil {
 				return err
@@ -108,7 +109,7 @@ func expandRSA(raw keyfile.Key, memory arena) ([]byte, Algorithm, error) {
 	err = flat.Precompute(sealed, &flat.Parts{
 		N: raw.N, E: e, D: raw.D, P: raw.P, Q: raw.Q, DP: raw.DP, DQ: raw.DQ, QInv: raw.QInv,
 	}, func(b []byte) error {
-		random(b)
+		random.Bytes(b)
 		return nil
 	}, scratch)
 	if errors.Is(err, flat.ErrKey) || errors.Is(err, flat.ErrSize) {
@@ -135,7 +136,7 @@ func (k *PrivateKey) signRSA(digest []byte, opts crypto.SignerOpts) (signature [
 			return err
 		}
 		salt := make([]byte, size) // part of the signature
-		random(salt)
+		random.Bytes(salt)
 		signature, err = flat.SignPSS(nil, key, o.HashFunc(), digest, salt, s)
 		return err
 	})
@@ -200,7 +201,7 @@ func decryptRSA(key, msg []byte, opts crypto.DecrypterOpts, s *flat.Scratch) ([]
 	case *rsa.PKCS1v15DecryptOptions:
 		if o.SessionKeyLen > 0 {
 			session := make([]byte, o.SessionKeyLen)
-			random(session)
+			random.Bytes(session)
 			return session, flat.DecryptPKCS1v15SessionKey(session, key, msg, s)
 		}
 	case nil:
