@@ -63,8 +63,8 @@ func TestUsedUpWorkingSetQuotaIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 		t.Errorf("figures: %+v, limits %+v", refused, limits)
 	}
 	for _, words := range []string{"minimum working set", "job object", "Increase a process working set"} {
-		if !strings.Contains(refused.Error(), words) {
-			t.Errorf("%q does not say %q", refused, words)
+		if said := refused.Error() + refused.Remedy(); !strings.Contains(said, words) {
+			t.Errorf("%q does not say %q", said, words)
 		}
 	}
 	if strings.Contains(refused.Remedy(), "ulimit") {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/memkeep/memkeep/enclave/keys"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // signers are the algorithms of certificates.
@@ -110,7 +111,7 @@ func TestKeysSignForSSH(t *testing.T) {
 func TestLoadX509KeyPairLoadsWhatTLSLoads(t *testing.T) {
 	t.Parallel()
 	in := in(t)
-	dir := t.TempDir()
+	dir := testenv.TempDir(t)
 	write := func(name string, blocks ...*pem.Block) string {
 		var text []byte
 		for _, b := range blocks {

@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/memkeep/memkeep/enclave/load"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // As Kubernetes and Docker Swarm mount secrets, 0644 and 0444.
 func TestAWorldReadableFileOnAReadOnlyTmpfsIsAccepted(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := filepath.Join(tempDir(t), "mount")
+	dir := filepath.Join(testenv.TempDir(t), "mount")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -12,12 +12,13 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/load"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 func TestFileReadsThroughALink(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	path := write(t, dir, "secret", content+"\n")
 	e, err := l.File(t.Context(), path)
 	holds(t, e, err, []byte(content))
@@ -33,7 +34,7 @@ func TestFileReadsThroughALink(t *testing.T) {
 func TestWhatIsNoSecretFileIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	for _, c := range []struct {
 		name string
 		path string
@@ -73,7 +74,7 @@ func sparse(t testing.TB, dir, name string, size int64) string {
 func TestDirReadsEachFile(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	write(t, dir, "user", "alice\n")
 	write(t, dir, "password", content)
 	write(t, dir, ".hidden", "")
@@ -102,7 +103,7 @@ func TestDirReadsEachFile(t *testing.T) {
 func TestDirNamesEachFileThatFailsAndReturnsNone(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	write(t, dir, "good", content)
 	write(t, dir, "empty", "")
 	sparse(t, dir, "large", 1<<30)
@@ -122,7 +123,7 @@ func TestDirFollowsLinksWithinTheFolderAlone(t *testing.T) {
 	t.Parallel()
 	needLinks(t)
 	l := newLoader(t)
-	top := tempDir(t)
+	top := testenv.TempDir(t)
 	outside := write(t, top, "outside", content)
 	for _, target := range []string{outside, "../outside", "inner/../../outside"} {
 		dir := filepath.Join(top, "dir"+strings.ReplaceAll(filepath.ToSlash(target), "/", "_"))
@@ -148,7 +149,7 @@ func TestDirFollowsLinksWithinTheFolderAlone(t *testing.T) {
 // mount makes a folder as Kubernetes makes it.
 func mount(t testing.TB, version string) string {
 	t.Helper()
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	swap(t, dir, version)
 	for _, name := range []string{"user", "password"} {
 		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)); err != nil {
@@ -232,7 +233,7 @@ func TestDirNeverMixesTwoVersionsOfAMount(t *testing.T) {
 func TestACredentialIsAFileInSystemdsFolder(t *testing.T) {
 	// No parallel test may change the environment.
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	write(t, dir, "db", content+"\n")
 	write(t, filepath.Dir(dir), "outside", content)
 	e, err := l.Credential(t.Context(), "db")

@@ -15,12 +15,13 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/load"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 func TestAFileThatEveryUserMayReadIsRefusedUnlessAllowed(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	path := write(t, dir, "secret", content)
 	for mode, open := range map[fs.FileMode]bool{
 		0o400: false, 0o600: false, 0o640: false, 0o660: false, 0o601: false,
@@ -56,7 +57,7 @@ func TestAFileThatMayNotBeReadIsRefused(t *testing.T) {
 		t.Skip("SKIPPED: root may read everything")
 	}
 	l := newLoader(t)
-	path := write(t, tempDir(t), "secret", content)
+	path := write(t, testenv.TempDir(t), "secret", content)
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestADeviceAndASocketAreRefused(t *testing.T) {
 
 func newFIFO(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(tempDir(t), "fifo")
+	path := filepath.Join(testenv.TempDir(t), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
@@ -175,7 +176,7 @@ func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
 		t.Errorf("writing to a pipe whose reader was taken: %v", err)
 	}
 
-	f, err := os.Open(write(t, tempDir(t), "secret", content))
+	f, err := os.Open(write(t, testenv.TempDir(t), "secret", content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,7 @@ func TestFDLeavesWhatIsNoSourceAlone(t *testing.T) {
 		e, err := l.FD(t.Context(), n)
 		refused(t, e, err, syscall.EBADF, "fd:")
 	}
-	for _, path := range []string{"/dev/null", tempDir(t)} {
+	for _, path := range []string{"/dev/null", testenv.TempDir(t)} {
 		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,33 +96,10 @@ func silent(t testing.TB, err error) {
 	}
 }
 
-// tempDir is t.TempDir, which wine can't remove again.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	if runtime.GOOS != "windows" {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp("", "load")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		var paths []string
-		_ = filepath.WalkDir(dir, func(path string, _ os.DirEntry, _ error) error {
-			paths = append(paths, path)
-			return nil
-		})
-		for _, path := range slices.Backward(paths) {
-			_ = os.Remove(path)
-		}
-	})
-	return dir
-}
-
 // needLinks skips the test where symbolic links can't be made, or don't work.
 func needLinks(t testing.TB) {
 	t.Helper()
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	write(t, dir, "file", "x")
 	err := os.Symlink("file", filepath.Join(dir, "link"))
 	if err == nil {
@@ -183,7 +159,7 @@ func TestEverySizeUpToTheBoundIsRead(t *testing.T) {
 	t.Parallel()
 	l := load.Loader{Session: newSession(t, 64*os.Getpagesize())}
 	page := os.Getpagesize()
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	for _, size := range []int{1, page - 17, page - 16, page - 15, page, page + 1, 3 * page, 6 * page} {
 		secret := make([]byte, size)
 		for i := range secret {
@@ -284,14 +260,14 @@ func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 	refused(t, nil, err, why, "reader")
 
 	// What has ended before is not begun.
-	e, err := l.File(ctx, write(t, tempDir(t), "secret", content))
+	e, err := l.File(ctx, write(t, testenv.TempDir(t), "secret", content))
 	refused(t, e, err, why, "file:")
 }
 
 func TestAFullBudgetIsWaitedForAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, tempDir(t), "secret", content)
+	path := write(t, testenv.TempDir(t), "secret", content)
 	var held []interface{ Destroy() error }
 	for {
 		b, err := l.Session.NewBuffer(16)
@@ -323,7 +299,7 @@ func TestAFullBudgetIsWaitedForAndLosesNothing(t *testing.T) {
 func TestManyLoadsAtOnceShareASmallBudget(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	path := write(t, dir, "plain", content)
 	asJSON := write(t, dir, "json", `{"a":"`+content+`"}`)
 	large := write(t, dir, "large", strings.Repeat("x", 2*os.Getpagesize()))

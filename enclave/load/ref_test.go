@@ -14,6 +14,7 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/load"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 func parse(t testing.TB, text string) load.Ref {
@@ -97,7 +98,7 @@ func TestAnUnsetRefIsAnErrorToResolve(t *testing.T) {
 
 func TestRefResolvesToItsSource(t *testing.T) {
 	l := newLoader(t)
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	t.Setenv("MEMKEEP_LOAD_TEST", content)
 	t.Setenv("MEMKEEP_LOAD_JSON", `{"password":"`+content+`"}`)

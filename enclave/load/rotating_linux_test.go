@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave/load"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // watching returns a rotating secret that is not polled, and what tells of new
@@ -50,7 +51,7 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("renamed", func(t *testing.T) {
 		t.Parallel()
-		path := write(t, tempDir(t), "secret", "0")
+		path := write(t, testenv.TempDir(t), "secret", "0")
 		r, told := watching(t, "file:"+path)
 		for _, next := range []string{"1", "2", "3"} {
 			replace(t, path, next)
@@ -59,7 +60,7 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 	})
 	t.Run("written", func(t *testing.T) {
 		t.Parallel()
-		path := write(t, tempDir(t), "secret", "0")
+		path := write(t, testenv.TempDir(t), "secret", "0")
 		r, told := watching(t, "file:"+path)
 		for _, next := range []string{"1", "22", "333"} {
 			write(t, filepath.Dir(path), "secret", next)
@@ -68,7 +69,7 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 	})
 	t.Run("removed and made again", func(t *testing.T) {
 		t.Parallel()
-		path := write(t, tempDir(t), "secret", "0")
+		path := write(t, testenv.TempDir(t), "secret", "0")
 		r, told := watching(t, "file:"+path)
 		for _, next := range []string{"1", "2"} {
 			if err := os.Remove(path); err != nil {
@@ -90,8 +91,8 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 	t.Run("behind a link of one's own", func(t *testing.T) {
 		t.Parallel()
 		dir := mount(t, "0")
-		link := filepath.Join(tempDir(t), "link")
-		path := write(t, tempDir(t), "secret", "0")
+		link := filepath.Join(testenv.TempDir(t), "link")
+		path := write(t, testenv.TempDir(t), "secret", "0")
 		if err := os.Symlink(path, link); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +110,7 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 	})
 	t.Run("made readable", func(t *testing.T) {
 		t.Parallel()
-		path := write(t, tempDir(t), "secret", "0")
+		path := write(t, testenv.TempDir(t), "secret", "0")
 		r, told := watching(t, "file:"+path)
 		next := write(t, filepath.Dir(path), "next", "1")
 		if err := errors.Join(os.Chmod(next, 0o644), os.Rename(next, path)); err != nil {
@@ -143,7 +144,7 @@ func TestNoGoroutineAndNoDescriptorIsLeftAfterClose(t *testing.T) {
 		return n
 	}
 	before := inotify()
-	path := write(t, tempDir(t), "secret", content)
+	path := write(t, testenv.TempDir(t), "secret", content)
 	for range 20 {
 		r := rotating(t, "file:"+path, load.RotatingConfig{})
 		has(t, r, content)

@@ -103,7 +103,7 @@ func (r *record) all() []load.RotatingStats {
 
 func TestRotatingFollowsItsFileAtEachInterval(t *testing.T) {
 	t.Parallel()
-	path := write(t, tempDir(t), "secret", "first\n")
+	path := write(t, testenv.TempDir(t), "secret", "first\n")
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		var told record
 		start := time.Now()
@@ -136,7 +136,7 @@ func TestRotatingFollowsItsFileAtEachInterval(t *testing.T) {
 
 func TestAVersionThatIsNotWholeKeepsTheOldOne(t *testing.T) {
 	t.Parallel()
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		path := write(t, dir, "secret", content)
 		notWhole := errors.New("not whole")
@@ -193,7 +193,7 @@ func TestAVersionThatIsNotWholeKeepsTheOldOne(t *testing.T) {
 
 func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 	t.Parallel()
-	path := write(t, tempDir(t), "secret", "old")
+	path := write(t, testenv.TempDir(t), "secret", "old")
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true})
 		time.Sleep(load.DefaultInterval - time.Millisecond)
@@ -238,7 +238,7 @@ func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 func TestAnOldVersionLivesUntilItsLastUseEnds(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, tempDir(t), "secret", "first")
+	path := write(t, testenv.TempDir(t), "secret", "first")
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true, Settle: -1})
 	err := r.Use(func(secret []byte) error {
 		replace(t, path, "second")
@@ -259,7 +259,7 @@ func TestAnOldVersionLivesUntilItsLastUseEnds(t *testing.T) {
 
 func TestAPurgedSecretComesBackOnlyIfAskedFor(t *testing.T) {
 	t.Parallel()
-	path := write(t, tempDir(t), "secret", content)
+	path := write(t, testenv.TempDir(t), "secret", content)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true})
 		if err := l.Session.Purge(); err != nil {
@@ -280,7 +280,7 @@ func TestAPurgedSecretComesBackOnlyIfAskedFor(t *testing.T) {
 
 func TestTheEndOfTheContextEndsTheFollowingAndKeepsTheSecret(t *testing.T) {
 	t.Parallel()
-	path := write(t, tempDir(t), "secret", content)
+	path := write(t, testenv.TempDir(t), "secret", content)
 	inBubble(t, func(t *testing.T, l load.Loader) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, err := load.NewRotating(ctx, parse(t, "file:"+path), load.RotatingConfig{Loader: l, PollOnly: true})
@@ -315,7 +315,7 @@ func TestOnlyWhatChangesCanRotate(t *testing.T) {
 func TestRotatingFollowsACommandAndAField(t *testing.T) {
 	t.Parallel()
 	need(t, "cat")
-	dir := tempDir(t)
+	dir := testenv.TempDir(t)
 	l := newLoader(t)
 	l.Commands = []string{"cat"}
 	path := write(t, dir, "plain", "first")
@@ -349,7 +349,7 @@ func TestEachUseSeesAWholeVersionWhileItRotates(t *testing.T) {
 	}
 	l := load.Loader{Session: newSession(t, 12*os.Getpagesize())}
 	version := func(i int) string { return strings.Repeat(string(rune('a'+i%26)), 100+i%7) }
-	path := write(t, tempDir(t), "secret", version(0))
+	path := write(t, testenv.TempDir(t), "secret", version(0))
 	var reloads atomic.Uint64
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, Settle: -1, Interval: time.Millisecond,
 		OnReload: func(s load.RotatingStats) {
@@ -401,7 +401,7 @@ func TestEachUseSeesAWholeVersionWhileItRotates(t *testing.T) {
 func TestConcurrentReloadsAgree(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	path := write(t, tempDir(t), "secret", "0")
+	path := write(t, testenv.TempDir(t), "secret", "0")
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true, Settle: -1})
 	replace(t, path, "1")
 	var all sync.WaitGroup

@@ -94,6 +94,9 @@ func TestReplacedReaderIsNotAsked(t *testing.T) {
 }
 
 func TestBytesDoesNotAllocate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: a call of a Windows library allocates the list of its arguments, pointers alone")
+	}
 	var b [32]byte
 	if n := testing.AllocsPerRun(100, func() { random.Bytes(b[:]) }); n != 0 {
 		t.Errorf("%v allocations", n)

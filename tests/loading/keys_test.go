@@ -43,7 +43,7 @@ func TestAKeyInAPEMFileSigns(t *testing.T) {
 		}
 		text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}),
 			pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
-		path := filepath.Join(t.TempDir(), "tls.pem")
+		path := filepath.Join(testenv.TempDir(t), "tls.pem")
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
