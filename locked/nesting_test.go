@@ -3,6 +3,7 @@ package locked_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,29 +36,31 @@ var pad [8]int
 func TestNestedUseGetsItsSlotAtAnyDepthOfTheStack(t *testing.T) {
 	t.Parallel()
 	for _, frames := range []int{0, 100, 100_000} {
-		inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
-			open := fill(t, p, 32)
-			defer func() {
-				for _, b := range open {
-					destroy(t, b)
-				}
-			}()
-			start := time.Now()
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					err := p.Use(ctx, 32, nop, func([]byte) error {
-						return deeply(frames, func() error { return p.Use(ctx, 32, nop, nop) })
-					})
-					if err != nil {
-						t.Errorf("%d frames down: %v", frames, err)
+		t.Run(fmt.Sprint(frames), func(t *testing.T) {
+			inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
+				open := fill(t, p, 32)
+				defer func() {
+					for _, b := range open {
+						destroy(t, b)
 					}
-				})
-			}
-			wg.Wait()
-			if waited := time.Since(start); waited > 0 {
-				t.Errorf("%d frames down: stood still for %v", frames, waited)
-			}
+				}()
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 4 {
+					wg.Go(func() {
+						err := p.Use(ctx, 32, nop, func([]byte) error {
+							return deeply(frames, func() error { return p.Use(ctx, 32, nop, nop) })
+						})
+						if err != nil {
+							t.Errorf("%d frames down: %v", frames, err)
+						}
+					})
+				}
+				wg.Wait()
+				if waited := time.Since(start); waited > 0 {
+					t.Errorf("%d frames down: stood still for %v", frames, waited)
+				}
+			})
 		})
 	}
 }
