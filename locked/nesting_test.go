@@ -37,36 +37,32 @@ func TestNestedUseGetsItsSlotAtAnyDepthOfTheStack(t *testing.T) {
 	t.Parallel()
 	for _, frames := range []int{0, 100, 100_000} {
 		t.Run(fmt.Sprint(frames), func(t *testing.T) {
-			testNested(t, frames)
-		})
-	}
-}
-
-func testNested(t *testing.T, frames int) {
-	inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
-		open := fill(t, p, 32)
-		defer func() {
-			for _, b := range open {
-				destroy(t, b)
-			}
-		}()
-		start := time.Now()
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				err := p.Use(ctx, 32, nop, func([]byte) error {
-					return deeply(frames, func() error { return p.Use(ctx, 32, nop, nop) })
-				})
-				if err != nil {
-					t.Errorf("%d frames down: %v", frames, err)
+			inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
+				open := fill(t, p, 32)
+				defer func() {
+					for _, b := range open {
+						destroy(t, b)
+					}
+				}()
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 4 {
+					wg.Go(func() {
+						err := p.Use(ctx, 32, nop, func([]byte) error {
+							return deeply(frames, func() error { return p.Use(ctx, 32, nop, nop) })
+						})
+						if err != nil {
+							t.Errorf("%d frames down: %v", frames, err)
+						}
+					})
+				}
+				wg.Wait()
+				if waited := time.Since(start); waited > 0 {
+					t.Errorf("%d frames down: stood still for %v", frames, waited)
 				}
 			})
-		}
-		wg.Wait()
-		if waited := time.Since(start); waited > 0 {
-			t.Errorf("%d frames down: stood still for %v", frames, waited)
-		}
-	})
+		})
+	}
 }
 
 func TestPoolsNestedInEachOtherGoOnAtOnce(t *testing.T) {
