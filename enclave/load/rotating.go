@@ -156,8 +156,10 @@ func (r *Rotating) follow(ctx context.Context, w *watch) {
 		case <-w.events():
 		case answer = <-r.asked:
 		}
-		err := r.reload(ctx, answer != nil)
+		// The watches first: what changes after that is told, what changed before is
+		// read.
 		w.renew()
+		err := r.reload(ctx, answer != nil)
 		if answer != nil {
 			answer <- err
 		}

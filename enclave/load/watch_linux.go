@@ -40,7 +40,20 @@ func (w *watch) renew() {
 	if w == nil {
 		return
 	}
-	w.add(filepath.Dir(w.path))
+	// As many links as the system follows.
+	const links = 40
+	path := w.path
+	for range links {
+		w.add(filepath.Dir(path))
+		next, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(path), next)
+		}
+		path = next
+	}
 	if real, err := filepath.EvalSymlinks(w.path); err == nil {
 		w.add(filepath.Dir(real))
 	}
