@@ -10,8 +10,9 @@ import (
 // whatever the buffers take, and one more, the spare, for calls nested in another
 // Use. Where the budget has room, Use takes slots from that as well.
 //
-// Who finds no slot waits. A call that is nested any deeper never does: so whoever
-// has the spare gives it back, and nobody waits in a circle.
+// Who finds no slot waits, and nested calls are served first: they hold a slot
+// meanwhile. A call that is nested any deeper never waits: so whoever has the spare
+// gives it back, and nobody waits in a circle.
 type lender struct {
 	queue
 	pool     *Pool
