@@ -16,12 +16,12 @@
 //
 // # What it promises
 //
-// A secret at rest is XChaCha20-Poly1305 encrypted on the Go heap. The key is in
-// no place: it exists as two shares in different locked pages, re-randomised on
-// a timer. A secret in use lies in a locked page between guard pages, kept out
-// of swap, core dumps and child processes. So what counts towards the limit on
-// locked memory (RLIMIT_MEMLOCK on Unix) is a budget, [Config.MaxLockedBytes], and
-// not the number of secrets: a million of them work under a limit of 64 KiB.
+// A secret at rest is XChaCha20-Poly1305 encrypted on the Go heap. The key is
+// never stored whole; two shares are kept in different locked pages, and
+// re-randomised on a timer. A secret in use lies in a locked page between guard
+// pages, kept out of swap, core dumps and child processes. Locked memory
+// (RLIMIT_MEMLOCK on Unix) is capped by a budget, [Config.MaxLockedBytes], however
+// many secrets there are: a million of them work under a limit of 64 KiB.
 //
 // At the budget nothing is lost: Open returns [ErrExhausted], while Use and
 // OpenContext wait their turn. If there is no locked memory to be had the error is
@@ -34,7 +34,22 @@
 //
 // It can't help against code that runs in the process itself, copies that the
 // caller makes of a secret, and copies that the standard library's own
-// cryptography makes of what the caller hands it.
+// cryptography makes of what the caller hands it. A private key that is parsed
+// inside Use for each signature leaves dozens of copies on the heap, more than a key
+// that is parsed once: sign with github.com/memkeep/memkeep/enclave/keys, whose keys
+// leave none. Never convert the slice to an ed25519.PrivateKey: since Go 1.26 that
+// ends the process. Secrets come in through github.com/memkeep/memkeep/enclave/load
+// without touching the heap.
+//
+// # Signals
+//
+// A signal that arrives while a secret is in registers leaves them in ordinary
+// memory. On Linux and FreeBSD that is overwritten within a second: the library
+// sends SIGURG, which Go's scheduler uses too, to every thread of the process, at
+// most twice a second for all sessions together, and only if a secret was touched
+// since. Threads of C libraries get it as well, and calls such as poll and
+// epoll_wait return EINTR there in spite of SA_RESTART (signal(7)).
+// [Config.NoSignals] turns it off.
 //
 // # With runtime/secret
 //
