@@ -72,7 +72,7 @@ const (
 var (
 	// ErrDecrypt says that sealed bytes did not open: they were tampered
 	// with, or sealed under a key that is gone, as after a [Coffer.Reset].
-	ErrDecrypt = errors.New("coffer: the ciphertext does not open under this key")
+	ErrDecrypt = errors.New("coffer: decryption failed: wrong key or corrupted ciphertext")
 
 	// ErrClosed says that the coffer was closed.
 	ErrClosed = locked.ErrClosed
