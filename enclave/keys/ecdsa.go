@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -52,7 +53,7 @@ func expandEC(dst, scalar, public []byte, c ec.Curve, memory arena) (*ecdsa.Publ
 	if err := c.PublicFromScalar(point, dst, s); err != nil {
 		return nil, fmt.Errorf("%w: the scalar is not between 0 and the curve's order", ErrFormat)
 	}
-	if public != nil && subtle.ConstantTimeCompare(public, point) == 0 {
+	if public != nil && !bytes.Equal(public, point) && !bytes.Equal(public, compressed(point)) {
 		return nil, ErrMismatch
 	}
 	curve := elliptic.P256()
@@ -60,6 +61,12 @@ func expandEC(dst, scalar, public []byte, c ec.Curve, memory arena) (*ecdsa.Publ
 		curve = elliptic.P384()
 	}
 	return ecdsa.ParseUncompressedPublicKey(curve, point)
+}
+
+// compressed returns a point, which is public, in its compressed form: SEC 1, 2.3.3.
+func compressed(point []byte) []byte {
+	x := point[1 : 1+len(point)/2]
+	return append([]byte{2 + point[len(point)-1]&1}, x...)
 }
 
 // expandX25519 writes the scalar to dst and returns its public key. A public key

@@ -297,7 +297,7 @@ func TestParseRefuses(t *testing.T) {
 		{"another label at the end", []byte(strings.Replace(edText, "END PRIVATE", "END EC PRIVATE", 1)), keys.ErrFormat},
 		{"SEC 1 labelled PKCS #8", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: ecKey(t, scalar, public)}), keys.ErrFormat},
 		{"a foreign public key", ecKey(t, scalar, foreign), keys.ErrMismatch},
-		{"a compressed public key", ecKey(t, scalar, public[:33]), keys.ErrFormat},
+		{"half a public key", ecKey(t, scalar, public[:33]), keys.ErrFormat},
 		{"a scalar of zero", ecKey(t, make([]byte, 32), nil), keys.ErrFormat},
 		{"a scalar that is the order", ecKey(t, order.FillBytes(make([]byte, 32)), nil), keys.ErrFormat},
 		{"a short scalar", ecKey(t, scalar[1:], nil), keys.ErrFormat},
@@ -316,6 +316,14 @@ func TestParseRefuses(t *testing.T) {
 		if !wiped(input) {
 			t.Errorf("%s: the input was not wiped", c.what)
 		}
+	}
+	short := append([]byte{2 + public[64]&1}, public[1:33]...)
+	if k, err := in.Parse(ecKey(t, scalar, short)); err != nil {
+		t.Errorf("a compressed public key: %v, %v", k, err)
+	}
+	short[0] ^= 1
+	if k, err := in.Parse(ecKey(t, scalar, short)); !errors.Is(err, keys.ErrMismatch) {
+		t.Errorf("the other point's compressed public key: %v, %v", k, err)
 	}
 	if k, err := in.Parse(edPKCS8(t, ed.Seed(), 1, ed[32:])); err != nil || !k.Equal(ed) {
 		t.Errorf("PKCS #8 with the right public key: %v", err)

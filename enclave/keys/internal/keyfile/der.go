@@ -24,7 +24,7 @@ const (
 type Key struct {
 	Type   Type
 	Secret []byte // the seed of Ed25519, the scalar of X25519 and of the curves, which OpenSSH writes without leading zeros
-	Public []byte // what the key came with: 32 bytes, or an uncompressed point; nil for none
+	Public []byte // what the key came with: 32 bytes, or a point; nil for none
 
 	// RSA's integers, big-endian, without leading zeros. OpenSSH's format
 	// has no DP and DQ.
@@ -225,14 +225,16 @@ func positive(number []byte, part *[]byte) bool {
 // check returns an error if a part has the wrong length.
 func (k *Key) check() error {
 	size, public := 32, 32
+	compressed := false
 	switch k.Type {
-	case P256:
-		public = 1 + 2*size
 	case P384:
 		size = 48
+		fallthrough
+	case P256:
 		public = 1 + 2*size
+		compressed = len(k.Public) == 1+size && (k.Public[0] == 2 || k.Public[0] == 3)
 	}
-	if len(k.Secret) != size || k.Public != nil && len(k.Public) != public {
+	if len(k.Secret) != size || k.Public != nil && len(k.Public) != public && !compressed {
 		return malformed("a part of the wrong length")
 	}
 	return nil
