@@ -42,6 +42,7 @@ func expandEC(dst, scalar, public []byte, c ec.Curve, memory arena) (*ecdsa.Publ
 	if len(scalar) > len(dst) {
 		return nil, ErrFormat
 	}
+	defer registers.Clear()
 	clear(dst)
 	xchacha.Copy(dst[len(dst)-len(scalar):], scalar)
 	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
@@ -72,6 +73,7 @@ func compressed(point []byte) []byte {
 // expandX25519 writes the scalar to dst and returns its public key. A public key
 // that is not nil must be the scalar's.
 func expandX25519(dst, scalar, public []byte, memory arena) (*ecdh.PublicKey, error) {
+	defer registers.Clear()
 	xchacha.Copy(dst, scalar)
 	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
 	if err != nil {
