@@ -42,7 +42,8 @@
 // The command is: go test -v -run TestLeftovers, in this package's folder; with
 // GOEXPERIMENT=runtimesecret for the other columns. On arm64 it has run under an
 // emulator alone, where most runs found nothing, and some up to four pieces: the
-// emulator keeps the registers of each thread in memory.
+// emulator keeps the registers of each thread in memory. On other processors nothing
+// is scanned, and single words may stay: there even the cipher is portable Go.
 //
 // # How
 //
