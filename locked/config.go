@@ -49,11 +49,11 @@ type Config struct {
 	// Backend forces a mechanism.
 	Backend Backend
 
-	// AllowUnlocked lets the pool do without locked memory where the process may
-	// not lock what the smallest pool takes, or the platform can't lock memory:
-	// everything else is as promised, but the system may write the pages to its
-	// swap. [Stats.Unlocked] says so. Where there are no guarded pages either
-	// (DragonFly, Plan 9, js, wasip1) the error is [ErrUnsupported] all the same.
+	// AllowUnlocked lets the pool fall back to memory that is not locked, where the
+	// process may not lock even the smallest pool or the platform can't lock memory.
+	// All else holds, but the system may write the pages to swap. [Stats.Unlocked]
+	// reports it. Where pages can't be guarded either (DragonFly, Plan 9, js, wasip1)
+	// NewPool still returns [ErrUnsupported].
 	AllowUnlocked bool
 
 	// UseSlots is how many slots of one page are kept for [Pool.Use] alone,
