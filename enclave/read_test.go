@@ -79,7 +79,7 @@ func TestReadersOfASessionGiveAllOrAnErrorAndNoBuffer(t *testing.T) {
 // What was read rests sealed until all is there, so it needn't fit twice.
 func TestReadAllReadsThreeQuartersOfTheBudget(t *testing.T) {
 	t.Parallel()
-	const budget = 1 << 20
+	budget := 256 * os.Getpagesize()
 	s := newSession(t, enclave.Config{MaxLockedBytes: budget})
 	data := noise(budget * 3 / 4)
 	b, err := s.ReadAll(iotest.HalfReader(bytes.NewReader(data)))
