@@ -2,10 +2,7 @@ package keys_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
-	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -77,17 +74,10 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 	}
 	memory, told := childMemory(t, name+"/"+way, slices.Concat(control, secret))
 	needles = append(needles, toldNeedles(t, name, secret, told)...)
-	if bytes.Count(memory, control) == 0 {
-		t.Fatal("the scan does not find the control: it proves nothing")
-	}
+	memory.MustFind(t, control)
 	found := 0
 	for _, n := range needles {
-		count := 0
-		for piece := range slices.Chunk(n.bytes, 16) {
-			if len(piece) == 16 {
-				count = max(count, bytes.Count(memory, piece))
-			}
-		}
+		count := memory.Pieces(n.bytes)
 		if count > 0 {
 			t.Logf("%-36s %d times", n.what, count)
 		}
@@ -115,7 +105,7 @@ type needle struct {
 
 // childMemory returns all memory, readable from outside, of a child that has
 // worked with the masked input's secret, and what it told.
-func childMemory(t *testing.T, task string, input []byte) (memory []byte, told [][]byte) {
+func childMemory(t *testing.T, task string, input []byte) (memory *testenv.Memory, told [][]byte) {
 	t.Helper()
 	child := testenv.Reexec()
 	child.Env = append(os.Environ(), leftoversEnv+"="+task)
@@ -137,10 +127,7 @@ func childMemory(t *testing.T, task string, input []byte) (memory []byte, told [
 			t.Errorf("the child: %v", err)
 		}
 	})
-	masked := slices.Clone(input)
-	for i := range masked {
-		masked[i] ^= mask
-	}
+	masked := testenv.Mask(slices.Clone(input))
 	size := []byte{byte(len(masked) >> 8), byte(len(masked))}
 	if _, err := in.Write(append(size, masked...)); err != nil {
 		t.Fatal(err)
@@ -156,49 +143,5 @@ func childMemory(t *testing.T, task string, input []byte) (memory []byte, told [
 		}
 		told = append(told, unhex(t, strings.TrimSpace(line)))
 	}
-	memory, err = readMemory(child.Process.Pid)
-	if err != nil {
-		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
-	}
-	return memory, told
-}
-
-var zeros [4096]byte
-
-// readMemory returns the process's writable memory, but what can't be read and
-// what is zero.
-func readMemory(pid int) ([]byte, error) {
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return nil, err
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer mem.Close()
-	var memory []byte
-	for line := range strings.Lines(string(maps)) {
-		var from, to uint64
-		var access string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
-			return nil, err
-		}
-		if !strings.HasPrefix(access, "rw") {
-			continue
-		}
-		part := make([]byte, to-from)
-		// Secret pages answer with an error: nothing to find there.
-		n, err := mem.ReadAt(part, int64(from))
-		if err != nil && err != io.EOF && n == 0 {
-			continue
-		}
-		// Most of it was never touched.
-		for piece := range slices.Chunk(part[:n], len(zeros)) {
-			if !bytes.Equal(piece, zeros[:len(piece)]) {
-				memory = append(memory, piece...)
-			}
-		}
-	}
-	return memory, nil
+	return testenv.ReadMemory(t, child.Process.Pid), told
 }

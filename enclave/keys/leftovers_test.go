@@ -26,6 +26,7 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/internal/sigframe"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // leftoversEnv makes the test binary the child of TestLeftovers; its value is
@@ -36,9 +37,6 @@ const (
 	wayKeys     = "keys"
 	wayStandard = "standard library"
 )
-
-// mask hides secret and control on their way to the child.
-const mask = 0xa5
 
 const (
 	leftoverOperations = 2000
@@ -338,9 +336,7 @@ func leftoversBegin(session *enclave.Session, task string) ([]byte, func() error
 	if _, err := io.ReadFull(os.Stdin, b); err != nil {
 		return nil, nil, err
 	}
-	for i := range b {
-		b[i] ^= mask
-	}
+	testenv.Mask(b)
 	control := append([]byte(nil), b[:controlSize]...)
 	secret := b[controlSize:]
 	for _, s := range subjects {

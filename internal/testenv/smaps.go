@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type Mapping struct {
 	Start, End uint64 // behind an emulator the end of 32 bits of address space is 1 << 32
 	Perms      string
 	Path       string
+	PageSize   uint64          // the kernel's, which an emulator's need not be
 	Flags      map[string]bool // VmFlags of proc_pid_smaps(5)
 }
 
@@ -30,6 +32,12 @@ func parseMappings(smaps []byte) ([]Mapping, error) {
 			m.Perms = fields[1]
 			m.Path = strings.Join(fields[5:], " ")
 			maps = append(maps, m)
+		} else if fields[0] == "KernelPageSize:" {
+			kib, err := strconv.ParseUint(fields[1], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", lines.Text(), err)
+			}
+			maps[len(maps)-1].PageSize = kib << 10
 		} else if fields[0] == "VmFlags:" {
 			m := &maps[len(maps)-1]
 			m.Flags = make(map[string]bool)

@@ -9,12 +9,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -70,19 +67,12 @@ func TestServerLeavesNothingOfItsKeys(t *testing.T) {
 	group.Wait()
 	c.http.CloseIdleConnections()
 
-	memory, err := readMemory(server.cmd.Process.Pid)
-	if err != nil {
-		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
-	}
+	memory := testenv.ReadMemory(t, server.cmd.Process.Pid)
 	// The name of a key is no secret, and lies on the heap.
-	if !bytes.Contains(memory, []byte(control)) {
-		t.Fatal("the scan does not find the control: it proves nothing")
-	}
+	memory.MustFind(t, []byte(control))
 	for what, needle := range needles(t, seed, key) {
-		for piece := range slices.Chunk(needle, 16) {
-			if n := bytes.Count(memory, piece); n > 0 && len(piece) == 16 {
-				t.Errorf("%s: a piece is left %d times", what, n)
-			}
+		if n := memory.Pieces(needle); n > 0 {
+			t.Errorf("%s: a piece is left %d times", what, n)
 		}
 	}
 }
@@ -193,43 +183,4 @@ func words64(b []byte) []byte {
 		out = binary.NativeEndian.AppendUint64(out, binary.BigEndian.Uint64(b))
 	}
 	return out
-}
-
-// readMemory returns the process's writable memory, but what can't be read and what
-// is zero.
-func readMemory(pid int) ([]byte, error) {
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return nil, err
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer mem.Close()
-	var memory []byte
-	zeros := make([]byte, 4096)
-	for line := range strings.Lines(string(maps)) {
-		var from, to uint64
-		var access string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
-			return nil, err
-		}
-		if !strings.HasPrefix(access, "rw") {
-			continue
-		}
-		part := make([]byte, to-from)
-		// Secret pages answer with an error: nothing to find there.
-		n, err := mem.ReadAt(part, int64(from))
-		if err != nil && err != io.EOF && n == 0 {
-			continue
-		}
-		// Most of it was never touched.
-		for piece := range slices.Chunk(part[:n], len(zeros)) {
-			if !bytes.Equal(piece, zeros[:len(piece)]) {
-				memory = append(memory, piece...)
-			}
-		}
-	}
-	return memory, nil
 }

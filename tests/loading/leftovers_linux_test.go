@@ -7,14 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -75,13 +72,9 @@ func TestLoadingLeavesNothing(t *testing.T) {
 
 // count returns in how many places a secret is: of the 16 bytes that are there
 // most often.
-func count(memory []byte, secrets [][]byte) (n int) {
+func count(memory *testenv.Memory, secrets [][]byte) (n int) {
 	for _, secret := range secrets {
-		for piece := range slices.Chunk(secret, 16) {
-			if len(piece) == 16 {
-				n = max(n, bytes.Count(memory, piece))
-			}
-		}
+		n = max(n, memory.Pieces(secret))
 	}
 	return n
 }
@@ -209,7 +202,7 @@ func (s *subject) asNobody(dir string) {
 }
 
 // memory returns what can be read of the child's memory once it has loaded.
-func (s *subject) memory() []byte {
+func (s *subject) memory() *testenv.Memory {
 	s.t.Helper()
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
@@ -231,49 +224,5 @@ func (s *subject) memory() []byte {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		s.t.Fatalf("%v: the child says %q, %v", s.cmd.Env[len(s.cmd.Env)-2:], line, err)
 	}
-	memory, err := readMemory(s.cmd.Process.Pid)
-	if err != nil {
-		s.t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
-	}
-	return memory
-}
-
-var zeros [4096]byte
-
-// readMemory returns the process's writable memory, but what can't be read and
-// what is zero.
-func readMemory(pid int) ([]byte, error) {
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return nil, err
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer mem.Close()
-	var memory []byte
-	for line := range strings.Lines(string(maps)) {
-		var from, to uint64
-		var access string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
-			return nil, err
-		}
-		if !strings.HasPrefix(access, "rw") {
-			continue
-		}
-		part := make([]byte, to-from)
-		// Secret pages answer with an error: nothing to find there.
-		n, err := mem.ReadAt(part, int64(from))
-		if err != nil && err != io.EOF && n == 0 {
-			continue
-		}
-		// Most of it was never touched.
-		for piece := range slices.Chunk(part[:n], len(zeros)) {
-			if !bytes.Equal(piece, zeros[:len(piece)]) {
-				memory = append(memory, piece...)
-			}
-		}
-	}
-	return memory, nil
+	return testenv.ReadMemory(s.t, s.cmd.Process.Pid)
 }

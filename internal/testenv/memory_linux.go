@@ -1,0 +1,152 @@
+package testenv
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// PieceSize is the length of what a scan looks for: half of a key.
+const PieceSize = 16
+
+// Memory is the writable memory of another process as the system lets a reader
+// have it.
+type Memory struct {
+	bytes []byte
+
+	// Unreadable is how many bytes the system refused to read: memfd_secret pages.
+	Unreadable int
+}
+
+// ReadMemory returns the writable memory of a child process, which it stops
+// meanwhile. It leaves out the mappings for which any of the functions returns
+// true, and all pages that are zero. It skips the test where this process may not
+// read the child's memory.
+func ReadMemory(t testing.TB, pid int, leaveOut ...func(Mapping) bool) *Memory {
+	t.Helper()
+	m, err := readMemory(pid, leaveOut)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// IsLocked reports whether a mapping is locked. It is for ReadMemory, of a process
+// that has a secret open.
+func IsLocked(m Mapping) bool { return m.Flags["lo"] }
+
+func readMemory(pid int, leaveOut []func(Mapping) bool) (m *Memory, err error) {
+	if err := stop(pid); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, syscall.Kill(pid, syscall.SIGCONT)) }()
+	smaps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
+	if err != nil {
+		return nil, err
+	}
+	maps, err := parseMappings(smaps)
+	if err != nil {
+		return nil, err
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer mem.Close()
+	pagemap, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer pagemap.Close()
+	m = new(Memory)
+	for _, of := range maps {
+		left := func(out func(Mapping) bool) bool { return out(of) }
+		if of.Perms[:2] != "rw" || slices.ContainsFunc(leaveOut, left) {
+			continue
+		}
+		if err := m.add(of, mem, pagemap); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// stop stops a child and returns once all of its threads are stopped.
+func stop(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return os.NewSyscallError("kill", err)
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil)
+		if err != unix.EINTR {
+			return os.NewSyscallError("waitid", err)
+		}
+	}
+}
+
+// add adds the pages of a mapping that are there, in memory or swapped out. Most
+// of the heap that Go reserves is not, and reading it would map pages of zeros.
+func (m *Memory) add(of Mapping, mem, pagemap *os.File) error {
+	const entrySize, presentOrSwapped = 8, 3 << 62 // Documentation/admin-guide/mm/pagemap.rst
+	page := of.PageSize
+	entries := make([]byte, (of.End-of.Start)/page*entrySize)
+	if _, err := pagemap.ReadAt(entries, int64(of.Start/page*entrySize)); err != nil && err != io.EOF {
+		return err
+	}
+	content, zeros := make([]byte, page), make([]byte, page)
+	at := of.Start
+	for entry := range slices.Chunk(entries, entrySize) {
+		if binary.NativeEndian.Uint64(entry)&presentOrSwapped != 0 {
+			_, err := mem.ReadAt(content, int64(at))
+			switch {
+			case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EFAULT):
+				m.Unreadable += int(page)
+			case err != nil:
+				return err
+			case !bytes.Equal(content, zeros):
+				m.bytes = append(m.bytes, content...)
+			}
+		}
+		at += page
+	}
+	return nil
+}
+
+// Whole returns in how many places the whole secret is.
+func (m *Memory) Whole(secret []byte) int { return bytes.Count(m.bytes, secret) }
+
+// Pieces returns in how many places a secret is, in part at least: how often the
+// 16 bytes of it are there that are there most often. What is shorter than 16
+// bytes is looked for whole.
+func (m *Memory) Pieces(secret []byte) int {
+	if len(secret) < PieceSize {
+		return m.Whole(secret)
+	}
+	most := 0
+	for at := 0; at < len(secret); at += PieceSize {
+		// The last piece ends with the secret.
+		most = max(most, m.Whole(secret[min(at, len(secret)-PieceSize):][:PieceSize]))
+	}
+	return most
+}
+
+// MustFind fails the test unless the control is there, which the process has kept
+// in ordinary memory: a scan that doesn't find it proves nothing.
+func (m *Memory) MustFind(t testing.TB, control []byte) {
+	t.Helper()
+	if m.Whole(control) == 0 {
+		t.Fatal("the scan does not find the control: it proves nothing")
+	}
+}
