@@ -49,6 +49,9 @@ type RotatingConfig struct {
 	// failed: LastError tells which. It runs on the goroutine that follows the
 	// source, and must not call Reload or Close.
 	OnReload func(RotatingStats)
+
+	// between runs between renewing the watches and reading the source: for tests.
+	between func()
 }
 
 // RotatingStats is what a Rotating did so far.
@@ -159,6 +162,9 @@ func (r *Rotating) follow(ctx context.Context, w *watch) {
 		// The watches first: what changes after that is told, what changed before is
 		// read.
 		w.renew()
+		if r.cfg.between != nil {
+			r.cfg.between()
+		}
 		err := r.reload(ctx, answer != nil)
 		if answer != nil {
 			answer <- err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,6 +125,33 @@ func TestAChangeIsNoticedAtOnce(t *testing.T) {
 		}
 		becomes(t, r, told, "1")
 	})
+}
+
+// A link moves to another folder, and the file there is replaced while the source is
+// about to be read. If it was read before the new folder is watched, nothing would
+// tell of the replacement.
+func TestAChangeBetweenTwoStepsOfAReloadIsNotMissed(t *testing.T) {
+	t.Parallel()
+	first, second := write(t, testenv.TempDir(t), "secret", "0"), write(t, testenv.TempDir(t), "secret", "1")
+	link := filepath.Join(testenv.TempDir(t), "link")
+	if err := os.Symlink(first, link); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan load.RotatingStats, 1000)
+	cfg := load.RotatingConfig{Loader: newLoader(t), Interval: 24 * time.Hour, Settle: -1,
+		OnReload: func(s load.RotatingStats) { told <- s }}
+	var once sync.Once
+	cfg.SetBetween(func() { once.Do(func() { replace(t, second, "2") }) })
+	r := rotating(t, "file:"+link, cfg)
+	t.Cleanup(func() { closed(t, r) })
+	if !r.Stats().Watched {
+		t.Skip("SKIPPED: no inotify")
+	}
+	next := link + ".next"
+	if err := errors.Join(os.Symlink(second, next), os.Rename(next, link)); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, r, told, "2")
 }
 
 func TestNoGoroutineAndNoDescriptorIsLeftAfterClose(t *testing.T) {
