@@ -56,3 +56,6 @@ func (a Algorithm) Bits() int {
 	}
 	return 0
 }
+
+// isRSA reports whether the keys are RSA keys.
+func (a Algorithm) isRSA() bool { return a >= RSA2048 && a <= RSA4096 }

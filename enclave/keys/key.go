@@ -79,7 +79,7 @@ func (k *PrivateKey) use(extra int, fn func(secret []byte, memory arena) error) 
 		return errZero
 	}
 	stack := isolate.Small
-	if k.alg >= RSA2048 {
+	if k.alg.isRSA() {
 		stack = isolate.Large
 	}
 	return k.in.use(k.sealed, extra, stack, fn)

@@ -157,13 +157,9 @@ var subjects = []subject{
 			if err != nil {
 				return nil, err
 			}
-			d, err := k.Decrypter()
-			if err != nil {
-				return nil, err
-			}
 			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.Public().(*rsa.PublicKey), leftoverMessage, nil)
 			return func() error {
-				_, err := d.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
+				_, err := k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
 				return err
 			}, err
 		},

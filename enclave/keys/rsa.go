@@ -143,38 +143,31 @@ func (k *PrivateKey) signRSA(digest []byte, opts crypto.SignerOpts) (signature [
 	return signature, err
 }
 
-// A Decrypter is an RSA key as a [crypto.Decrypter]: see [PrivateKey.Decrypter]. It
-// signs too.
-type Decrypter struct{ *PrivateKey }
-
-// Decrypter returns the key as a [crypto.Decrypter], if it is an RSA key, and else
-// [ErrUnsupported].
-//
-// A PrivateKey itself is none, because crypto/tls up to TLS 1.2 takes every key that
-// is for an RSA key.
-func (k *PrivateKey) Decrypter() (Decrypter, error) {
-	if k.alg < RSA2048 || k.alg > RSA4096 {
-		return Decrypter{}, k.unsupported("decrypt")
-	}
-	return Decrypter{k}, nil
-}
-
-// Decrypt decrypts msg as [rsa.PrivateKey.Decrypt] does with the same opts: OAEP
-// with *rsa.OAEPOptions, and PKCS #1 v1.5 with nil or *rsa.PKCS1v15DecryptOptions.
-// OAEP takes SHA-1, SHA-256, SHA-384 and SHA-512.
+// Decrypt decrypts msg with an RSA key, as [rsa.PrivateKey.Decrypt] does with the
+// same opts: OAEP with *rsa.OAEPOptions, and PKCS #1 v1.5 with nil or
+// *rsa.PKCS1v15DecryptOptions. OAEP takes SHA-1, SHA-256, SHA-384 and SHA-512.
 //
 // A ciphertext that does not decrypt is [rsa.ErrDecryption]. With PKCS #1 v1.5
 // that error is enough for an attacker to decrypt any ciphertext: set
 // SessionKeyLen, or use OAEP.
 //
 // rand is not read: random bytes come from the system. It waits for locked memory
-// as [enclave.Enclave.Use] does. The other errors are [ErrUnsupported] and those of
-// that Use.
-func (d Decrypter) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) (plaintext []byte, err error) {
-	if d.PrivateKey == nil {
+// as [enclave.Enclave.Use] does. The other errors are [ErrUnsupported], which every
+// key but an RSA key returns, and those of that Use.
+//
+// The type of opts keeps a PrivateKey from being a [crypto.Decrypter], whose opts are
+// a [crypto.DecrypterOpts]. A server of TLS 1.2 takes every certificate's key that is
+// one for an RSA key, and then refuses an ECDSA or Ed25519 key. Where a
+// crypto.Decrypter is needed, [PrivateKey.Decrypter] returns one.
+func (k *PrivateKey) Decrypt(rand io.Reader, msg []byte, opts any) ([]byte, error) {
+	if k == nil || k.public == nil {
 		return nil, errZero
 	}
-	err = d.useRSA(func(key []byte, s *flat.Scratch) error {
+	if !k.alg.isRSA() {
+		return nil, k.unsupported("decrypt")
+	}
+	var plaintext []byte
+	err := k.useRSA(func(key []byte, s *flat.Scratch) (err error) {
 		plaintext, err = decryptRSA(key, msg, opts, s)
 		return err
 	})
@@ -187,7 +180,28 @@ func (d Decrypter) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts
 	return plaintext, nil
 }
 
-func decryptRSA(key, msg []byte, opts crypto.DecrypterOpts, s *flat.Scratch) ([]byte, error) {
+// A Decrypter is an RSA key as a [crypto.Decrypter]: see [PrivateKey.Decrypter]. It
+// signs too.
+type Decrypter struct{ *PrivateKey }
+
+// Decrypter returns the key as a [crypto.Decrypter] if it is an RSA key, and
+// otherwise [ErrUnsupported].
+func (k *PrivateKey) Decrypter() (Decrypter, error) {
+	if k == nil || k.public == nil {
+		return Decrypter{}, errZero
+	}
+	if !k.alg.isRSA() {
+		return Decrypter{}, k.unsupported("decrypt")
+	}
+	return Decrypter{k}, nil
+}
+
+// Decrypt decrypts msg as [PrivateKey.Decrypt] does.
+func (d Decrypter) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	return d.PrivateKey.Decrypt(rand, msg, opts)
+}
+
+func decryptRSA(key, msg []byte, opts any, s *flat.Scratch) ([]byte, error) {
 	size, err := flat.MaxPlaintext(key)
 	if err != nil {
 		return nil, err

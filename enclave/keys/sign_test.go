@@ -114,10 +114,7 @@ func TestRSADecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 	t.Parallel()
 	in := in(t)
 	private := standardKeys()[keys.RSA2048].(*rsa.PrivateKey)
-	k, err := parse(t, in, private).Decrypter()
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := parse(t, in, private)
 	message := []byte("a message to decrypt")
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA512} {
 		c, err := rsa.EncryptOAEP(hash.New(), rand.Reader, &private.PublicKey, message, []byte("label"))
@@ -156,6 +153,30 @@ func TestRSADecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 	}
 	if _, err := k.Decrypt(nil, c, "options"); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("unknown options: %v", err)
+	}
+}
+
+// What takes a crypto.Decrypter gets one, and crypto/tls sees none in a PrivateKey:
+// up to TLS 1.2 it would take it for an RSA key.
+func TestOnlyADecrypterIsACryptoDecrypter(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	private := standardKeys()[keys.RSA2048].(*rsa.PrivateKey)
+	k := parse(t, in, private)
+	if _, ok := any(k).(crypto.Decrypter); ok {
+		t.Error("a PrivateKey is a crypto.Decrypter")
+	}
+	d, err := k.Decrypter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := []byte("a message to decrypt")
+	c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &private.PublicKey, message, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := crypto.Decrypter(d).Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256}); err != nil || !bytes.Equal(got, message) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -220,6 +241,9 @@ func TestECDHRefuses(t *testing.T) {
 		t.Errorf("an Ed25519 key agrees on a secret: %v", err)
 	}
 	if _, err := ed.Decrypter(); !errors.Is(err, keys.ErrUnsupported) {
+		t.Errorf("an Ed25519 key is a Decrypter: %v", err)
+	}
+	if _, err := ed.Decrypt(nil, make([]byte, 256), nil); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("an Ed25519 key decrypts: %v", err)
 	}
 	if _, err := parse(t, in, standardKeys()[keys.ECDSAP256]).Sign(nil, make([]byte, 31), crypto.SHA256); err == nil {

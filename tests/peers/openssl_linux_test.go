@@ -119,10 +119,6 @@ func TestKeysDecryptWhatOpenSSLEncrypts(t *testing.T) {
 	}
 	dir := newFolder(t)
 	k := generate(t, keys.RSA2048)
-	d, err := k.Decrypter()
-	if err != nil {
-		t.Fatal(err)
-	}
 	public := dir.writePublic(t, "public.pem", k)
 	encrypt := func(plaintext []byte, options ...string) []byte {
 		args := []string{"pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-in", dir.write(t, "plaintext", plaintext), "-out", dir.path("ciphertext")}
@@ -151,28 +147,28 @@ func TestKeysDecryptWhatOpenSSLEncrypts(t *testing.T) {
 			plaintext := make([]byte, size)
 			_, _ = rand.Read(plaintext) // never fails
 			ciphertext := encrypt(plaintext, c.options...)
-			if got, err := d.Decrypt(nil, ciphertext, c.opts); err != nil || !bytes.Equal(got, plaintext) {
+			if got, err := k.Decrypt(nil, ciphertext, c.opts); err != nil || !bytes.Equal(got, plaintext) {
 				t.Errorf("%s, %d bytes: %x, %v, want %x", c.what, size, got, err, plaintext)
 			}
 			ciphertext[100] ^= 1
-			if got, err := d.Decrypt(nil, ciphertext, c.opts); !errors.Is(err, rsa.ErrDecryption) {
+			if got, err := k.Decrypt(nil, ciphertext, c.opts); !errors.Is(err, rsa.ErrDecryption) {
 				t.Errorf("%s, %d bytes, changed: %x, %v", c.what, size, got, err)
 			}
 		}
 	}
-	checkSessionKeys(t, d, encrypt)
+	checkSessionKeys(t, k, encrypt)
 	checkLimit(t)
 }
 
 // checkSessionKeys decrypts as protocols with PKCS #1 v1.5 have to: what is wrong is
 // a random key, and no error.
-func checkSessionKeys(t *testing.T, d keys.Decrypter, encrypt func([]byte, ...string) []byte) {
+func checkSessionKeys(t *testing.T, k *keys.PrivateKey, encrypt func([]byte, ...string) []byte) {
 	t.Helper()
 	//lint:ignore SA1019 old protocols need it, and keys decrypt for them
 	opts := &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 48}
 	for _, size := range []int{48, 47} {
 		plaintext := bytes.Repeat([]byte{7}, size)
-		got, err := d.Decrypt(nil, encrypt(plaintext, "rsa_padding_mode:pkcs1"), opts)
+		got, err := k.Decrypt(nil, encrypt(plaintext, "rsa_padding_mode:pkcs1"), opts)
 		if same := bytes.Equal(got, plaintext); err != nil || len(got) != 48 || same != (size == 48) {
 			t.Errorf("a session key of %d bytes: %x, %v", size, got, err)
 		}
