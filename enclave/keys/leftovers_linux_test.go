@@ -43,7 +43,7 @@ func TestLeftovers(t *testing.T) {
 					t.Parallel()
 					found := lookForLeftovers(t, s.name, way)
 					switch {
-					case way == wayKeys && found > emulated():
+					case way == wayKeys && found > 0:
 						t.Errorf("%d leftovers", found)
 					case way == wayStandard && found == 0 && !runtimeSecret:
 						t.Error("nothing is found of the standard library's way: the scan proves nothing")
@@ -52,16 +52,6 @@ func TestLeftovers(t *testing.T) {
 			}
 		})
 	}
-}
-
-// emulated is how many pieces an emulator may show: it keeps each thread's registers,
-// and what it saves of them, in memory of its own. Most runs show none, some up to
-// four. Natively there is none.
-func emulated() int {
-	if len(testenv.Emulator()) > 0 {
-		return 16
-	}
-	return 0
 }
 
 // lookForLeftovers returns how many pieces of a secret are found in the memory of
@@ -81,9 +71,6 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 		if count > 0 {
 			t.Logf("%-36s %d times", n.what, count)
 		}
-		if n.inRegisters && len(testenv.Emulator()) > 0 {
-			continue
-		}
 		found += count
 	}
 	t.Logf("%s, %s: %d found", name, way, found)
@@ -94,13 +81,6 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 type needle struct {
 	what  string
 	bytes []byte
-
-	// inRegisters says that it is what a processor has in registers while it
-	// hashes. An emulator keeps the registers of each thread in its own memory,
-	// where the scan reads and a system's kernel would have them; a thread
-	// that lost its goroutine in the middle of a hash keeps them until it runs
-	// again.
-	inRegisters bool
 }
 
 // childMemory returns all memory, readable from outside, of a child that has
@@ -108,6 +88,7 @@ type needle struct {
 func childMemory(t *testing.T, task string, input []byte) (memory *testenv.Memory, told [][]byte) {
 	t.Helper()
 	child := testenv.Reexec()
+	emulators := testenv.EmulatorsMemory(child)
 	child.Env = append(os.Environ(), leftoversEnv+"="+task)
 	child.Stderr = os.Stderr
 	in, err := child.StdinPipe()
@@ -143,5 +124,5 @@ func childMemory(t *testing.T, task string, input []byte) (memory *testenv.Memor
 		}
 		told = append(told, unhex(t, strings.TrimSpace(line)))
 	}
-	return testenv.ReadMemory(t, child.Process.Pid), told
+	return testenv.ReadMemory(t, child.Process.Pid, emulators), told
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"slices"
 	"syscall"
 	"testing"
@@ -46,6 +47,24 @@ func ReadMemory(t testing.TB, pid int, leaveOut ...func(Mapping) bool) *Memory {
 // IsLocked reports whether a mapping is locked. It is for ReadMemory, of a process
 // that has a secret open.
 func IsLocked(m Mapping) bool { return m.Flags["lo"] }
+
+// EmulatorsMemory is for ReadMemory of a child that Reexec made, to leave out what is
+// the emulator's own. It is called before the child starts.
+//
+// An emulator of a process keeps registers, and what it saves of them while it
+// translates, in memory of its own: on its threads' stacks, 16 bytes of a key here
+// and there, which a processor has in no memory at all. So it is told to lay out the
+// emulated process's memory in one range of addresses, in which it has nothing of its
+// own. Everything else is left out.
+func EmulatorsMemory(child *exec.Cmd) func(Mapping) bool {
+	const begin, size = 1 << 44, 1 << 40 // Go's heap begins below
+	words := len(Emulator())
+	if words == 0 {
+		return func(Mapping) bool { return false }
+	}
+	child.Args = slices.Insert(child.Args, words, "-B", fmt.Sprintf("%#x", uint64(begin)), "-R", fmt.Sprintf("%#x", uint64(size))) // qemu's
+	return func(m Mapping) bool { return m.Start < begin || m.Start >= begin+size }
+}
 
 func readMemory(pid int, leaveOut []func(Mapping) bool) (m *Memory, err error) {
 	if err := stop(pid); err != nil {
