@@ -2,15 +2,16 @@
 
 package registers
 
-// Clear sets all vector registers to zero.
+// Clear sets the registers that a call may change to zero: the vector registers, and
+// the general ones.
 //
 //go:noescape
 func Clear()
 
 // Size is the size of what Record writes.
-const Size = 32 * 16
+const Size = 32*16 + 32*8
 
-// Record writes all vector registers to dst, for tests.
+// Record writes these registers to dst, for tests.
 //
 //go:noescape
 func Record(dst *[Size]byte)

@@ -9,7 +9,7 @@ import (
 
 func TestClearLeavesNothing(t *testing.T) {
 	t.Parallel()
-	// A copy of so many bytes goes through vector registers.
+	// A copy of so many bytes goes through registers that little else uses.
 	src, dst := bytes.Repeat([]byte{0xa5}, 64), make([]byte, 64)
 	pattern := src[:8]
 	var with, without [Size]byte
@@ -20,7 +20,7 @@ func TestClearLeavesNothing(t *testing.T) {
 	Clear()
 	Record(&without)
 	if !bytes.Contains(with[:], pattern) {
-		t.Skip("SKIPPED: here a copy leaves nothing in vector registers")
+		t.Fatal("a copy leaves nothing in registers: nothing is tested")
 	}
 	if bytes.Contains(without[:], pattern) {
 		t.Error("something is left")
