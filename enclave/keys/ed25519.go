@@ -6,7 +6,6 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"fmt"
-	"slices"
 
 	"filippo.io/edwards25519"
 
@@ -26,7 +25,7 @@ const (
 	edPublicAt   = 2 * edScalarSize
 	edSealedSize = edPublicAt + ed25519.PublicKeySize
 
-	edScratchSize = hashing.MemorySize + sha512.Size + edScalarSize
+	edScratchSize = hashing.MemorySize + 2*sha512.Size + edScalarSize
 )
 
 // expandEd25519 writes what is sealed of the seed to dst, and returns the public
@@ -51,12 +50,16 @@ func expandEd25519(dst, seed, public []byte, memory arena) (ed25519.PublicKey, e
 		return nil, err
 	}
 	putScalar(dst, &scalar)
-	point := new(edwards25519.Point).ScalarBaseMult(&scalar).Bytes()
+	var affine affine25519
+	if !affine.set(new(edwards25519.Point).ScalarBaseMult(&scalar)) {
+		return nil, errFault
+	}
+	point := affine.append(nil)
 	copy(dst[edPublicAt:edSealedSize], point)
 	if public != nil && subtle.ConstantTimeCompare(public, point) == 0 {
 		return nil, ErrMismatch
 	}
-	return slices.Clone(point), nil
+	return point, nil
 }
 
 // signEd25519 signs with the options of [ed25519.PrivateKey.Sign].
@@ -65,9 +68,14 @@ func (k *PrivateKey) signEd25519(message []byte, opts crypto.SignerOpts) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	public, ok := k.public.(ed25519.PublicKey)
+	if !ok {
+		return nil, errZero
+	}
 	signature := make([]byte, ed25519.SignatureSize)
 	err = k.use(edScratchSize, func(secret []byte, memory arena) error {
-		return signEd25519(signature, secret, domain, message, memory)
+		var s signing25519
+		return s.sign(signature, secret, public, domain, message, memory)
 	})
 	if err != nil {
 		return nil, err
@@ -101,49 +109,6 @@ func ed25519Domain(message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	}
 	domain := append([]byte("SigEd25519 no Ed25519 collisions"), flag, byte(len(context)))
 	return append(domain, context...), nil
-}
-
-// signEd25519 signs as RFC 8032, 5.1.6 has it. The names in the comments are the
-// RFC's.
-func signEd25519(signature, secret, domain, message []byte, memory arena) error {
-	prefix, public := secret[edScalarSize:edPublicAt], secret[edPublicAt:edSealedSize]
-	h, err := hashing.New(crypto.SHA512, memory.cut(hashing.MemorySize))
-	if err != nil {
-		return err
-	}
-	defer h.Forget()
-
-	// r = SHA-512(dom2 || prefix || M)
-	digest := memory.cut(sha512.Size)
-	h.Write(domain)
-	h.Write(prefix)
-	h.Write(message)
-	h.Sum(digest)
-	part := memory.cut(edScalarSize)
-	var nonce, challenge, scalar edwards25519.Scalar
-	if err := setWide(&nonce, digest, part); err != nil {
-		return err
-	}
-	// R = [r]B. The coordinates tell more of r than their encoding does.
-	copy(signature, new(edwards25519.Point).ScalarBaseMult(&nonce).Bytes())
-
-	// k = SHA-512(dom2 || R || A || M), all of it public
-	h.Reset()
-	h.Write(domain)
-	h.Write(signature[:32])
-	h.Write(public)
-	h.Write(message)
-	h.Sum(digest)
-	if err := setWide(&challenge, digest, part); err != nil {
-		return err
-	}
-
-	// S = r + k * s
-	if _, err := scalar.SetCanonicalBytes(secret[:edScalarSize]); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	copy(signature[32:], scalar.Multiply(&challenge, &scalar).Add(&scalar, &nonce).Bytes())
-	return nil
 }
 
 // setWide sets s to a 64-byte little-endian number modulo the order, as its

@@ -32,3 +32,6 @@ var (
 
 // errZero is what a key says that no function of this package made.
 var errZero = errors.New("keys: the zero value is no key")
+
+// errFault is what a signature that may give the key away is replaced by.
+var errFault = errors.New("keys: the signature is wrong: the processor or memory has a fault, or the message was changed while it was signed")
