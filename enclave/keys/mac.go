@@ -34,16 +34,12 @@ func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 		return nil, enclave.ErrEmpty
 	}
 	m := &MAC{hash: hash, in: Session{enclaves: s.enclaves}}
-	err := s.scratch(hashing.MemorySize+2*hashing.MaxChainSize, func(memory []byte) error {
+	err := s.scratch(macMakeSize, func(memory []byte) error {
 		return isolate.Do(isolate.Large, func() (err error) {
-			rest := arena(memory)
-			h, err := hashing.New(hash, rest.cut(hashing.MemorySize))
+			sealed, err := expandMAC(hash, key, memory)
 			if err != nil {
 				return err
 			}
-			defer h.Forget()
-			sealed := rest.cut(2 * h.ChainSize())
-			h.MACKey(sealed[:h.ChainSize()], sealed[h.ChainSize():], key)
 			m.sealed, err = s.session().NewCopy(sealed)
 			return err
 		})
@@ -52,6 +48,21 @@ func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// macMakeSize is the memory that expandMAC works in.
+const macMakeSize = hashing.MemorySize + 2*hashing.MaxChainSize
+
+// expandMAC returns what is sealed of a key, in memory.
+func expandMAC(hash crypto.Hash, key []byte, memory arena) ([]byte, error) {
+	h, err := hashing.New(hash, memory.cut(hashing.MemorySize))
+	if err != nil {
+		return nil, err
+	}
+	defer h.Forget()
+	sealed := memory.cut(2 * h.ChainSize())
+	h.MACKey(sealed[:h.ChainSize()], sealed[h.ChainSize():], key)
+	return sealed, nil
 }
 
 // WithContext returns the same key, whose operations wait for locked memory until
@@ -109,17 +120,23 @@ func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
 	}
 	extra := hashing.MemorySize + m.hash.Size()
 	return m.in.use(m.sealed, extra, isolate.Brief, func(secret []byte, memory arena) error {
-		h, err := hashing.New(m.hash, memory.cut(hashing.MemorySize))
-		if err != nil {
-			return err
-		}
-		defer h.Forget()
-		tag := memory.cut(h.Size())
-		h.MACStart(secret[:h.ChainSize()])
-		h.Write(message)
-		h.MACSum(tag, secret[h.ChainSize():])
-		return fn(tag)
+		return withTag(m.hash, secret, message, memory, fn)
 	})
+}
+
+// withTag runs fn on the message's tag, in memory. The right tag is a secret if
+// another one is verified.
+func withTag(hash crypto.Hash, secret, message []byte, memory arena, fn func(tag []byte) error) error {
+	h, err := hashing.New(hash, memory.cut(hashing.MemorySize))
+	if err != nil {
+		return err
+	}
+	defer h.Forget()
+	tag := memory.cut(h.Size())
+	h.MACStart(secret[:h.ChainSize()])
+	h.Write(message)
+	h.MACSum(tag, secret[h.ChainSize():])
+	return fn(tag)
 }
 
 // Destroy permanently disables the key: its operations return an error from then
