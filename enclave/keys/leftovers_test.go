@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdh"
@@ -48,7 +49,8 @@ var leftoverMessage = []byte("a message of the leftovers test, the same every ti
 
 // A subject is an operation whose leftovers are looked for.
 type subject struct {
-	name string
+	name  string
+	times int // that it is done, if not leftoverOperations
 
 	// keys returns the operation with this package; it may take the secret's
 	// memory, which is locked.
@@ -59,7 +61,7 @@ type subject struct {
 	standard func(secret []byte) error
 }
 
-var subjects = []subject{
+var subjects = append([]subject{
 	{
 		name: "Ed25519",
 		keys: func(in keys.Session, secret []byte) (func() error, error) {
@@ -226,7 +228,7 @@ var subjects = []subject{
 			return err
 		},
 	},
-}
+}, generates...)
 
 var (
 	leftoverDigest = sha256.Sum256(leftoverMessage)
@@ -299,12 +301,12 @@ func leftovers(task string) error {
 	}
 	defer session.Close()
 	leftoverSession = session
-	control, operation, err := leftoversBegin(session, task)
+	control, times, operation, err := leftoversBegin(session, task)
 	if err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(control)
-	if err := leftoversWork(operation); err != nil {
+	if err := leftoversWork(times, operation); err != nil {
 		return err
 	}
 	// At rest means that the session's timer has had the frames of signals swept,
@@ -316,21 +318,22 @@ func leftovers(task string) error {
 }
 
 // leftoversBegin reads control and secret from the input, and returns the
-// control, on the heap where the scan must find it, and the operation.
-func leftoversBegin(session *enclave.Session, task string) ([]byte, func() error, error) {
+// control, on the heap where the scan must find it, and the operation, with how
+// often it is done.
+func leftoversBegin(session *enclave.Session, task string) ([]byte, int, func() error, error) {
 	name, way, _ := strings.Cut(task, "/")
 	var size [2]byte
 	if _, err := io.ReadFull(os.Stdin, size[:]); err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	in, err := session.NewBuffer(int(size[0])<<8 | int(size[1]))
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	defer in.Destroy()
 	b := in.Bytes()
 	if _, err := io.ReadFull(os.Stdin, b); err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	testenv.Mask(b)
 	control := append([]byte(nil), b[:controlSize]...)
@@ -339,24 +342,25 @@ func leftoversBegin(session *enclave.Session, task string) ([]byte, func() error
 		if s.name != name {
 			continue
 		}
+		times := cmp.Or(s.times, leftoverOperations)
 		if way == wayKeys {
 			operation, err := s.keys(keys.In(session), secret)
-			return control, operation, err
+			return control, times, operation, err
 		}
 		e, err := session.New(secret)
-		return control, func() error { return e.Use(s.standard) }, err
+		return control, times, func() error { return e.Use(s.standard) }, err
 	}
-	return nil, nil, fmt.Errorf("no subject %q", name)
+	return nil, 0, nil, fmt.Errorf("no subject %q", name)
 }
 
 // leftoversWork runs the operation from several goroutines whose stacks grow and
 // shrink, with collections meanwhile.
-func leftoversWork(operation func() error) error {
+func leftoversWork(times int, operation func() error) error {
 	var group sync.WaitGroup
 	errs := make(chan error, leftoverCallers)
 	for range leftoverCallers {
 		group.Go(func() {
-			for i := range leftoverOperations / leftoverCallers {
+			for i := range times / leftoverCallers {
 				if err := deep(i%8, operation); err != nil {
 					errs <- err
 					return

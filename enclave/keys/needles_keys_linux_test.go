@@ -63,6 +63,9 @@ func moreNeedles(t *testing.T, name string) (secret []byte, list []needle) {
 	case "XChaCha20-Poly1305":
 		return cipherNeedles(t)
 	}
+	if strings.HasSuffix(name, "generate") {
+		return randomBytes(t, 32), nil // the child makes the keys
+	}
 	t.Fatalf("no needles of %s", name)
 	return nil, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"os/exec"
 	"slices"
@@ -159,6 +160,22 @@ func (m *Memory) Pieces(secret []byte) int {
 		most = max(most, m.Whole(secret[min(at, len(secret)-PieceSize):][:PieceSize]))
 	}
 	return most
+}
+
+// Aligned yields the pieces of that size that begin at a multiple of 8, but those that
+// begin or end with zeros, as what is no random number mostly does.
+func (m *Memory) Aligned(size int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for at := 0; at+size <= len(m.bytes); at += 8 {
+			piece := m.bytes[at : at+size]
+			if zeros := [2]byte{}; bytes.HasPrefix(piece, zeros[:]) || bytes.HasSuffix(piece, zeros[:]) {
+				continue
+			}
+			if !yield(piece) {
+				return
+			}
+		}
+	}
 }
 
 // MustFind fails the test unless the control is there, which the process has kept
