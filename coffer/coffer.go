@@ -143,10 +143,10 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 // place, if it begins at dst[8]; otherwise dst and plaintext must not overlap.
 func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
-		return fmt.Errorf("coffer: dst has %d bytes: sealing %d takes %d", len(dst), len(plaintext), len(plaintext)+Overhead)
+		return fmt.Errorf("coffer: dst has %d bytes: sealing %d bytes needs %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
 	if xchacha.Overlap(dst, plaintext) && &plaintext[0] != &dst[counterSize] {
-		return errors.New("coffer: dst and plaintext overlap: in place, the plaintext begins at dst[8]")
+		return errors.New("coffer: dst and plaintext overlap: to seal in place, begin the plaintext at dst[8]")
 	}
 	l := c.enter(dst)
 	if l == nil {
@@ -168,10 +168,10 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 // dst begins at sealed[8]; otherwise dst and sealed must not overlap.
 func (c *Coffer) Open(dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
-		return fmt.Errorf("coffer: dst has %d bytes: opening %d takes %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
+		return fmt.Errorf("coffer: dst has %d bytes: opening %d bytes needs %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
 	}
 	if xchacha.Overlap(dst, sealed) && &dst[0] != &sealed[counterSize] {
-		return errors.New("coffer: dst and sealed overlap: in place, dst begins at sealed[8]")
+		return errors.New("coffer: dst and sealed overlap: to open in place, begin dst at sealed[8]")
 	}
 	l := c.enter(dst)
 	if l == nil {

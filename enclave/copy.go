@@ -29,7 +29,7 @@ func (e *Enclave) OpenInto(dst []byte) (int, error) {
 	}
 	size := int(e.size)
 	if len(dst) < size {
-		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), size, io.ErrShortBuffer)
+		return 0, fmt.Errorf("enclave: dst has %d bytes, the secret %d: %w", len(dst), size, io.ErrShortBuffer)
 	}
 	if err := c.open(dst[:size], sealed, e.number()); err != nil {
 		return 0, err

@@ -77,7 +77,7 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 		return nil, c.tooLarge(len(plaintext))
 	}
 	if uint64(len(plaintext)) > math.MaxUint32 {
-		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
+		return nil, fmt.Errorf("enclave: a secret of %d bytes exceeds the maximum of 4 GiB - 1", len(plaintext))
 	}
 	e := newEnclave(s.now(), len(plaintext))
 	if err := c.coffer.Seal(e.bytes(), plaintext); err != nil {

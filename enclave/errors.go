@@ -14,15 +14,15 @@ import (
 // module return as well are the same values there.
 var (
 	// ErrEmpty says that there is no secret to keep.
-	ErrEmpty = errors.New("enclave: an empty secret")
+	ErrEmpty = errors.New("enclave: empty secret")
 
 	// ErrReadOnly says that New can't wipe its source, because that lies in
 	// read-only memory: a frozen buffer's, what Use lends, a constant's. Nothing was
 	// sealed. NewCopy takes such a secret, Seal such a buffer.
-	ErrReadOnly = errors.New("enclave: the secret lies in read-only memory and can't be wiped: use NewCopy")
+	ErrReadOnly = errors.New("enclave: can't wipe a secret in read-only memory: use NewCopy")
 
 	// ErrRedacted says that a text is what an enclave prints, and no secret.
-	ErrRedacted = errors.New("enclave: a redaction is no secret")
+	ErrRedacted = errors.New("enclave: the text is a redacted secret")
 
 	// ErrDecrypt says that a ciphertext does not open although its session has the
 	// key: the memory was tampered with.
@@ -74,7 +74,7 @@ var (
 	errCopied    = &named{"enclave: copied by value", ErrDestroyed}
 	errClosed    = &named{"enclave: the session is closed", ErrClosed}
 	errTampered  = &named{"enclave: decryption failed: the ciphertext is corrupted", ErrDecrypt}
-	errDefault   = errors.New("enclave: the default session can't be closed: SetDefault another one first")
+	errDefault   = errors.New("enclave: the default session can't be closed: call SetDefault with another one first")
 )
 
 // refused puts an error of a pool that gave no memory for size bytes in words of

@@ -162,9 +162,9 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 		err := e.Use(func(secret []byte) (err error) {
 			rest := secret[s.offset:]
 			n, err = w.Write(rest)
-			if n < 0 || n > len(rest) {
+			if wrote := n; wrote < 0 || wrote > len(rest) {
 				n = 0
-				return errors.New("enclave: the writer says it wrote another number of bytes than it was given")
+				return fmt.Errorf("enclave: the writer reported %d of %d bytes written", wrote, len(rest))
 			}
 			short = n < len(rest)
 			return err

@@ -36,7 +36,7 @@ const (
 )
 
 // errSessions says that the table is full.
-var errSessions = errors.New("enclave: 65,536 sessions are open: close those that are done")
+var errSessions = errors.New("enclave: too many sessions: 65,536 are open")
 
 // add enters s, whose number is not set yet, and sets it.
 func (t *table) add(s *Session) error {
