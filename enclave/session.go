@@ -17,10 +17,6 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// Overhead is how many bytes the ciphertext of an enclave is longer than its
-// secret.
-const Overhead = coffer.Overhead
-
 // Config says how a Session is made. The zero value is a good choice.
 type Config struct {
 	// MaxLockedBytes is the budget of locked memory, in bytes:
