@@ -110,22 +110,4 @@ func TestReadmeShowsTheCommittedResults(t *testing.T) {
 	if want := report.Section(r, published); got != want {
 		t.Errorf("the README's section is not what %s gives: go run ./benchmarks -readme\nhas:\n%s\nwant:\n%s", published, got, want)
 	}
-	// The plots that it shows are those of the same results.
-	folder := t.TempDir()
-	if err := report.Plots(r, folder); err != nil {
-		t.Fatal(err)
-	}
-	drawn, err := os.ReadDir(folder)
-	if err != nil || len(drawn) == 0 {
-		t.Fatalf("%d plots, %v", len(drawn), err)
-	}
-	for _, f := range drawn {
-		want, err := os.ReadFile(filepath.Join(folder, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(filepath.Join(root, published, f.Name())); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not drawn from the committed results (%v): go run ./benchmarks -readme", f.Name(), err)
-		}
-	}
 }

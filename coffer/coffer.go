@@ -103,8 +103,8 @@ type Coffer struct {
 	// The shares and the prefix may be read under any lane's lock, and
 	// written under all of them: so readers share nothing, and a refresh waits
 	// for those that are at work.
-	key    xchacha.Shares
-	spare  *[KeySize]byte // where the next right share goes; zero
+	key    *xchacha.Shares // not in Coffer itself: %s of a copied Coffer prints what its pointers point to
+	spare  *[KeySize]byte  // where the next right share goes; zero
 	prefix [prefixSize]byte
 	closed bool
 
@@ -143,10 +143,10 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 // place, if it begins at dst[8]; otherwise dst and plaintext must not overlap.
 func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
-		return fmt.Errorf("coffer: dst has %d bytes: sealing %d takes %d", len(dst), len(plaintext), len(plaintext)+Overhead)
+		return fmt.Errorf("coffer: dst has %d bytes: sealing %d bytes needs %d", len(dst), len(plaintext), len(plaintext)+Overhead)
 	}
 	if xchacha.Overlap(dst, plaintext) && &plaintext[0] != &dst[counterSize] {
-		return errors.New("coffer: dst and plaintext overlap: in place, the plaintext begins at dst[8]")
+		return errors.New("coffer: dst and plaintext overlap: to seal in place, begin the plaintext at dst[8]")
 	}
 	l := c.enter(dst)
 	if l == nil {
@@ -158,7 +158,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	l.seals++
 	l.dirty = true
 	c.setNonce(l, dst)
-	l.state.Seal(dst[counterSize:], plaintext, l.nonce, &c.key)
+	l.state.Seal(dst[counterSize:], plaintext, l.nonce, c.key)
 	return nil
 }
 
@@ -168,10 +168,10 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 // dst begins at sealed[8]; otherwise dst and sealed must not overlap.
 func (c *Coffer) Open(dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
-		return fmt.Errorf("coffer: dst has %d bytes: opening %d takes %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
+		return fmt.Errorf("coffer: dst has %d bytes: opening %d bytes needs %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))
 	}
 	if xchacha.Overlap(dst, sealed) && &dst[0] != &sealed[counterSize] {
-		return errors.New("coffer: dst and sealed overlap: in place, dst begins at sealed[8]")
+		return errors.New("coffer: dst and sealed overlap: to open in place, begin dst at sealed[8]")
 	}
 	l := c.enter(dst)
 	if l == nil {
@@ -181,7 +181,7 @@ func (c *Coffer) Open(dst, sealed []byte) error {
 	l.opens++
 	l.dirty = true
 	c.setNonce(l, sealed)
-	if !l.state.Open(dst, sealed[counterSize:], l.nonce, &c.key) {
+	if !l.state.Open(dst, sealed[counterSize:], l.nonce, c.key) {
 		l.failed++
 		return ErrDecrypt
 	}
@@ -200,6 +200,9 @@ func (c *Coffer) Format(f fmt.State, verb rune) { redact.Secret(KeySize).Format(
 
 // String returns "[REDACTED 32 bytes]".
 func (c *Coffer) String() string { return redact.Secret(KeySize).String() }
+
+// GoString returns "[REDACTED 32 bytes]".
+func (c *Coffer) GoString() string { return c.String() }
 
 // LogValue logs the size of the key alone.
 func (c *Coffer) LogValue() slog.Value { return redact.Secret(KeySize).LogValue() }

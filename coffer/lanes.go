@@ -58,7 +58,7 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 		c.regions = append(c.regions, r)
 	}
 	left, right := c.regions[0].Bytes(), c.regions[1].Bytes()
-	c.key = xchacha.Shares{Left: (*[KeySize]byte)(left), Right: (*[KeySize]byte)(right), Domain: &domain}
+	c.key = &xchacha.Shares{Left: (*[KeySize]byte)(left), Right: (*[KeySize]byte)(right), Domain: &domain}
 	c.spare = (*[KeySize]byte)(right[shareArea/2:])
 	c.shift = uint(bits.TrailingZeros(uint(pageSize)))
 	for i := range lanes {

@@ -83,7 +83,7 @@ func (c *Coffer) Close() error {
 			return err
 		}
 		// What the system maps there next is nothing of ours.
-		c.key, c.spare = xchacha.Shares{}, nil
+		c.key, c.spare = nil, nil
 		for _, l := range c.lanes {
 			l.state, l.nonce = nil, nil
 		}

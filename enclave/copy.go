@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// NewCopy is [Session.New] that leaves the secret as it is: for one that lies in
-// locked memory, which its owner wipes.
+// NewCopy is like [Session.New], but does not wipe the secret. Use it for a secret
+// that lies in locked memory.
 func (s *Session) NewCopy(secret []byte) (*Enclave, error) {
 	if len(secret) == 0 {
 		return nil, ErrEmpty
@@ -18,10 +18,10 @@ func (s *Session) NewCopy(secret []byte) (*Enclave, error) {
 	return s.seal(c, secret)
 }
 
-// OpenInto decrypts the secret to the start of dst, which should be locked memory
-// and must hold it, and returns the secret's size. It takes no locked memory of
-// its own. After an error nothing of the secret is in dst. The errors are those
-// of [Enclave.Open].
+// OpenInto decrypts the secret to the start of dst and returns the secret's size.
+// dst should be locked memory. If dst is too short, the error wraps
+// [io.ErrShortBuffer]; other errors are those of [Enclave.Open]. After an error dst
+// holds nothing of the secret. OpenInto takes nothing from the budget.
 func (e *Enclave) OpenInto(dst []byte) (int, error) {
 	sealed, c, err := e.ready()
 	if err != nil {
@@ -29,7 +29,7 @@ func (e *Enclave) OpenInto(dst []byte) (int, error) {
 	}
 	size := int(e.size)
 	if len(dst) < size {
-		return 0, fmt.Errorf("enclave: %d bytes for a secret of %d: %w", len(dst), size, io.ErrShortBuffer)
+		return 0, fmt.Errorf("enclave: dst has %d bytes, the secret %d: %w", len(dst), size, io.ErrShortBuffer)
 	}
 	if err := c.open(dst[:size], sealed, e.number()); err != nil {
 		return 0, err

@@ -7,9 +7,8 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// The package's only state: the default session, which takes no resources until
-// its first use, what SetDefault put in its place, and the sessions that took
-// some, until they are closed.
+// The package's only state: the default session, which takes no resources before
+// its first use, the session that SetDefault chose instead, and all open sessions.
 var (
 	original    Session
 	replacement atomic.Pointer[Session] // nil for none
@@ -17,9 +16,9 @@ var (
 )
 
 // Default returns the session behind the package's functions. Unless [SetDefault]
-// chose another one it has the default configuration and is made on its first use;
-// if that fails, the error is that of the call that needed it, and the next call
-// tries again. It can't be closed.
+// chose another one, it has the default configuration and is created on first use.
+// If that fails, the call that needed it returns the error, and the next call tries
+// again. The default session can't be closed.
 func Default() *Session {
 	if s := replacement.Load(); s != nil {
 		return s
@@ -27,9 +26,8 @@ func Default() *Session {
 	return &original
 }
 
-// SetDefault makes s the session behind the package's functions, for a program
-// that wants a budget or a backend of its own there. Enclaves stay with the
-// session that they were made in.
+// SetDefault makes s the session behind the package's functions, so that they use
+// its budget and backend. Enclaves stay with the session that they were made in.
 func SetDefault(s *Session) {
 	if s == nil {
 		panic("enclave: SetDefault of nil")
@@ -66,7 +64,7 @@ func NewStream() *Stream { return Default().NewStream() }
 // [Session.ReadFull].
 func ReadFull(r io.Reader, size int) (*locked.Buffer, error) { return Default().ReadFull(r, size) }
 
-// ReadUntil reads up to a delimiter into a buffer of the default session: see
+// ReadUntil reads up to delim into a buffer of the default session: see
 // [Session.ReadUntil].
 func ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
 	return Default().ReadUntil(r, delim)

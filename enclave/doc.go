@@ -1,74 +1,99 @@
-// Package enclave keeps secrets encrypted in ordinary memory, and decrypts one
-// into locked memory only while it is in use.
+// Package enclave keeps secrets encrypted in ordinary memory, and decrypts a
+// secret into locked memory only while it is in use.
 //
-// For most programs three calls are all there is:
+// For most programs, [New] and [Enclave.Use] are enough:
 //
-//	key, err := enclave.New(secret) // seals the secret, and wipes your copy
+//	key, err := enclave.New(secret) // seals the secret and wipes the slice
+//	...
 //	err = key.Use(func(secret []byte) error {
-//		// secret is in locked, read-only memory until this returns
+//		// secret lies in locked, read-only memory until this returns
 //		return nil
 //	})
-//	enclave.Purge() // the panic button: nothing opens any more
 //
-// Use is the fast way, and can't leak a buffer. Where a secret must stay open
-// across calls, [Enclave.Open] returns a [locked.Buffer], which the caller
-// destroys.
+// [Get] returns a value from Use, [UseAll] opens several secrets at once, and
+// [Enclave.Open] returns a [locked.Buffer] that stays open until it is destroyed.
+// [Purge] makes every enclave unreadable, for good: call it when the program ends,
+// and when it must give up its secrets at once.
 //
-// # What it promises
+// The package github.com/memkeep/memkeep/enclave/load reads secrets from files,
+// the environment and other sources, and follows those that rotate, without
+// leaving a copy on the heap.
 //
-// A secret at rest is XChaCha20-Poly1305 encrypted on the Go heap. The key is
-// never stored whole; two shares are kept in different locked pages, and
+// # Signing
+//
+// Sign, decrypt and compute MACs with github.com/memkeep/memkeep/enclave/keys, not
+// inside Use. Use can't see what its function copies, and the standard library's
+// cryptography copies keys: 2,000 signatures with an Ed25519 key that is parsed
+// inside Use leave 2,265 pieces of it in ordinary memory. Keys of enclave/keys
+// leave none.
+//
+// Never convert the slice to an ed25519.PrivateKey. It lies outside the Go heap, and
+// since Go 1.26 crypto/ed25519 ends the process at such a key. Recover does not help.
+//
+// # Protection
+//
+// A secret at rest is XChaCha20-Poly1305 ciphertext on the Go heap. Its key is
+// never stored whole: two shares are kept in separate locked pages and
 // re-randomised on a timer. A secret in use lies in a locked page between guard
-// pages, kept out of swap, core dumps and child processes. Locked memory
-// (RLIMIT_MEMLOCK on Unix) is capped by a budget, [Config.MaxLockedBytes], however
-// many secrets there are: a million of them work under a limit of 64 KiB.
+// pages, and is kept out of swap, core dumps and child processes.
 //
-// At the budget nothing is lost: Open returns [ErrExhausted], while Use and
-// OpenContext wait their turn. If there is no locked memory to be had the error is
-// a *[LimitError], which says what ran out, how much was asked for and what the
-// limits are, and how to raise them. The errors that callers branch on are listed
-// with [ErrEmpty]. A purged session is [ErrPurged], a ciphertext that somebody
-// changed [ErrDecrypt].
+// The package does not protect against code that runs in the process, or copies
+// that the caller or the standard library makes of a secret.
 //
-// # What it does not
+// # The budget
 //
-// It can't help against code that runs in the process itself, copies that the
-// caller makes of a secret, and copies that the standard library's own
-// cryptography makes of what the caller hands it. A private key that is parsed
-// inside Use for each signature leaves dozens of copies on the heap, more than a key
-// that is parsed once: sign with github.com/memkeep/memkeep/enclave/keys, whose keys
-// leave none. Never convert the slice to an ed25519.PrivateKey: since Go 1.26 that
-// ends the process. Secrets come in through github.com/memkeep/memkeep/enclave/load
-// without touching the heap.
+// Locked memory (RLIMIT_MEMLOCK on Unix) is capped by [Config.MaxLockedBytes],
+// however many secrets there are: a million of them work under a limit of 64 KiB.
+// At the budget, [Enclave.Open] returns [ErrExhausted] at once, while Use and
+// [Enclave.OpenContext] wait in order of arrival. If the system refuses to lock
+// memory, the error is a *[LimitError] with the figures; its Remedy method returns
+// the commands that raise the limit. Secrets and open buffers are not affected.
+//
+// # Errors
+//
+// Callers branch on these errors with errors.Is, and on *LimitError with errors.As:
+//
+//	ErrExhausted    the budget is in use: destroy a buffer, or wait
+//	*LimitError     the system has no locked memory to give: raise the limit
+//	ErrDestroyed    the enclave or the buffer was destroyed
+//	ErrPurged       the session was purged after the enclave was made
+//	ErrClosed       the session was closed
+//	ErrDecrypt      the ciphertext was modified
+//	ErrCorrupted    something wrote outside a buffer's bytes
+//	ErrUnsupported  memory can't be locked on this platform
+//	ErrEmpty        there is no secret to seal
+//	ErrReadOnly     New can't wipe the secret: use NewCopy
+//	ErrNothingRead  the reader gave no secret
+//	ErrRedacted     the text is a redacted secret
+//
+// If a context ends a wait, the error wraps the context's cause.
+//
+// # Sessions
+//
+// A [Session] is a key and a budget. The package's functions use the default
+// session, which is created on first use. [NewSession] returns one with a key and a
+// budget of its own; [SetDefault] puts it behind the package's functions. The
+// default session's statistics are Default().Stats().
+//
+// Importing the package does nothing. No goroutine runs at rest: a timer
+// re-randomises the shares.
 //
 // # Signals
 //
-// A signal that arrives while a secret is in registers leaves them in ordinary
-// memory. On Linux and FreeBSD that is overwritten within a second: the library
+// A signal that arrives while a secret is in registers saves them in ordinary
+// memory. On Linux and FreeBSD the package overwrites them within a second: it
 // sends SIGURG, which Go's scheduler uses too, to every thread of the process, at
-// most twice a second for all sessions together, and only if a secret was touched
-// since. Threads of C libraries get it as well, and calls such as poll and
-// epoll_wait return EINTR there in spite of SA_RESTART (signal(7)).
-// [Config.NoSignals] turns it off.
+// most twice a second for all sessions together, and only if a secret was used
+// since the last time. Threads of C libraries receive the signal as well, and calls
+// such as poll and epoll_wait return EINTR there, in spite of SA_RESTART
+// (signal(7)). [Config.NoSignals] turns it off.
 //
 // # With runtime/secret
 //
-// What the function given to Use leaves on its stack, in registers and on the heap is
-// its own affair. A program built with GOEXPERIMENT=runtimesecret (Go 1.26, on
-// linux/amd64 and linux/arm64) has help: there Use and UseAll run the function
-// inside [runtime/secret.Do], which erases the stack and the registers that it
-// used before they return, and what it allocated when the collector finds it
-// dead, an error that it returns included. It costs some 100 ns, allocating in the
-// function becomes dear, and a goroutine that the function starts is not covered.
-// Errors and panics pass as they do without it.
-//
-// # State
-//
-// Importing the package does nothing. The default session is made on first use. A
-// program that wants its own budget makes a session with [NewSession] and uses its
-// methods, or puts it behind the package's functions with [SetDefault]. Close ends
-// any but the default one. There is no goroutine at rest: a timer re-randomises the
-// key's shares.
-//
-// Fields of a configuration that hold secrets are of type [Text].
+// In a program built with GOEXPERIMENT=runtimesecret (linux/amd64 and
+// linux/arm64), Use and UseAll run their function inside [runtime/secret.Do]. It
+// erases the stack and the registers that the function used, and what the function
+// allocated once that is unreachable, including an error that it returns. It takes
+// about 100 ns, makes allocation in the function expensive, and does not cover
+// goroutines that the function starts. Errors and panics pass through unchanged.
 package enclave

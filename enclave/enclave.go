@@ -18,17 +18,16 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// An Enclave is one secret at rest, encrypted in ordinary memory. It may be
-// opened any number of times, by any number of goroutines, until it or its
-// session's key is gone. It prints as its size alone.
+// An Enclave is a secret at rest, encrypted in ordinary memory. It can be opened
+// any number of times, until it is destroyed or its session is purged or closed. It
+// is safe for concurrent use, and prints as the secret's size alone.
 //
-// An enclave is one allocation, 32 bytes larger than the secret. It holds no
-// locked memory, and the garbage collector takes it when nothing refers to it:
-// Destroy is for a secret that must not open from now on. An Enclave must not be
-// copied: the copy does not open.
+// An enclave is one allocation, 32 bytes larger than the secret, and holds no
+// locked memory. It needs no Destroy: the garbage collector frees it. An Enclave
+// must not be copied; a copy does not open.
 type Enclave struct {
-	// session is the session's number, or 0 once the enclave is destroyed,
-	// masked: see mask.
+	// session is the session's number, or 0 once the enclave is destroyed, XORed
+	// with mask.
 	session atomic.Uint32
 	size    uint32 // of the secret; 0 in the zero value
 	// The ciphertext follows: size + coffer.Overhead bytes.
@@ -39,8 +38,7 @@ const headerSize = int(unsafe.Sizeof(Enclave{}))
 // newEnclave returns an enclave with room for the ciphertext of a secret of
 // size bytes.
 func newEnclave(session number, size int) *Enclave {
-	// Words, so that it is aligned; without pointers, so that the collector
-	// does not look into it.
+	// Words align it; without pointers, the collector does not scan it.
 	words := make([]uint64, (headerSize+size+coffer.Overhead+7)/8)
 	e := (*Enclave)(unsafe.Pointer(&words[0]))
 	e.size = uint32(size)
@@ -48,9 +46,8 @@ func newEnclave(session number, size int) *Enclave {
 	return e
 }
 
-// mask is what the session's number is masked with, made of the enclave's
-// address: so a copy, behind which there is no ciphertext, names no session.
-// What seal returns stays where it is, as all of the heap does.
+// mask is derived from the enclave's address. So a copy of the struct, which no
+// ciphertext follows, names no session. The heap does not move.
 func (e *Enclave) mask() uint32 {
 	const golden = 0x9e3779b97f4a7c15 // spreads an address over all bits
 	return uint32(uint64(uintptr(unsafe.Pointer(e))) * golden >> 32)
@@ -70,14 +67,14 @@ func (e *Enclave) bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), headerSize)), int(e.size)+coffer.Overhead)
 }
 
-// seal returns an enclave with the plaintext, which it only reads. What could
-// never be opened within the budget is not sealed.
+// seal returns an enclave with the plaintext, which it only reads. It refuses what
+// could never be opened within the budget.
 func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 	if len(plaintext) > c.largest {
 		return nil, c.tooLarge(len(plaintext))
 	}
 	if uint64(len(plaintext)) > math.MaxUint32 {
-		return nil, fmt.Errorf("enclave: a secret of %d bytes: the largest has 4 GiB - 1", len(plaintext))
+		return nil, fmt.Errorf("enclave: a secret of %d bytes exceeds the maximum of 4 GiB - 1", len(plaintext))
 	}
 	e := newEnclave(s.now(), len(plaintext))
 	if err := c.coffer.Seal(e.bytes(), plaintext); err != nil {
@@ -86,11 +83,10 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 	return e, nil
 }
 
-// New seals the secret and wipes it. An empty secret is [ErrEmpty], one in
-// read-only memory [ErrReadOnly]. After an error the secret is as it was: so a
-// secret that is too large for the budget is refused with a *[LimitError]. The
-// slice may lie in ordinary memory or in a locked buffer; what it was read through
-// is the caller's to wipe.
+// New seals the secret and wipes the slice. It returns [ErrEmpty] for an empty
+// secret, [ErrReadOnly] for one in read-only memory, and a *[LimitError] for one
+// that is too large for the budget; after an error the secret is unchanged. The
+// caller wipes the buffers that the secret was read through.
 func (s *Session) New(secret []byte) (*Enclave, error) {
 	if len(secret) > 0 && !writable(secret) {
 		return nil, ErrReadOnly
@@ -103,22 +99,20 @@ func (s *Session) New(secret []byte) (*Enclave, error) {
 	return e, nil
 }
 
-// NewRandom seals size random bytes that never were in ordinary memory. A size
-// below 1 is [ErrEmpty]. It needs a slot for a moment, and waits for one like
-// [Enclave.Use].
+// NewRandom seals size random bytes, which are generated in locked memory. A size
+// below 1 is [ErrEmpty]. NewRandom waits for locked memory like [Enclave.Use].
 func (s *Session) NewRandom(size int) (*Enclave, error) { return s.NewFunc(size, randomize) }
 
-// NewFunc makes a secret of size bytes in locked memory and seals it there:
-// fill writes the secret to dst, which is zero before and wiped afterwards. It
-// suits secrets that the program derives, decrypts or unwraps. An error of fill
-// is returned as it is, and nothing is sealed. A size below 1 is [ErrEmpty].
-// NewFunc needs a slot while fill runs, and waits for one like [Enclave.Use].
+// NewFunc calls fill with size zero bytes of locked memory, seals what fill writes
+// to dst, and wipes dst. Use it for secrets that the program derives, decrypts or
+// unwraps. If fill returns an error, NewFunc returns that error and seals nothing.
+// A size below 1 is [ErrEmpty]. NewFunc waits for locked memory like [Enclave.Use].
 func (s *Session) NewFunc(size int, fill func(dst []byte) error) (*Enclave, error) {
 	return s.NewFuncContext(context.Background(), size, fill)
 }
 
-// NewFuncContext is NewFunc that waits for a slot until ctx ends, and then
-// returns an error that wraps its cause.
+// NewFuncContext is like [Session.NewFunc], but if ctx ends the wait, it returns an
+// error that wraps the context's cause.
 func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []byte) error) (*Enclave, error) {
 	if size <= 0 {
 		return nil, ErrEmpty
@@ -151,11 +145,11 @@ func randomize(b []byte) error {
 	return nil
 }
 
-// Seal moves the buffer's secret into a new enclave and destroys the buffer,
-// frozen or not, of this session's pool or another. A destroyed buffer is
-// [ErrDestroyed]. After an error the buffer is as it was, but for
-// [ErrCorrupted]: then the buffer is destroyed and the enclave, with
-// what the buffer held, is returned beside the error.
+// Seal moves the buffer's secret into a new enclave and destroys the buffer. The
+// buffer may be frozen, and may come from another session or pool. Seal returns
+// [ErrDestroyed] for a destroyed buffer. After an error the buffer is unchanged,
+// except after [ErrCorrupted]: then the buffer is destroyed, and Seal returns the
+// enclave together with the error.
 func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 	if b == nil {
 		return nil, locked.ErrDestroyed
@@ -172,17 +166,18 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 	return e, err
 }
 
-// Open decrypts the secret into a read-only buffer, which the caller destroys.
-// If the budget of locked memory is in use it returns [ErrExhausted] at once, and a
-// *[LimitError] if the system refuses to lock memory. [ErrDestroyed] says that the
-// enclave is destroyed, [ErrPurged] and [ErrClosed] what became of its session, and
-// [ErrDecrypt] that the ciphertext was tampered with.
+// Open decrypts the secret into a read-only buffer. The caller destroys it.
+//
+// Open returns [ErrExhausted] if the budget is in use, a *[LimitError] if the
+// system refuses to lock memory, [ErrDestroyed] if the enclave is destroyed,
+// [ErrPurged] or [ErrClosed] if its session was purged or closed, and [ErrDecrypt]
+// if the ciphertext was modified.
 func (e *Enclave) Open() (*locked.Buffer, error) {
 	return e.open(context.Background(), false)
 }
 
-// OpenContext is Open that waits while the budget is in use, in order of
-// arrival, until ctx ends, and then returns an error that wraps its cause.
+// OpenContext is like [Enclave.Open], but waits while the budget is in use. If ctx
+// ends first, it returns an error that wraps the context's cause.
 func (e *Enclave) OpenContext(ctx context.Context) (*locked.Buffer, error) {
 	return e.open(ctx, true)
 }
@@ -214,13 +209,13 @@ func (e *Enclave) open(ctx context.Context, wait bool) (b *locked.Buffer, err er
 	return nil, err
 }
 
-// open decrypts for a buffer, which the figures tell from Use.
+// open decrypts for a buffer, which Stats counts apart from Use.
 func (c *core) open(secret, sealed []byte, n number) error {
 	c.opens.Add(1)
 	return c.opened(n, c.coffer.Open(secret, sealed))
 }
 
-// opened puts an error of decrypting an enclave of the number in words for it.
+// opened rewords an error of decrypting an enclave with that number.
 func (c *core) opened(n number, err error) error {
 	switch {
 	case err == nil:
@@ -233,7 +228,7 @@ func (c *core) opened(n number, err error) error {
 	return err
 }
 
-// ready returns what opening the enclave takes.
+// ready returns the ciphertext and the core that opens it.
 func (e *Enclave) ready() ([]byte, *core, error) {
 	n := e.number()
 	if n == 0 {
@@ -259,30 +254,28 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 	return e.bytes(), c, nil
 }
 
-// Use decrypts the secret into a slot of locked memory, runs fn on it, and
-// wipes the slot when fn returns or panics. It is the fast way, and the one
-// that can't leak: prefer it to Open. fn's error is returned as it is.
+// Use decrypts the secret into locked memory, calls fn with it, and wipes the memory
+// when fn returns or panics. The slice is read-only and valid until fn returns. Use
+// returns fn's error unchanged; its other errors are those of [Enclave.Open]. Prefer
+// Use to Open: it is faster, and there is no buffer to forget.
 //
-// fn gets a read-only slice that is valid until it returns. Use waits while all
-// slots are taken. fn may call Use of another enclave; calls that are nested any
-// deeper don't wait: they return [ErrExhausted] if no slot is free. [UseAll] takes
-// several secrets at once without that. The other errors are those of
-// [Enclave.Open].
-//
-// What fn does with the secret leaves copies that the library can't see. A private
-// key parsed in fn for each signature leaves dozens of them on the heap, more than
-// a key that is parsed once: sign with the package
+// Use can't see what fn copies. A private key that is parsed in fn leaves copies on
+// the heap with each signature: sign with the package
 // github.com/memkeep/memkeep/enclave/keys, whose keys leave none.
 //
-// Never convert the slice to an ed25519.PrivateKey: it lies outside the Go heap, and
+// Never convert the slice to an ed25519.PrivateKey. It lies outside the Go heap, and
 // since Go 1.26 crypto/ed25519 ends the process at such a key ("getWeakHandle on
-// invalid pointer"), which no recover prevents.
+// invalid pointer"). Recover does not help.
+//
+// Use waits while all memory is in use. fn may call Use of another enclave. Calls
+// nested any deeper don't wait: they return [ErrExhausted] if no memory is free.
+// [UseAll] opens several secrets at once without nesting.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }
 
-// UseContext is Use that waits until ctx ends, and then returns an error that
-// wraps its cause.
+// UseContext is like [Enclave.Use], but if ctx ends the wait, it returns an error
+// that wraps the context's cause. It does not interrupt fn.
 func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) error {
 	sealed, c, err := e.ready()
 	if err != nil {
@@ -299,15 +292,14 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	return err
 }
 
-// Get is [Enclave.Use] for a function that returns a value: a signature, a
-// connection, whatever it makes of the secret. The value must not alias the
-// secret.
+// Get is like [Enclave.Use] for a function that returns a value, such as a signature
+// or a connection. The value must not alias the secret.
 func Get[T any](e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
 	return GetContext(context.Background(), e, fn)
 }
 
-// GetContext is Get that waits until ctx ends, and then returns an error that
-// wraps its cause.
+// GetContext is like [Get], but if ctx ends the wait, it returns an error that wraps
+// the context's cause.
 func GetContext[T any](ctx context.Context, e *Enclave, fn func(secret []byte) (T, error)) (T, error) {
 	var value T
 	err := e.UseContext(ctx, func(secret []byte) (err error) {
@@ -317,17 +309,16 @@ func GetContext[T any](ctx context.Context, e *Enclave, fn func(secret []byte) (
 	return value, err
 }
 
-// UseAll decrypts several secrets into one slot and runs fn on them, in the
-// order of the enclaves. It takes all it needs in one step, so calls of UseAll
-// never wait for each other in a circle, whatever the budget. Otherwise it is
-// like [Enclave.Use]. The slot comes from the first enclave's session; the
-// others may belong to different ones.
+// UseAll decrypts several secrets at once and calls fn with them, in the order of
+// the enclaves. Otherwise it is like [Enclave.Use]. It takes all memory in one step,
+// so calls of UseAll never deadlock. The memory comes from the first enclave's
+// session; the others may belong to other sessions.
 func UseAll(fn func(secrets [][]byte) error, e ...*Enclave) error {
 	return UseAllContext(context.Background(), fn, e...)
 }
 
-// UseAllContext is UseAll that waits until ctx ends, and then returns an error that
-// wraps its cause.
+// UseAllContext is like [UseAll], but if ctx ends the wait, it returns an error that
+// wraps the context's cause.
 func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*Enclave) error {
 	if len(e) == 0 {
 		return fn(nil)
@@ -359,14 +350,13 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 	return err
 }
 
-// Equal reports whether the secret is exactly other, in time that depends on the
-// lengths alone. The errors are those of [Enclave.Use].
+// Equal reports whether the secret equals other, in time that depends on the lengths
+// alone. The errors are those of [Enclave.Use].
 func (e *Enclave) Equal(other []byte) (bool, error) {
 	return Get(e, func(secret []byte) (bool, error) { return xchacha.Equal(secret, other), nil })
 }
 
-// Size returns the size of the secret in bytes, 0 once the enclave is
-// destroyed.
+// Size returns the size of the secret in bytes, or 0 if the enclave is destroyed.
 func (e *Enclave) Size() int {
 	if e.number() == 0 {
 		return 0
@@ -374,9 +364,8 @@ func (e *Enclave) Size() int {
 	return int(e.size)
 }
 
-// Destroy permanently disables the enclave; its memory goes with the last
-// reference to it. Destroying again does nothing. Buffers that were opened from it
-// live on.
+// Destroy permanently disables the enclave. Buffers that were opened from it stay
+// open. Destroying an enclave again does nothing.
 func (e *Enclave) Destroy() {
 	if e != nil && e.size > 0 {
 		e.session.Store(e.mask())
@@ -395,6 +384,6 @@ func (e *Enclave) GoString() string { return e.String() }
 // LogValue logs the size alone.
 func (e *Enclave) LogValue() slog.Value { return redact.Secret(e.Size()).LogValue() }
 
-// MarshalText encodes the size alone, in JSON too. There is no way back: a
-// secret does not travel by accident.
+// MarshalText encodes the size alone, in JSON too, so that no encoder exports the
+// secret by accident.
 func (e *Enclave) MarshalText() ([]byte, error) { return redact.Secret(e.Size()).MarshalText() }

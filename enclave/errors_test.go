@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -119,6 +120,55 @@ func TestWaitThatItsContextEndsSaysWhatItWaitedFor(t *testing.T) {
 	})
 	if err != own {
 		t.Errorf("fn's error became %v", err)
+	}
+}
+
+// The whole budget is open, so the deadline ends a real wait.
+func TestDeadlineAtTheBudgetSaysWhatItWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	page := os.Getpagesize()
+	e := newEnclave(t, s, secretOf(32))
+	for {
+		b, err := s.NewBuffer(32)
+		if errors.Is(err, enclave.ErrExhausted) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := b.Destroy(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	if _, err := e.Open(); !errors.Is(err, enclave.ErrExhausted) {
+		t.Errorf("Open: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_, err := e.OpenContext(ctx)
+	if want := fmt.Sprintf("enclave: waiting for %d bytes of locked memory: context deadline exceeded", page); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, context.Cause(ctx)) {
+		t.Errorf("%v is not the context's cause", err)
+	}
+	// Use has slots of its own.
+	if err := e.Use(holds(secretOf(32))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestErrorsOfSeveralEnclavesNameTheOne(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	whole, destroyed := newEnclave(t, s, secretOf(32)), newEnclave(t, s, secretOf(32))
+	destroyed.Destroy()
+	err := enclave.UseAll(func([][]byte) error { return nil }, whole, destroyed)
+	if !errors.Is(err, enclave.ErrDestroyed) || err.Error() != "enclave 2 of 2: enclave: destroyed" {
+		t.Error(err)
 	}
 }
 

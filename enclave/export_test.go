@@ -8,3 +8,6 @@ func MakeDefault(t *testing.T, s *Session) {
 	SetDefault(s)
 	t.Cleanup(func() { replacement.Store(nil) })
 }
+
+// StreamChunkSize is the most that a Stream seals as one piece.
+const StreamChunkSize = streamChunkSize

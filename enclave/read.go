@@ -12,29 +12,31 @@ import (
 // none is no delimiter.
 const none = -1
 
-// ReadFull reads size bytes from r straight into locked memory and returns them
-// as a frozen buffer, which the caller destroys: see [locked.Pool.ReadFull].
+// ReadFull reads size bytes from r straight into locked memory and returns them in a
+// frozen buffer. The caller destroys it. If r ends early, the error is
+// [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing. Other errors are those of r
+// and of [Enclave.Open].
 func (s *Session) ReadFull(r io.Reader, size int) (*locked.Buffer, error) {
 	return whole(s.readFull(r, size))
 }
 
-// ReadUntil is ReadFull up to the first delimiter, which is read from r, is not
-// part of the buffer, and is the last byte read: so it asks r for one byte at a
-// time. If the delimiter comes first the error is [ErrNothingRead]; if r ends
-// before there is one, [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
+// ReadUntil reads from r up to the first delim, which is not part of the buffer, and
+// not beyond it: so it reads one byte at a time. Otherwise it is like
+// [Session.ReadFull]. If delim comes first, the error is [ErrNothingRead]; if r ends
+// before it, [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
 //
-// What does not fit into one page is read in pieces, which are sealed until r has
-// given all of it: so a secret may be as large as the budget allows. What can never
-// fit is a *[LimitError], as soon as so much was read.
+// A secret of more than a page is read in pieces, which stay sealed until the last
+// one is there, so it may be as large as the budget allows. A larger one is a
+// *[LimitError], as soon as that much was read.
 func (s *Session) ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
 	return whole(s.collect(r, int(delim)))
 }
 
-// ReadAll is ReadFull up to the end of r, which is no error unless nothing was
-// read: then it is [ErrNothingRead]. It reads pieces as [Session.ReadUntil] does.
+// ReadAll reads r to its end. Otherwise it is like [Session.ReadUntil]. If r is empty,
+// the error is [ErrNothingRead].
 func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) { return whole(s.collect(r, none)) }
 
-// whole returns what was read if that is all, and wipes it otherwise.
+// whole returns b, or wipes it if there was an error.
 func whole(b *locked.Buffer, err error) (*locked.Buffer, error) {
 	if b == nil || err == nil {
 		return b, err
@@ -62,7 +64,7 @@ func (c *core) readPiece(r io.Reader, size, delim int) (*locked.Buffer, bool, er
 	return b.(*locked.Buffer), done, err
 }
 
-// readFull is ReadFull that returns what was read before an error beside it.
+// readFull is ReadFull that also returns what was read before an error.
 func (s *Session) readFull(r io.Reader, size int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {
@@ -75,7 +77,7 @@ func (s *Session) readFull(r io.Reader, size int) (*locked.Buffer, error) {
 	case b == nil:
 		return nil, err
 	case b.Size() == size:
-		// What came with the last byte concerns what is behind it.
+		// An error that came with the last byte is about what follows.
 		return b, nil
 	case err == nil:
 		err = io.ErrUnexpectedEOF
@@ -83,8 +85,8 @@ func (s *Session) readFull(r io.Reader, size int) (*locked.Buffer, error) {
 	return b, err
 }
 
-// collect reads up to delim, or to the end of r if that is none, and returns what
-// was read before an error beside it.
+// collect reads up to delim, or to the end of r if delim is none. It also returns
+// what was read before an error.
 func (s *Session) collect(r io.Reader, delim int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {
@@ -123,21 +125,20 @@ type pieces struct {
 	size    int // bytes in all
 }
 
-// firstPiece fills a page with its canary.
+// firstPiece is the size that, with its canary, fills a page.
 func firstPiece() int { return os.Getpagesize() - locked.CanarySize }
 
-// next returns the size of the next piece: a stream's, or less where that and
-// what there is could never be opened together. Where not one byte more could, it
-// returns a *LimitError.
+// next returns the size of the next piece, small enough that all pieces can be opened
+// together. If not one byte more can, it returns a *LimitError.
 func (p *pieces) next() (int, error) {
-	size := min(StreamChunkSize, p.core.largest-p.size)
+	size := min(streamChunkSize, p.core.largest-p.size)
 	if size < 1 {
 		return 0, p.core.tooLarge(p.size + 1)
 	}
 	return size, nil
 }
 
-// add seals a piece, nil for none, and destroys it.
+// add seals a piece and destroys it. A nil piece is none.
 func (p *pieces) add(b *locked.Buffer) error {
 	if b == nil {
 		return nil

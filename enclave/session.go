@@ -17,15 +17,12 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// Overhead is how many bytes the ciphertext of an enclave is longer than its
-// secret.
-const Overhead = coffer.Overhead
-
-// Config says how a Session is made. The zero value is a good choice.
+// Config configures a Session. The zero value is a good choice.
 type Config struct {
 	// MaxLockedBytes is the budget of locked memory, in bytes:
-	// [locked.DefaultLockedBytes] if zero. It is cut to what the process may
-	// lock, after raising the soft limit towards the hard one.
+	// [locked.DefaultLockedBytes] if zero. If the process may lock less, the
+	// session raises the soft limit towards the hard one, and then reduces the
+	// budget to what it may lock.
 	MaxLockedBytes int
 
 	// RefreshInterval is how often the session key's shares are
@@ -33,15 +30,17 @@ type Config struct {
 	// negative.
 	RefreshInterval time.Duration
 
-	// Backend forces a mechanism for locked pages: the best one if empty.
+	// Backend forces a mechanism for locked pages. If empty, the session
+	// chooses the best one.
 	Backend locked.Backend
 
-	// IdleTimeout is how long locked pages that nobody uses stay locked:
+	// IdleTimeout is how long unused pages stay locked:
 	// [locked.DefaultIdleTimeout] if zero.
 	IdleTimeout time.Duration
 
-	// AllowUnlocked lets the session go on without locked memory where the
-	// process may lock none: see [locked.Config]. Stats.Unlocked says so.
+	// AllowUnlocked lets the session continue with memory that is not locked
+	// where the process may lock none: see [locked.Config]. Stats.Unlocked
+	// reports it.
 	AllowUnlocked bool
 
 	// NoSignals keeps the session from sending SIGURG to the process's threads:
@@ -49,16 +48,16 @@ type Config struct {
 	NoSignals bool
 }
 
-// A Session is a key and a budget of locked memory, and what the enclaves made
-// with it share. It is safe for concurrent use. Most programs need only the
-// default one; Close ends any other. The zero Session has the default
-// configuration, and is made on its first use.
+// A Session is a key and a budget of locked memory, which its enclaves share. It
+// is safe for concurrent use. Most programs need only the default one; the creator
+// of any other closes it. The zero Session has the default configuration and is
+// created on first use.
 type Session struct {
 	cfg    Config
 	bare   bool                 // keeps no slots for Use
 	core   atomic.Pointer[core] // nil until the first use, and once closed
 	first  number               // set before core
-	number atomic.Uint32        // of the enclaves made now: a new one for each key; set before core
+	number atomic.Uint32        // of the enclaves made now: each key has another; set before core
 
 	keyMu sync.Mutex // held while key and number change together
 
@@ -68,23 +67,22 @@ type Session struct {
 	shut   *core // closed, kept until all its memory could be given back
 }
 
-// core is the part of a session that takes resources.
+// core is the part of a session that holds resources.
 type core struct {
 	session *Session
 	pool    *locked.Pool
 	coffer  *coffer.Coffer
-	largest int           // the size of the largest secret that can be opened
+	largest int           // size of the largest secret that can be opened
 	opens   atomic.Uint64 // attempts to decrypt for Open
 }
 
-// now returns the number of the enclaves that are made now.
+// now returns the number that new enclaves get.
 func (s *Session) now() number { return number(s.number.Load()) }
 
-// NewSession returns a session with a key of its own. Where the process may not
-// lock the few pages that the smallest session takes, the error is a
-// *[LimitError] that says how to raise the limit; where the platform can't lock
-// memory, [ErrUnsupported]. A process has 65,536 open sessions at most; the caller
-// closes them.
+// NewSession returns a session with a new random key. The caller closes it. If the
+// process may not lock the few pages that the smallest session needs, the error is
+// a *[LimitError]; if the platform can't lock memory, it is [ErrUnsupported]. A
+// process can have 65,536 open sessions.
 func NewSession(cfg Config) (*Session, error) { return newSession(&Session{cfg: cfg}) }
 
 func init() {
@@ -103,7 +101,7 @@ func newSession(s *Session) (*Session, error) {
 	return s, nil
 }
 
-// open returns the session's core, and makes it if this is the first use.
+// open returns the session's core, and creates it on first use.
 func (s *Session) open() (*core, error) {
 	if c := s.core.Load(); c != nil {
 		return c, nil
@@ -140,7 +138,7 @@ func (s *Session) open() (*core, error) {
 	return c, nil
 }
 
-// start lets enclaves and their openers find c. The caller holds mu.
+// start publishes c, so that enclaves find it. The caller holds mu.
 func (s *Session) start(c *core) error {
 	if err := sessions.add(s); err != nil {
 		return err
@@ -155,7 +153,7 @@ func (s *Session) newCore(pool *locked.Pool) (*core, error) {
 		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
 	}
 	made := &core{session: s, pool: pool, coffer: c, largest: pool.Stats().LargestSecret}
-	// The smallest secret must open, or there is no use in sealing any.
+	// If not even the smallest secret can be opened, nothing should be sealed.
 	if made.largest < 1 {
 		return nil, errors.Join(made.tooLarge(1), c.Close(), pool.Close())
 	}
@@ -166,14 +164,14 @@ func (s *Session) newCore(pool *locked.Pool) (*core, error) {
 func (c *core) tooLarge(size int) error {
 	b, err := c.pool.New(size)
 	if err == nil {
-		// It can be opened if nothing else is.
+		// It fits only while nothing else is open.
 		err = errors.Join(locked.ErrExhausted, b.Destroy())
 	}
 	return fmt.Errorf("enclave: %w", err)
 }
 
-// NewBuffer returns a writable buffer of size zero bytes, which the caller
-// destroys: see [locked.Pool.New].
+// NewBuffer returns a writable buffer of size zero bytes. The caller destroys it.
+// The errors are those of [Enclave.Open].
 func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {
@@ -186,8 +184,8 @@ func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 	return b, nil
 }
 
-// NewBufferContext is NewBuffer that waits while the budget is in use, in order
-// of arrival, until ctx ends, and then returns an error that wraps its cause.
+// NewBufferContext is like [Session.NewBuffer], but waits while the budget is in
+// use. If ctx ends first, it returns an error that wraps the context's cause.
 func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {
@@ -201,10 +199,11 @@ func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffe
 }
 
 // Purge replaces the session key and destroys every open buffer. Enclaves made
-// before never open again: it is [ErrPurged]. Slices of the buffers fault from
-// then on. The functions that Use runs keep their secret until they return.
-// Purge may be called at any time, from anywhere, also from within Use; calls
-// that are under way finish with their own secret or an error.
+// before never open again: their calls return [ErrPurged]. Slices of destroyed
+// buffers fault from then on. A function that Use is running keeps its secret until
+// it returns. Purge may be called at any time, also from within Use; concurrent
+// calls finish with their own secret or an error. The session can be used
+// afterwards.
 func (s *Session) Purge() error {
 	c := s.core.Load()
 	if c == nil {
@@ -218,9 +217,9 @@ func (s *Session) Purge() error {
 	return c.pool.Purge()
 }
 
-// resetKey replaces the key alone, and the number. The key goes first: an enclave
-// that has the new number was then sealed under the new key, and one that was
-// sealed meanwhile counts as made before.
+// resetKey replaces the key and the number. It replaces the key first, so that an
+// enclave with the new number was sealed under the new key; one sealed in between
+// counts as made before.
 func (s *Session) resetKey() error {
 	s.keyMu.Lock()
 	defer s.keyMu.Unlock()
@@ -244,9 +243,9 @@ func (s *Session) openBuffers() []any {
 	return bridge.PoolBuffers(c.pool)
 }
 
-// whyNot tells why a ciphertext of the number did not open.
+// whyNot returns why an enclave with that number did not decrypt.
 func (s *Session) whyNot(n number) error {
-	// A purge that has replaced the key replaces the number next.
+	// A purge holds keyMu until it has replaced key and number.
 	s.keyMu.Lock()
 	defer s.keyMu.Unlock()
 	if s.now() != n {
@@ -255,10 +254,10 @@ func (s *Session) whyNot(n number) error {
 	return errTampered
 }
 
-// Close destroys the key and every open buffer, stops the timers, and gives all
-// locked memory back. Later calls return [ErrClosed], and so do those that
-// wait. If the system refuses to take some memory back, the error says so, and
-// Close may be called again. The default session is not closed: it is an error.
+// Close destroys the key and every open buffer, stops the timers, and returns all
+// locked memory to the system. Later and waiting calls return [ErrClosed]. If the
+// system refuses to unmap some memory, Close returns an error and may be called
+// again. Closing the default session is an error and does nothing.
 func (s *Session) Close() error {
 	if s == Default() {
 		return errDefault

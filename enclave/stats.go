@@ -7,30 +7,30 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// Stats is what a session holds at one moment, and what it did so far.
+// Stats describes what a session holds at one moment, and counts what it did.
 type Stats struct {
 	LockedBytes     int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them
-	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the most there were
-	Budget          int            `json:"budget"`                   // the most there may be: the budget
-	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than was asked for
+	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the highest value of LockedBytes
+	Budget          int            `json:"budget"`                   // the most bytes that may be locked
+	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than Config.MaxLockedBytes
 	Unlocked        bool           `json:"unlocked"`                 // the pages are not locked: see Config.AllowUnlocked
-	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may hold, where the system can't leave them out
+	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may include, because the system can't exclude them
 	Backend         locked.Backend `json:"backend"`                  // the mechanism in use
-	BackendReason   string         `json:"backend_reason,omitempty"` // what the system answered for each better mechanism; empty for the best one, and for one that was forced
+	BackendReason   string         `json:"backend_reason,omitempty"` // why no better mechanism is in use; empty for the best one, and for one that was forced
 	RuntimeSecret   bool           `json:"runtime_secret"`           // functions given to Use run inside runtime/secret.Do
 	OpenBuffers     int            `json:"open_buffers"`             // buffers not yet destroyed: steady growth indicates a leak
-	Waiters         int            `json:"waiters"`                  // calls that wait for locked memory
+	Waiters         int            `json:"waiters"`                  // calls that are waiting for locked memory
 
 	Seals     uint64 `json:"seals"`     // enclaves made
 	Opens     uint64 `json:"opens"`     // secrets decrypted into buffers, failures included
 	Uses      uint64 `json:"uses"`      // secrets decrypted for Use, failures included
-	Failures  uint64 `json:"failures"`  // of the opens and uses, those whose ciphertext did not open
+	Failures  uint64 `json:"failures"`  // opens and uses whose ciphertext did not decrypt
 	Refreshes uint64 `json:"refreshes"` // times the key's shares were re-randomised
 
-	LastLimitError *LimitError `json:"last_limit_error,omitempty"` // the last time the system refused to lock; nil for never
+	LastLimitError *LimitError `json:"last_limit_error,omitempty"` // the last refusal to lock memory; nil for none
 }
 
-// LogValue logs the figures as a group, under the names that they have in JSON.
+// LogValue logs the fields as a group, under their JSON names.
 func (s Stats) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Int("locked_bytes", s.LockedBytes),
@@ -58,9 +58,9 @@ func (s Stats) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Stats returns the session's figures. It takes a few locks for a moment, and
-// makes nothing: of a session not used yet all figures are zero. After Close
-// they stay as they were at its end.
+// Stats returns the session's statistics. It takes a few locks for a moment, and
+// does not create the session: before its first use all fields are zero. After
+// Close they keep their last values.
 func (s *Session) Stats() Stats {
 	if c := s.core.Load(); c != nil {
 		return c.stats()

@@ -13,28 +13,27 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// StreamChunkSize is the most that a [Stream] seals as one piece: with its canary
+// streamChunkSize is the most that a [Stream] seals as one piece: with its canary
 // it fills four pages of 4 KiB.
-const StreamChunkSize = 16<<10 - locked.CanarySize
+const streamChunkSize = 16<<10 - locked.CanarySize
 
-// A Stream is a queue of bytes that rest encrypted in ordinary memory: what is
-// written first is read first. It holds as much as the heap does, with at most
-// one chunk of [StreamChunkSize] bytes locked, and that only while a call runs.
-// It is safe for concurrent use; each call is one step. It prints as its size
-// alone. The zero Stream is an empty one of the default session.
+// A Stream is a first-in, first-out queue of bytes, encrypted in ordinary memory. It
+// can hold as much as the heap, and locks at most one chunk of 16 KiB, and only
+// while a call runs. It is safe for concurrent use, and prints as its size alone.
+// The zero Stream is an empty stream of the default session.
 //
-// Each Write makes chunks of its own, of some hundred bytes of overhead: write
-// large pieces. [io.Copy] to and from a Stream keeps the data off the Go heap.
+// Each Write makes chunks of its own, with about 100 bytes of overhead each, so
+// write large pieces. [io.Copy] to and from a Stream keeps the data off the Go heap.
 type Stream struct {
 	session *Session // nil for the default one
 
 	mu     sync.Mutex // protects what follows
 	chunks list.List  // of *Enclave
-	offset int        // bytes of the first chunk that were read already
-	size   int        // bytes not read yet
+	offset int        // bytes of the first chunk already read
+	size   int        // bytes not yet read
 }
 
-// NewStream returns an empty stream, whose chunks are sealed in the session.
+// NewStream returns an empty stream that seals its chunks in the session.
 func (s *Session) NewStream() *Stream { return &Stream{session: s} }
 
 // owner returns the session that chunks are sealed in.
@@ -45,14 +44,14 @@ func (s *Stream) owner() *Session {
 	return s.session
 }
 
-// Write seals the data behind what is there. The data stays as it is: its owner
-// wipes it. After an error the returned number of bytes are in the stream.
+// Write appends the data to the stream. It does not wipe the data. It returns how
+// many bytes it appended, and the error that stopped it early.
 func (s *Stream) Write(data []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for n < len(data) {
-		chunk := data[n:min(n+StreamChunkSize, len(data))]
+		chunk := data[n:min(n+streamChunkSize, len(data))]
 		e, err := s.owner().NewCopy(chunk)
 		if err != nil {
 			return n, err
@@ -63,9 +62,9 @@ func (s *Stream) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// ReadFrom seals what r gives until its end, by way of a locked buffer of one
-// chunk. It implements [io.ReaderFrom]. What was read before an error is in the
-// stream: any error but [io.EOF] says that it may not be all.
+// ReadFrom appends what it reads from r until the end of r, through locked memory. It
+// implements [io.ReaderFrom]. It returns how many bytes it appended, and the first
+// error other than [io.EOF].
 func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	c, err := s.owner().open()
 	if err != nil {
@@ -73,8 +72,8 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	}
 	var total int64
 	for {
-		// Without the lock: r may be slow, or read this stream.
-		b, done, err := c.readPiece(r, StreamChunkSize, none)
+		// Not under the lock: r may be slow, or read this stream.
+		b, done, err := c.readPiece(r, streamChunkSize, none)
 		if b != nil {
 			e, sealErr := c.session.Seal(b)
 			if e == nil {
@@ -98,11 +97,11 @@ func (s *Stream) push(e *Enclave) {
 	s.size += int(e.size)
 }
 
-// Read fills p, which should be locked memory, with the oldest bytes, and takes
-// them out of the stream. At the end of the data it returns [io.EOF]; the stream
-// may be written on. A chunk that fits into p is decrypted right there; another
-// one needs a slot, like [Enclave.Use]. After an error what was not read is still
-// in the stream; [ErrDecrypt], as after a purge, stays until [Stream.Reset].
+// Read removes the oldest bytes from the stream and writes them to p, which should be
+// locked memory. It returns [io.EOF] while the stream is empty; more may be written
+// to it. A chunk that does not fit into p takes locked memory, like [Enclave.Use].
+// After an error the unread bytes are still in the stream. [ErrPurged] and
+// [ErrDecrypt] persist until [Stream.Reset].
 func (s *Stream) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +119,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readChunk reads from the first chunk alone. The caller holds mu, and there is
-// a chunk.
+// readChunk reads from the first chunk, which exists. The caller holds mu.
 func (s *Stream) readChunk(p []byte) (n int, err error) {
 	e := s.chunks.Front().Value.(*Enclave)
 	if s.offset == 0 && len(p) >= int(e.size) {
@@ -138,7 +136,7 @@ func (s *Stream) readChunk(p []byte) (n int, err error) {
 	return n, err
 }
 
-// advance drops n bytes of the first chunk. The caller holds mu.
+// advance removes n bytes of the first chunk. The caller holds mu.
 func (s *Stream) advance(n int) {
 	first := s.chunks.Front()
 	s.offset += n
@@ -149,9 +147,9 @@ func (s *Stream) advance(n int) {
 	}
 }
 
-// WriteTo writes everything to w, a chunk at a time from locked memory, and takes
-// it out of the stream. It implements [io.WriterTo]. After an error what w did
-// not take is still in the stream. w must not use this stream.
+// WriteTo writes all of the stream to w, one chunk at a time from locked memory, and
+// removes what w accepted. It implements [io.WriterTo]. After an error the rest is
+// still in the stream. w must not use this stream.
 func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,9 +160,9 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 		err := e.Use(func(secret []byte) (err error) {
 			rest := secret[s.offset:]
 			n, err = w.Write(rest)
-			if n < 0 || n > len(rest) {
+			if wrote := n; wrote < 0 || wrote > len(rest) {
 				n = 0
-				return errors.New("enclave: the writer says it wrote another number of bytes than it was given")
+				return fmt.Errorf("enclave: the writer reported %d of %d bytes written", wrote, len(rest))
 			}
 			short = n < len(rest)
 			return err
@@ -181,14 +179,14 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	return total, nil
 }
 
-// Size returns how many bytes are in the stream.
+// Size returns the number of bytes in the stream.
 func (s *Stream) Size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.size
 }
 
-// Reset drops everything that is in the stream.
+// Reset empties the stream.
 func (s *Stream) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,39 +6,35 @@ import (
 	"sync/atomic"
 )
 
-// An enclave names its session by a number, not by a pointer: without pointers
-// in it, a million enclaves give the garbage collector nothing to follow. The
-// table is where the number leads back to the session.
+// An enclave names its session by a number: without pointers, a million enclaves
+// give the garbage collector nothing to scan. The table maps numbers to sessions.
 type table struct {
 	places atomic.Pointer[[]atomic.Pointer[Session]] // replaced when it grows
 
 	mu   sync.Mutex // protects what follows, and all writing
-	next number     // of the place that was never given out
-	free []number   // what to give out again, oldest first
-	last number     // the most often that a place of a closed session was given out
+	next number     // the first place never used
+	free []number   // places to reuse, oldest first
+	last number     // the highest generation of a closed session's place
 }
 
-// A number names a session's key for the time of the process: in its low bits the
-// session's place in the table, above them how many keys had that place, of this
-// session and earlier ones. 0 names none.
+// A number names a session's key. Its low bits are the session's place in the table,
+// the others a generation, which grows with each key that has the place. 0 is none.
 type number uint32
 
 const (
 	placeBits = 16
-	// maxSessions are open at once. A session locks two pages at least, so the
-	// limits on locked memory and on mappings (65,530 by default on Linux) are
-	// met first, unless both were raised far.
+	// maxSessions can be open at once. Each locks at least two pages, so the limit
+	// on locked memory or on mappings (65,530 by default on Linux) comes first.
 	maxSessions = 1 << placeBits
-	// resting places are left alone before one is given out again: so the table
-	// stays small, and no number comes back before 67 million sessions were made,
-	// or one was purged 65,535 times.
+	// resting places stay unused before one is reused. So the table stays small, and
+	// no number returns before 67 million sessions, or 65,535 purges of one.
 	resting = 1 << 10
 )
 
-// errSessions says that the table is full.
-var errSessions = errors.New("enclave: 65,536 sessions are open: close those that are done")
+// errSessions reports that the table is full.
+var errSessions = errors.New("enclave: too many sessions: 65,536 are open")
 
-// add enters s, whose number is not set yet, and sets it.
+// add enters s and sets its number.
 func (t *table) add(s *Session) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,7 +65,7 @@ func (t *table) add(s *Session) error {
 	return nil
 }
 
-// remove takes s out, if it is in.
+// remove removes s, if it is in the table.
 func (t *table) remove(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,9 +78,9 @@ func (t *table) remove(s *Session) {
 	t.free = append(t.free, n.next())
 }
 
-// next returns the number of the same place that follows n. When all of them were
-// given out they begin again: an enclave of so long ago then gets ErrDecrypt, where
-// it got ErrPurged or ErrClosed.
+// next returns the number of the same place that follows n. After the last one they
+// start again: an enclave that old then gets ErrDecrypt instead of ErrPurged or
+// ErrClosed.
 func (n number) next() number {
 	if again := n + maxSessions; again >= maxSessions {
 		return again
@@ -92,18 +88,18 @@ func (n number) next() number {
 	return n%maxSessions + maxSessions
 }
 
-// gone reports whether n may have been the number of a session that is closed now.
+// gone reports whether n may be the number of a closed session.
 func (t *table) gone(n number) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return n%maxSessions < t.next && n >= maxSessions && n/maxSessions <= t.last
 }
 
-// had reports whether n, of the session's place, is or was its number.
+// had reports whether n, a number of the session's place, is or was its own.
 func (s *Session) had(n number) bool {
 	first, now := s.first, s.now()
 	if now < first {
-		// They began again.
+		// The numbers started again.
 		return n >= first || n <= now
 	}
 	return n >= first && n <= now
@@ -119,7 +115,7 @@ func (t *table) get(n number) *Session {
 	if place >= len(*places) {
 		return nil
 	}
-	// Its numbers were set before it was stored.
+	// The session's numbers were set before it was stored.
 	if s := (*places)[place].Load(); s != nil && s.had(n) {
 		return s
 	}

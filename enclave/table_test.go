@@ -178,7 +178,7 @@ func TestCopyOfAnEnclaveNeverOpens(t *testing.T) {
 		t.Error("a copy opened")
 		return nil
 	}
-	if err := copied.Use(called); err != errCopied {
+	if err := copied.Use(called); err != errCopied || err.Error() != "enclave: copied by value" || !errors.Is(err, ErrDestroyed) {
 		t.Error(err)
 	}
 	if _, err := copied.Open(); err != errCopied {

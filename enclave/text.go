@@ -7,20 +7,16 @@ import (
 	"github.com/memkeep/memkeep/internal/redact"
 )
 
-// A Text is an Enclave that decoders fill from text: a field of this type reads a
-// secret from JSON, YAML, TOML, XML or a flag. It prints and encodes as its
-// enclave does, as the size alone. What the decoder itself keeps of the text is in
-// ordinary memory: see the package load for ways in that leave nothing there.
-//
-// An Enclave can't be filled itself: it is one piece of memory with its
-// ciphertext, which a decoder does not know the size of.
+// A Text is an Enclave that decoders can fill: a field of this type reads a secret
+// from JSON, YAML, TOML, XML or a flag. It prints and encodes as the secret's size
+// alone. The decoder may leave the text in ordinary memory; the package
+// github.com/memkeep/memkeep/enclave/load reads secrets without that.
 type Text struct{ *Enclave }
 
-// UnmarshalText seals the text in the default session, and wipes the text where
-// it can be written. No text is [ErrEmpty]. What an enclave prints is
-// [ErrRedacted]: a configuration that was saved and read back must not have
-// "[REDACTED 32 bytes]" for a password. After an error t is as it was; the enclave
-// that it had is left alone.
+// UnmarshalText seals the text in the default session, and wipes the text if it is
+// writable. Empty text is [ErrEmpty]. Text such as "[REDACTED 32 bytes]" is
+// [ErrRedacted]: it comes from a configuration that was saved and read back. After
+// an error t is unchanged.
 func (t *Text) UnmarshalText(text []byte) error {
 	if redact.Is(bytes.TrimSpace(text)) {
 		return ErrRedacted

@@ -6,9 +6,8 @@ import (
 	"unsafe"
 )
 
-// writable reports whether all of b may be written. It writes one byte of each
-// page, as it is: a fault there becomes a panic, of whatever kind where the
-// processor does not tell the address, and any other fault of the program none.
+// writable reports whether all of b is writable. It rewrites one byte of each page;
+// a fault becomes a panic, which it recovers.
 func writable(b []byte) (ok bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() { ok = recover() == nil }()
@@ -21,7 +20,7 @@ func writable(b []byte) (ok bool) {
 	return true
 }
 
-// rewrite writes what is there, if flip is 0: which the compiler must not know.
+// rewrite writes *p unchanged if flip is 0, which the compiler must not know.
 //
 //go:noinline
 func rewrite(p *byte, flip byte) { *p ^= flip }

@@ -91,8 +91,8 @@ func (e *LimitError) Error() string {
 // raise the limit.
 func (e *LimitError) Remedy() string {
 	if e.Resource == LockedMemory && e.Err == nil && e.chosen {
-		return "Give the session or the pool a larger budget, Config.LockedBytes of enclave.NewSession or locked.NewPool; " +
-			"enclave.SetDefault puts that session behind the package's functions."
+		return "Give the session or the pool a larger budget: MaxLockedBytes in enclave.Config, or LockedBytes in locked.Config. " +
+			"enclave.SetDefault makes a session from enclave.NewSession the default one."
 	}
 	return remedies[e.Resource]
 }

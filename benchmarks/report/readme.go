@@ -61,13 +61,7 @@ func Section(r *Results, folder string) string {
 		e.Date.Format(time.DateOnly), e.Machine(), e.Limit(), e.Commit, e.Repeats, e.Command)
 	headline(&b, r)
 	fmt.Fprintf(&b, "\n![%s](%s/%s)\n", timeBySizeTitle, folder, timeBySizeFile)
-	fmt.Fprintf(&b, "\n![%s](%s/%s)\n", lockedTitle, folder, lockedFile)
-	b.WriteString("\nThe project's own targets, and what this run says of them (quartiles in brackets):\n\n")
-	b.WriteString("| | target | stretch | measured | |\n|---|---|---|---|---|\n")
-	for _, t := range Targets(r) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", t.What, t.Goal, t.Stretch, t.Measured, t.Verdict)
-	}
-	fmt.Fprintf(&b, "\nAll tables and plots: [%s](%s).\n", folder, folder)
+	fmt.Fprintf(&b, "\nMore tables and plots, and the targets: [benchmarks](benchmarks).\n")
 	return b.String()
 }
 

@@ -218,6 +218,19 @@ func TestReadmesCommandTestsEveryModule(t *testing.T) {
 	}
 }
 
+// The README's program can be pasted: tests/readme is the same one, and builds.
+func TestReadmesProgramBuilds(t *testing.T) {
+	t.Parallel()
+	_, rest, ok := strings.Cut(read(t, "README.md"), "```go\n")
+	program, _, done := strings.Cut(rest, "```\n")
+	if !ok || !done {
+		t.Fatal("README.md has no program")
+	}
+	if built := read(t, "tests/readme/main.go"); !strings.HasSuffix(built, "\n"+program) {
+		t.Errorf("tests/readme has another program than the README:\n%s\nwant:\n%s", built, program)
+	}
+}
+
 // testPlaces returns where tests of each name are.
 func testPlaces(t *testing.T) map[string][]string {
 	t.Helper()

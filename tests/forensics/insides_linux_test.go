@@ -36,7 +36,7 @@ func cofferOf(s *enclave.Session) *coffer.Coffer {
 // may change them meanwhile.
 func sharesOf(c *coffer.Coffer) (left, right *[4]uint64, prefix [16]byte) {
 	v := reflect.ValueOf(c)
-	key := field(v, "key")
+	key := field(v, "key").Elem()
 	l := field(key, "Left").Elem().Interface().(*[coffer.KeySize]byte)
 	r := field(key, "Right").Elem().Interface().(*[coffer.KeySize]byte)
 	return (*[4]uint64)(unsafe.Pointer(l)), (*[4]uint64)(unsafe.Pointer(r)),

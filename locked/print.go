@@ -1,0 +1,44 @@
+package locked
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/memkeep/memkeep/internal/redact"
+)
+
+// String returns the backend and the budget: "locked.Pool(memfd_secret, 8388608
+// bytes)".
+func (p *Pool) String() string { return fmt.Sprint(p) }
+
+// GoString returns what String does.
+func (p *Pool) GoString() string { return p.String() }
+
+// LogValue logs what String returns.
+func (p *Pool) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
+// MarshalText encodes what String returns, in JSON too.
+func (p *Pool) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// secret is how a region prints.
+func (r *Region) secret() redact.Secret {
+	if r == nil {
+		return 0
+	}
+	return redact.Secret(len(r.Bytes()))
+}
+
+// Format prints the size alone, whatever the verb.
+func (r *Region) Format(f fmt.State, verb rune) { r.secret().Format(f, verb) }
+
+// String returns the size alone: "[REDACTED 4096 bytes]".
+func (r *Region) String() string { return r.secret().String() }
+
+// GoString returns the size alone.
+func (r *Region) GoString() string { return r.String() }
+
+// LogValue logs the size alone.
+func (r *Region) LogValue() slog.Value { return r.secret().LogValue() }
+
+// MarshalText encodes the size alone, in JSON too.
+func (r *Region) MarshalText() ([]byte, error) { return r.secret().MarshalText() }
