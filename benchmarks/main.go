@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ func main() {
 type options struct {
 	quick, readme, huge bool
 	out                 string
+	only                string
 	repeats             int
 	cell                time.Duration
 	seed                uint64
@@ -66,6 +68,7 @@ func parse(args []string, errors io.Writer) (options, error) {
 	flags.BoolVar(&o.readme, "readme", false, "measure nothing: write the plots, the pages and the README's section again, from the results that are there")
 	flags.BoolVar(&o.huge, "huge", false, "ten million secrets as well: takes a minute and 2 GiB more")
 	flags.StringVar(&o.out, "out", "", "the `folder` for the results (default benchmarks/results/PROCESSOR, whose figures the README shows; a temporary one with -quick)")
+	flags.StringVar(&o.only, "only", "", "measure one `group` alone, and publish nothing: "+strings.Join(harness.Groups(), ", "))
 	flags.IntVar(&o.repeats, "repeats", 0, "how often each measurement is taken (default 10)")
 	flags.DurationVar(&o.cell, "cell", 0, "how long each measurement takes (default 50ms)")
 	flags.Uint64Var(&o.seed, "seed", 0, "of the order of measurements (default: drawn)")
@@ -74,6 +77,9 @@ func parse(args []string, errors io.Writer) (options, error) {
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q? see -help", flags.Arg(0))
+	}
+	if o.only != "" && !slices.Contains(harness.Groups(), o.only) {
+		return o, fmt.Errorf("no group is called %q: there are %s", o.only, strings.Join(harness.Groups(), ", "))
 	}
 	return o, nil
 }
@@ -92,7 +98,7 @@ func (o options) plan() harness.Plan {
 	if o.huge {
 		p.Growth = append(p.Growth, harness.Huge)
 	}
-	p.Seed = o.seed
+	p.Seed, p.Only = o.seed, o.only
 	for p.Seed == 0 {
 		p.Seed = rand.Uint64()
 	}
@@ -119,7 +125,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shown := o.out == "" && !o.quick
+	shown := o.out == "" && !o.quick && o.only == ""
 	switch {
 	case shown:
 		o.out = filepath.Join(root, published, results.Environment.Processor)

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/memkeep/memkeep/benchmarks/contenders"
@@ -25,6 +26,21 @@ type Plan struct {
 	Hang       time.Duration // beyond its time, after which a measurement counts as hanging
 	Quick      bool
 	Seed       uint64
+	Only       string // one group of Groups; all if empty
+}
+
+// first is the group that is no group: see runner.first.
+const first = "first"
+
+// Groups are the names of the groups, in the order in which they run.
+func Groups() []string {
+	names := []string{first}
+	for _, g := range Quick().groups() {
+		if !slices.Contains(names, g.name) {
+			names = append(names, g.name)
+		}
+	}
+	return names
 }
 
 // Full is the plan whose results are published.
@@ -78,6 +94,7 @@ const mixed = 1000
 // A group is cells that are measured side by side. Each contender has a process
 // for each population and limit in it.
 type group struct {
+	name  string
 	cells []*cell
 	// fresh processes for each repeat: where the system puts them is then not
 	// the same in all repeats. Without, processes are kept, for what takes
@@ -126,6 +143,9 @@ func (p Plan) groups() []group {
 	for _, n := range p.LimitMany {
 		groups = append(groups, p.limitMany(n))
 	}
+	if p.Only != "" {
+		groups = slices.DeleteFunc(groups, func(g group) bool { return g.name != p.Only })
+	}
 	return groups
 }
 
@@ -152,7 +172,7 @@ func eachContender(f func(contenders.Line)) {
 // that process alone and with another of its threads awake: revoking a page then
 // interrupts the processor that it runs on.
 func (p Plan) headline() group {
-	g := group{fresh: true, times: 2}
+	g := group{name: "headline", fresh: true, times: 2}
 	awake := []int{0}
 	if runtime.GOMAXPROCS(0) > 1 {
 		awake = append(awake, 1)
@@ -190,7 +210,7 @@ func memkeepLine(way contenders.Way) contenders.Line {
 
 // cipher is ours beside the one that is measured against, over sizes.
 func (p Plan) cipher() group {
-	g := group{fresh: true}
+	g := group{name: "cipher", fresh: true}
 	for _, size := range p.Messages {
 		for _, op := range []struct {
 			workload string
@@ -207,7 +227,7 @@ func (p Plan) cipher() group {
 }
 
 func (p Plan) single() group {
-	g := group{fresh: true}
+	g := group{name: "sizes", fresh: true}
 	for _, size := range p.Sizes {
 		each(func(l contenders.Line) {
 			g.cells = append(g.cells, p.cell(l, l.Label(), report.Key{Workload: report.Open, Size: size, Goroutines: 1}, workload.Request{Op: workload.OpOpen}))
@@ -222,7 +242,7 @@ func (p Plan) single() group {
 }
 
 func (p Plan) parallel() group {
-	g := group{fresh: true}
+	g := group{name: "goroutines", fresh: true}
 	for _, n := range p.Goroutines {
 		each(func(l contenders.Line) {
 			g.cells = append(g.cells, p.cell(l, l.Label(), report.Key{Workload: report.Parallel, Size: smallest, Goroutines: n}, workload.Request{Op: workload.OpOpen}))
@@ -244,7 +264,7 @@ func (p Plan) parallel() group {
 const crowdTime = 4
 
 func (p Plan) latency() group {
-	g := group{fresh: true}
+	g := group{name: "latency", fresh: true}
 	for _, n := range []int{1, p.Goroutines[len(p.Goroutines)-1]} {
 		each(func(l contenders.Line) {
 			g.cells = append(g.cells, p.cell(l, l.Label(), report.Key{Workload: report.Latency, Size: smallest, Goroutines: n},
@@ -265,7 +285,7 @@ func (p Plan) populateFirst(workloadName string) func(*cell) *cell {
 
 // many is the mix over n secrets, and then the purge of them.
 func (p Plan) many(n int) group {
-	g := group{once: p.populateFirst(report.Populate)}
+	g := group{name: "mix", once: p.populateFirst(report.Populate)}
 	cores := runtime.GOMAXPROCS(0)
 	eachContender(func(l contenders.Line) {
 		if n >= mixed {
@@ -284,7 +304,7 @@ func (p Plan) many(n int) group {
 // growth is ways of holding ever more secrets.
 func (p Plan) growth() group {
 	line := memkeepLine(contenders.Use)
-	g := group{once: func(c *cell) *cell {
+	g := group{name: "growth", once: func(c *cell) *cell {
 		return p.cell(line, c.request.Holder, report.Key{Workload: report.Growth, Size: smallest, Secrets: c.Secrets},
 			workload.Request{Op: workload.OpPopulate, Holder: c.request.Holder, For: p.Patience})
 	}}
@@ -307,7 +327,7 @@ func (p Plan) growth() group {
 // limit is opening under a limit on locked memory, from which no process is
 // exempt.
 func (p Plan) limit() group {
-	g := group{fresh: true}
+	g := group{name: "limit", fresh: true}
 	for _, shape := range []struct{ size, goroutines int }{{smallest, 1}, {smallest, 64}, {4096, 1}, {16384, 1}} {
 		each(func(l contenders.Line) {
 			k := report.Key{Workload: report.LimitOpen, Size: shape.size, Goroutines: shape.goroutines, Limit: p.Limit}
@@ -331,7 +351,7 @@ func (p Plan) limit() group {
 
 // limitMany is the mix over n secrets under the limit.
 func (p Plan) limitMany(n int) group {
-	g := group{once: p.populateFirst(report.LimitSeal)}
+	g := group{name: "limit", once: p.populateFirst(report.LimitSeal)}
 	eachContender(func(l contenders.Line) {
 		k := report.Key{Workload: report.LimitMix, Size: smallest, Goroutines: runtime.GOMAXPROCS(0), Secrets: n, Limit: p.Limit}
 		g.cells = append(g.cells, p.cell(l, l.Name, k, workload.Request{Op: workload.OpMix}))

@@ -55,8 +55,10 @@ func Run(ctx context.Context, p Plan, progress Progress) (*report.Results, error
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.first(ctx); err != nil {
-		return nil, err
+	if p.Only == "" || p.Only == first {
+		if err := r.first(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, g := range groups {
 		if err := r.group(ctx, g); err != nil {
