@@ -1,8 +1,9 @@
 // Command benchmarks measures memkeep beside its peers and beside the bare
 // cipher, on this machine, in one run:
 //
-//	go run ./benchmarks                    # some minutes; writes benchmarks/results and the README's section
+//	go run ./benchmarks                    # some minutes; writes benchmarks/results/<processor> and the README's section
 //	go run -tags libsodium ./benchmarks    # libsodium too: needs cgo and libsodium-dev
+//	go run ./benchmarks -huge              # ten million secrets too
 //	go run ./benchmarks -quick             # a smoke run of some seconds, nothing to rely on
 //	go run ./benchmarks -readme            # the README's section again, from the results that are there
 //
@@ -28,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,11 +52,12 @@ func main() {
 }
 
 type options struct {
-	quick, readme bool
-	out           string
-	repeats       int
-	cell          time.Duration
-	seed          uint64
+	quick, readme, huge bool
+	out                 string
+	only                string
+	repeats             int
+	cell                time.Duration
+	seed                uint64
 }
 
 func parse(args []string, errors io.Writer) (options, error) {
@@ -62,8 +65,10 @@ func parse(args []string, errors io.Writer) (options, error) {
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(errors)
 	flags.BoolVar(&o.quick, "quick", false, "a smoke run of some seconds: shows that all works, its figures mean nothing")
-	flags.BoolVar(&o.readme, "readme", false, "measure nothing: write the plots and the README's section again, from the results in -out")
-	flags.StringVar(&o.out, "out", "", "the `folder` for the results (default benchmarks/results, whose figures the README shows; a temporary one with -quick)")
+	flags.BoolVar(&o.readme, "readme", false, "measure nothing: write the plots, the pages and the README's section again, from the results that are there")
+	flags.BoolVar(&o.huge, "huge", false, "ten million secrets as well: takes a minute and 2 GiB more")
+	flags.StringVar(&o.out, "out", "", "the `folder` for the results (default benchmarks/results/PROCESSOR, whose figures the README shows; a temporary one with -quick)")
+	flags.StringVar(&o.only, "only", "", "measure one `group` alone, and publish nothing: "+strings.Join(harness.Groups(), ", "))
 	flags.IntVar(&o.repeats, "repeats", 0, "how often each measurement is taken (default 10)")
 	flags.DurationVar(&o.cell, "cell", 0, "how long each measurement takes (default 50ms)")
 	flags.Uint64Var(&o.seed, "seed", 0, "of the order of measurements (default: drawn)")
@@ -72,6 +77,9 @@ func parse(args []string, errors io.Writer) (options, error) {
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q? see -help", flags.Arg(0))
+	}
+	if o.only != "" && !slices.Contains(harness.Groups(), o.only) {
+		return o, fmt.Errorf("no group is called %q: there are %s", o.only, strings.Join(harness.Groups(), ", "))
 	}
 	return o, nil
 }
@@ -87,7 +95,10 @@ func (o options) plan() harness.Plan {
 	if o.cell > 0 {
 		p.Cell = o.cell
 	}
-	p.Seed = o.seed
+	if o.huge {
+		p.Growth = append(p.Growth, harness.Huge)
+	}
+	p.Seed, p.Only = o.seed, o.only
 	for p.Seed == 0 {
 		p.Seed = rand.Uint64()
 	}
@@ -95,7 +106,7 @@ func (o options) plan() harness.Plan {
 }
 
 // published is where the results lie that the README shows, from the tree's
-// root.
+// root: a folder for each make of processor.
 const published = "benchmarks/results"
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -107,45 +118,45 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	readme := filepath.Join(root, "README.md")
-	if o.out == "" && o.quick {
-		if o.out, err = os.MkdirTemp("", "memkeep-benchmarks-"); err != nil {
-			return err
-		}
-		readme = ""
-	} else if o.out == "" {
-		o.out = filepath.Join(root, published)
-	} else {
-		readme = ""
-	}
 	if o.readme {
-		results, err := report.Read(o.out)
-		if err != nil {
-			return err
-		}
-		return publish(results, o.out, filepath.Join(root, "README.md"))
+		return publish(root)
 	}
 	results, err := measure(ctx, o, args, progress)
 	if err != nil {
 		return err
+	}
+	shown := o.out == "" && !o.quick && o.only == ""
+	switch {
+	case shown:
+		o.out = filepath.Join(root, published, results.Environment.Processor)
+	case o.out == "":
+		if o.out, err = os.MkdirTemp("", "memkeep-benchmarks-"); err != nil {
+			return err
+		}
 	}
 	if err := results.Write(o.out); err != nil {
 		return err
 	}
 	report.Print(out, results)
 	fmt.Fprintln(out, "\nResults and plots are in", o.out)
-	return publish(results, o.out, readme)
+	if shown {
+		return publish(root)
+	}
+	return report.WriteRun(results, results.Environment.Processor, o.out)
 }
 
-// publish draws the plots and, if a README is named, writes its section.
-func publish(results *report.Results, folder, readme string) error {
-	if err := report.Plots(results, folder); err != nil {
+// publish writes each processor's page, and the README's section.
+func publish(root string) error {
+	runs, err := report.ReadAll(filepath.Join(root, published))
+	if err != nil {
 		return err
 	}
-	if readme == "" {
-		return nil
+	for _, r := range runs {
+		if err := report.WriteRun(r.Results, r.Processor, filepath.Join(root, published, r.Processor)); err != nil {
+			return err
+		}
 	}
-	return report.UpdateReadme(results, readme, published)
+	return report.UpdateReadme(runs, filepath.Join(root, "README.md"), published)
 }
 
 func measure(ctx context.Context, o options, args []string, progress io.Writer) (*report.Results, error) {

@@ -10,7 +10,7 @@ import (
 var checked = []int{1, 31, 32, 256, 4096, 5000, 65536}
 
 func TestEveryContenderKeepsItsPromises(t *testing.T) {
-	for _, c := range All() {
+	for _, c := range append(All(), Beside()...) {
 		t.Run(c.Name, func(t *testing.T) {
 			if c.Skipped != "" {
 				t.Skip("SKIPPED: " + c.Skipped)

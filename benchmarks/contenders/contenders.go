@@ -155,7 +155,7 @@ func Lines() []Line {
 
 // Find returns the contender of that name.
 func Find(name string) (*Contender, error) {
-	for _, c := range All() {
+	for _, c := range append(All(), Beside()...) {
 		if c.Name == name {
 			return c, nil
 		}

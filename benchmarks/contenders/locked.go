@@ -8,10 +8,13 @@ import (
 // is cut to what the process may lock.
 const lockedBudget = 8 << 30
 
+// NeverEncrypted names the store that keeps every secret open.
+const NeverEncrypted = "never encrypted"
+
 func lockedBuffer() *Contender {
 	return &Contender{
-		Name:     "locked",
-		About:    "a locked.Buffer for each secret, frozen and always open: never encrypted, never closed; the pool's budget is whatever the process may lock",
+		Name:     NeverEncrypted,
+		About:    "a locked.Buffer for each secret, frozen and always open, never closed; the pool's budget is whatever the process may lock",
 		Module:   "github.com/memkeep/memkeep",
 		Ways:     []Way{Use},
 		Promises: Promises{ReadOnly: true, Locks: LocksSecrets},

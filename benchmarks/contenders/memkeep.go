@@ -4,6 +4,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/enclave"
 )
 
@@ -36,7 +37,7 @@ func (s *memkeepStore) Backend() string { return string(s.Stats().Backend) }
 // the check would say so.
 func (s *memkeepStore) Ciphertext(secret Secret) []byte {
 	e := secret.(*enclave.Enclave)
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), e.Size()+enclave.Overhead)
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))), e.Size()+coffer.Overhead)
 }
 
 type memkeepWorker struct{ session *enclave.Session }

@@ -38,7 +38,7 @@ func (r *runner) group(ctx context.Context, g group) error {
 	}
 	for _, part := range []func(*cell) bool{others, purges} {
 		cells := filter(g.cells, part)
-		for repeat := range r.Repeats {
+		for repeat := range r.Repeats * max(1, g.times) {
 			for _, i := range r.order.Perm(len(cells)) {
 				r.progress.Begin(describe(cells[i]))
 				if err := r.measure(ctx, g, ps, cells[i], repeat); err != nil {

@@ -47,16 +47,18 @@ func Run(ctx context.Context, p Plan, progress Progress) (*report.Results, error
 	groups := p.groups()
 	starts := 1
 	eachContender(func(contenders.Line) { starts++ })
-	total := len(contenders.All()) + starts*p.Repeats*firsts
+	total := len(contenders.All()) + len(contenders.Beside()) + starts*p.Repeats*firsts
 	for _, g := range groups {
-		total += len(g.cells)*p.Repeats + len(g.populations())
+		total += len(g.cells)*p.Repeats*max(1, g.times) + len(g.populations())
 	}
 	progress.Total(total)
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.first(ctx); err != nil {
-		return nil, err
+	if p.Only == "" || p.Only == first {
+		if err := r.first(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, g := range groups {
 		if err := r.group(ctx, g); err != nil {
@@ -85,7 +87,7 @@ func (g group) populations() map[processKey]*cell {
 // check holds every contender to its promises.
 func (r *runner) check(ctx context.Context) error {
 	sizes := append([]int{1, 31}, r.Sizes...)
-	for _, c := range contenders.All() {
+	for _, c := range append(contenders.All(), contenders.Beside()...) {
 		r.progress.Begin("checking " + c.Name)
 		entry := report.Contender{Name: c.Name, About: c.About, Module: c.Module, Skipped: c.Skipped}
 		for _, way := range c.Ways {

@@ -49,9 +49,13 @@ func styleOf(name string) style {
 		return solid(0x7b3fa0, 1.5)
 	case "libsodium/guarded":
 		return solid(0x7b3fa0, 1.5, 5, 3)
-	case "locked":
+	case "never encrypted":
 		return solid(0x2e7d32, 1.5)
-	case "bare":
+	case "enclaves", "open":
+		return solid(0x0b4f9e, 2.6)
+	case "coffer.Seal into one slice", "seal":
+		return solid(0x3f8fe0, 2)
+	case "bare", "bare cipher, one object each":
 		return solid(0x555555, 2)
 	case "bare/each":
 		return solid(0x555555, 1.5, 5, 3)
@@ -68,14 +72,22 @@ func (f figure) axes(p *plot.Plot, xs []float64) {
 		s.Font = sans
 		s.Font.Size = size
 	}
-	p.X.Label.Text = f.x
+	p.X.Label.Text = f.x + "; both axes: log scale"
+	if f.fromZero {
+		p.X.Label.Text = f.x + "; log scale"
+	}
 	p.X.Label.TextStyle.Font.Size = 10
 	p.X.Tick.Label.Font.Size, p.Y.Tick.Label.Font.Size = 10, 10
 	p.X.Label.Padding = vg.Points(4)
 
 	var ticks []plot.Tick
-	for _, x := range xs {
-		ticks = append(ticks, plot.Tick{Value: x, Label: count(int64(x))})
+	labelled := 0.0
+	for _, x := range slices.Sorted(slices.Values(xs)) {
+		t := plot.Tick{Value: x}
+		if x >= 1.9*labelled { // else its label would touch the last one
+			t.Label, labelled = count(int64(x)), x
+		}
+		ticks = append(ticks, t)
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(ticks)
 	p.X.Min, p.X.Max = slices.Min(xs), slices.Max(xs)
@@ -87,26 +99,31 @@ func (f figure) axes(p *plot.Plot, xs []float64) {
 	}
 	if f.fromZero {
 		p.Y.Min, p.Y.Max = 0, high*1.1
-		p.Y.Tick.Marker = plot.ConstantTicks(linear(p.Y.Max))
 	} else {
 		p.Y.Scale = plot.LogScale{}
 		p.Y.Min, p.Y.Max = low/1.3, high*1.3
-		p.Y.Tick.Marker = plot.ConstantTicks(f.ticksY(p.Y.Min, p.Y.Max))
 	}
+	p.Y.Tick.Marker = plot.ConstantTicks(f.ticksY(p.Y.Min, p.Y.Max))
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = grid, grid
 	p.Add(g)
 }
 
-// linear returns round times from zero to max ns, four to nine of them.
-func linear(max float64) []plot.Tick {
+func linearTimes(_, max float64) []plot.Tick { return linear(max, axisTime) }
+
+func ratioTicks(_, max float64) []plot.Tick {
+	return linear(max, func(v float64) string { return digits(v) + "×" })
+}
+
+// linear returns round figures from zero to max, four to nine of them.
+func linear(max float64, label func(float64) string) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10(max)))
 	for max/step < 4 {
 		step /= 2
 	}
 	var ticks []plot.Tick
 	for v := 0.0; v <= max; v += step {
-		ticks = append(ticks, plot.Tick{Value: v, Label: axisTime(v)})
+		ticks = append(ticks, plot.Tick{Value: v, Label: label(v)})
 	}
 	return ticks
 }
@@ -173,7 +190,9 @@ func trim(v float64) string {
 }
 
 // endLabels writes each line's name beside its end, moved apart where ends lie
-// close together: nobody has to match colours with a legend.
+// close together: nobody has to match colours with a legend. A line that failed
+// ends early, at its cross: its name has the cross too, and no leader, which would
+// look like data.
 type endLabels struct {
 	series []series
 	size   vg.Length
@@ -186,6 +205,7 @@ type label struct {
 	name     string
 	from, at vg.Point
 	style    style
+	failed   bool
 }
 
 func (e *endLabels) Plot(c draw.Canvas, p *plot.Plot) {
@@ -199,12 +219,18 @@ func (e *endLabels) Plot(c draw.Canvas, p *plot.Plot) {
 			}
 		}
 		from := vg.Point{X: toX(end.X), Y: toY(end.Y)}
-		labels = append(labels, label{s.name, from, vg.Point{X: c.Max.X + vg.Points(14), Y: from.Y}, styleOf(s.name)})
+		l := label{s.name, from, vg.Point{X: c.Max.X + vg.Points(14), Y: from.Y}, styleOf(s.name), s.failed}
+		if s.failed {
+			l.name = "× " + s.name
+		}
+		labels = append(labels, l)
 	}
 	spread(labels, e.size*1.25, c.Min.Y, c.Max.Y)
 	for _, l := range labels {
 		leader := draw.LineStyle{Color: l.style.line.Color, Width: vg.Points(0.5), Dashes: []vg.Length{1, 2}}
-		c.StrokeLines(leader, []vg.Point{l.from, {X: l.at.X - vg.Points(3), Y: l.at.Y}})
+		if !l.failed {
+			c.StrokeLines(leader, []vg.Point{l.from, {X: l.at.X - vg.Points(3), Y: l.at.Y}})
+		}
 		sty := p.X.Tick.Label
 		sty.Color, sty.XAlign, sty.YAlign = l.style.line.Color, text.XLeft, text.YCenter
 		c.FillText(sty, l.at, l.name)

@@ -23,6 +23,7 @@ func Observe(command string) Environment {
 		OS:         runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel:     firstLine("/proc/sys/kernel/osrelease"),
 		CPU:        field("/proc/cpuinfo", "model name"),
+		Processor:  Processor(),
 		Cores:      runtime.NumCPU(),
 		GOMAXPROCS: runtime.GOMAXPROCS(0),
 		PageSize:   os.Getpagesize(),

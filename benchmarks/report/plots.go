@@ -32,6 +32,9 @@ const (
 
 	flatFile  = "time-by-secrets.svg"
 	flatTitle = "Opening the same 1,000 secrets: time by the number of all secrets at rest"
+
+	cipherFile  = "cipher-by-size.svg"
+	cipherTitle = "The cipher alone: our time ÷ that of golang.org/x/crypto, by the size of the message"
 )
 
 const (
@@ -39,27 +42,47 @@ const (
 	plotHeight = 5.5 * vg.Inch
 )
 
+// plots returns all of them, without their lines.
+func plots() []figure {
+	const failing = "secrets at rest (×: with more, it fails)"
+	return []figure{
+		{file: timeBySizeFile, title: timeBySizeTitle, x: "size of the secret, bytes", ticksY: timeTicks},
+		{file: cipherFile, title: cipherTitle, x: "size of the message, bytes", ticksY: ratioTicks, fromZero: true},
+		{file: throughputFile, title: throughputTitle, x: "goroutines", ticksY: rateTicks},
+		{file: lockedFile, title: lockedTitle, x: failing, ticksY: byteTicks},
+		{file: mixFile, title: mixTitle, x: failing, ticksY: rateTicks},
+		{file: flatFile, title: flatTitle, x: "secrets at rest", ticksY: linearTimes, fromZero: true},
+	}
+}
+
+// linesOf returns the lines of a plot.
+func linesOf(r *Results, file string) []series {
+	size := func(k Key) float64 { return float64(k.Size) }
+	secrets := func(k Key) float64 { return float64(k.Secrets) }
+	switch file {
+	case timeBySizeFile:
+		return timeSeries(r, Open, size)
+	case cipherFile:
+		return append(ratioSeries(r, CipherOpen, "open", size), ratioSeries(r, CipherSeal, "seal", size)...)
+	case throughputFile:
+		return throughputSeries(r, Parallel, func(k Key) float64 { return float64(k.Goroutines) })
+	case lockedFile:
+		return lockedSeries(r)
+	case mixFile:
+		return throughputSeries(r, Mix, secrets)
+	case flatFile:
+		return timeSeries(r, Hot, secrets)
+	}
+	panic("report: internal error: no plot is called " + file)
+}
+
 // Plots draws what the results show into the folder. A plot for which there are
 // no figures is not drawn.
 func Plots(r *Results, folder string) error {
-	size := func(k Key) float64 { return float64(k.Size) }
-	goroutines := func(k Key) float64 { return float64(k.Goroutines) }
-	secrets := func(k Key) float64 { return float64(k.Secrets) }
 	e := r.Environment
-	note := fmt.Sprintf("medians of %d repeats, %s; %s", e.Repeats, e.Date.Format(time.DateOnly), e.Machine())
-	for _, f := range []figure{
-		{file: timeBySizeFile, title: timeBySizeTitle, x: "size of the secret, bytes",
-			series: timeSeries(r, Open, size), ticksY: timeTicks},
-		{file: throughputFile, title: throughputTitle, x: "goroutines",
-			series: throughputSeries(r, Parallel, goroutines), ticksY: rateTicks},
-		{file: lockedFile, title: lockedTitle, x: "secrets at rest (×: with more, it fails)",
-			series: lockedSeries(r), ticksY: byteTicks},
-		{file: mixFile, title: mixTitle, x: "secrets at rest (×: with more, it fails)",
-			series: throughputSeries(r, Mix, secrets), ticksY: rateTicks},
-		{file: flatFile, title: flatTitle, x: "secrets at rest",
-			series: timeSeries(r, Hot, secrets), ticksY: timeTicks, fromZero: true},
-	} {
-		f.note = note
+	for _, f := range plots() {
+		f.series = linesOf(r, f.file)
+		f.note = fmt.Sprintf("medians of %d repeats, %s; %s", e.Repeats, e.Date.Format(time.DateOnly), e.Machine())
 		if err := f.draw(folder); err != nil {
 			return fmt.Errorf("%s: %w", f.file, err)
 		}
@@ -76,6 +99,22 @@ type series struct {
 
 func timeSeries(r *Results, workload string, x func(Key) float64) []series {
 	return seriesOf(r, workload, x, func(c *Cell) float64 { return c.Time().Median })
+}
+
+// ratioSeries is one line: our cipher's time ÷ the other's.
+func ratioSeries(r *Results, workload, name string, x func(Key) float64) []series {
+	s := series{name: name}
+	for _, c := range r.Cells {
+		if c.Workload == workload && c.Line == LineCipher {
+			if ratio := r.cipherRatio(workload, c.Size); ratio.N > 0 {
+				s.XYs = append(s.XYs, plotter.XY{X: x(c.Key), Y: ratio.Median})
+			}
+		}
+	}
+	if len(s.XYs) == 0 {
+		return nil
+	}
+	return []series{s}
 }
 
 func throughputSeries(r *Results, workload string, x func(Key) float64) []series {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 	"time"
 )
 
@@ -14,9 +14,9 @@ const (
 	sectionEnd   = "<!-- benchmarks: end -->"
 )
 
-// UpdateReadme replaces the section of the file by that of the results, whose
-// plots lie in the folder, as seen from the file.
-func UpdateReadme(r *Results, path, folder string) error {
+// UpdateReadme replaces the section of the file by that of the runs, whose results
+// lie in the folder, as seen from the file.
+func UpdateReadme(runs []Run, path, folder string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func UpdateReadme(r *Results, path, folder string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	updated := bytes.Join([][]byte{before, []byte(Section(r, folder)), after}, nil)
+	updated := bytes.Join([][]byte{before, []byte(Section(runs, folder)), after}, nil)
 	if bytes.Equal(old, updated) {
 		return nil
 	}
@@ -53,64 +53,32 @@ func cut(text []byte) (before, section, after []byte, err error) {
 	return text[:from], text[from:to], text[to:], nil
 }
 
-// Section is what the README shows of the results, in Markdown.
-func Section(r *Results, folder string) string {
-	var b strings.Builder
-	e := r.Environment
-	fmt.Fprintf(&b, "\n%s, %s, %s; commit %s. Medians of %d repeats in which all took turns; ratios are taken within each repeat.\n\n    %s\n\n",
-		e.Date.Format(time.DateOnly), e.Machine(), e.Limit(), e.Commit, e.Repeats, e.Command)
-	headline(&b, r)
-	fmt.Fprintf(&b, "\n![%s](%s/%s)\n", timeBySizeTitle, folder, timeBySizeFile)
-	fmt.Fprintf(&b, "\nMore tables and plots, and the targets: [benchmarks](benchmarks).\n")
-	return b.String()
-}
+// RunFile is the name of a run's own page.
+const RunFile = "README.md"
 
-// headline is one row for each line: 32 bytes, and what most secrets take.
-func headline(b *strings.Builder, r *Results) {
-	most := 0
-	for _, n := range r.Values(Populate, func(k Key) int { return k.Secrets }) {
-		most = max(most, n)
+// WriteRun draws the run's plots into its folder and writes its page: targets,
+// plots, and all tables.
+func WriteRun(r *Results, processor, folder string) error {
+	if err := Plots(r, folder); err != nil {
+		return err
 	}
-	fmt.Fprintf(b, "| 32-byte secrets | open, read, close | ÷ bare cipher | p99.9 | seal | locked with %s | heap for each |\n|---|---|---|---|---|---|---|\n", count(int64(most)))
-	for _, c := range r.Contenders {
-		for _, line := range c.Lines {
-			if c.Skipped != "" {
-				fmt.Fprintf(b, "| %s | skipped: %s | | | | | |\n", line, c.Skipped)
-				continue
-			}
-			open := r.Find(Key{Workload: Open, Line: line, Size: 32, Goroutines: 1})
-			if open == nil || open.Time().N == 0 {
-				why := c.Rejected
-				if open != nil {
-					why = open.Error
-				}
-				fmt.Fprintf(b, "| %s | fails: %s | | | | | |\n", line, short(why, 80))
-				continue
-			}
-			bare := r.Find(Key{Workload: Open, Line: lineBare, Size: 32, Goroutines: 1})
-			seal := r.Find(Key{Workload: Seal, Line: c.Name, Size: 32, Goroutines: 1})
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", line, duration(open.Time().Median), ratio(Ratio(open, bare)),
-				tail999(r.Find(Key{Workload: Latency, Line: line, Size: 32, Goroutines: 1})), duration(seal.Time().Median),
-				atRest(r.Find(Key{Workload: Populate, Line: c.Name, Size: 32, Secrets: most})))
+	var b bytes.Buffer
+	e := r.Environment
+	fmt.Fprintf(&b, "# %s\n\nWritten by `%s`, from `%s`. See [the benchmarks](../../README.md) for what is measured, and how.\n\n", title(processor), e.Command, File)
+	fmt.Fprintf(&b, "%s, %s, %s; commit %s. Medians of %d repeats in which all took turns; ratios are taken within each repeat.\n\n",
+		e.Date.Format(time.DateOnly), e.Machine(), e.Limit(), e.Commit, e.Repeats)
+	b.WriteString("The project's own targets, and what this run says of them (quartiles in brackets):\n\n")
+	b.WriteString("| | target | stretch | measured | |\n|---|---|---|---|---|\n")
+	for _, t := range Targets(r) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", t.What, t.Goal, t.Stretch, t.Measured, t.Verdict)
+	}
+	for _, p := range plots() {
+		if _, err := os.Stat(filepath.Join(folder, p.file)); err == nil {
+			fmt.Fprintf(&b, "\n![%s](%s)\n", p.title, p.file)
 		}
 	}
-}
-
-func tail999(c *Cell) string {
-	if c == nil || c.Merged == nil {
-		return none
-	}
-	return duration(float64(c.Merged.P999))
-}
-
-// atRest is two columns: locked bytes and heap for each secret.
-func atRest(c *Cell) string {
-	f := c.footprint()
-	switch {
-	case f == nil:
-		return none + " | " + none
-	case c.Error != "":
-		return fmt.Sprintf("fails after %s: %s | %s", count(int64(f.Secrets)), bytesOf(f.Locked), none)
-	}
-	return fmt.Sprintf("%s | %s B", bytesOf(f.Locked), digits(f.PerSecret()))
+	b.WriteString("\n## All tables\n\n```\n")
+	Print(&b, r)
+	b.WriteString("```\n")
+	return os.WriteFile(filepath.Join(folder, RunFile), b.Bytes(), 0o644)
 }

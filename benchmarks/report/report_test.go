@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,20 @@ func openKey(line string, size int) Key {
 	return Key{Workload: Open, Line: line, Size: size, Goroutines: 1}
 }
 
+func head(line string, size, awake int) Key {
+	return Key{Workload: Headline, Line: line, Size: size, Goroutines: 1, Awake: awake}
+}
+
+func cipherKey(workload, line string, size int) Key {
+	return Key{Workload: workload, Line: line, Size: size}
+}
+
+func crowdKey(workload string, n int) Key {
+	return Key{Workload: workload, Line: "memkeep Use", Size: 32, Goroutines: n, Limit: 65536}
+}
+
+func sampleRuns() []Run { return []Run{{"amd-zen4", sampleResults()}} }
+
 func sampleResults() *Results {
 	parallel := func(line string, n int) Key { return Key{Workload: Parallel, Line: line, Size: 32, Goroutines: n} }
 	populated := func(line string, n int, f Footprint) *Cell {
@@ -80,6 +95,16 @@ func sampleResults() *Results {
 			populated("memguard", 10, Footprint{Heap: 5000, Locked: 12288}),
 			populated("memguard", 1000, Footprint{Heap: 120_000, Locked: 12288}),
 			{Key: openKey("liar", 32), Error: "not timed: opens anything"},
+			times(head(HeadUse, 32, 0), 110, 110), times(head(HeadBareOpen, 32, 0), 100, 100),
+			times(head(HeadNew, 32, 0), 120), times(head(HeadBareSeal, 32, 0), 100),
+			times(head(HeadOpen, 32, 0), 2000), times(head(HeadFloorOpen, 32, 0), 2000),
+			times(head(HeadOpen, 32, 1), 33_000), times(head(HeadFloorOpen, 32, 1), 30_000),
+			times(head(HeadNew, 65536, 0), 1300), times(head(HeadFloorSeal, 65536, 0), 1000),
+			times(cipherKey(CipherOpen, LineCipher, 32), 101), times(cipherKey(CipherOpen, lineXCrypto, 32), 100),
+			times(cipherKey(CipherOpen, LineCipher, 65536), 79), times(cipherKey(CipherOpen, lineXCrypto, 65536), 100),
+			times(cipherKey(CipherSeal, LineCipher, 32), 107), times(cipherKey(CipherSeal, lineXCrypto, 32), 100),
+			times(crowdKey(LimitCrowd, 100), 100), times(crowdKey(LimitCrowd, 10_000), 100),
+			times(crowdKey(LimitYield, 100), 100), times(crowdKey(LimitYield, 10_000), 300),
 		},
 	}
 	r.Environment.Command, r.Environment.Repeats = "go run ./benchmarks -x", 2
@@ -88,14 +113,21 @@ func sampleResults() *Results {
 
 func TestTargetsAreJudgedByTheirBounds(t *testing.T) {
 	want := map[string]string{
-		"its key schedule kept": "met", // 1.2
-		"Destroy ÷ Use":         "met, stretch too",
-		"Destroy ÷ Open":        "met",
-		"NewEnclave":            "met",
+		"open, 32 B":            "**missed**", // 1.01
+		"open, 256 B":           "not measured",
+		"open, 1,024 B":         "not measured",
+		"open, 65,536 B":        "met, stretch too", // 0.79
+		"whatever the size":     "**missed**",       // 1.07
+		"Use ÷ the bare":        "met",              // 1.1
+		"New ÷ the bare":        "**missed**",       // 1.2
+		"New of 64 KiB":         "met",              // 1.3
+		"process alone":         "met, stretch too", // 1.0
+		"another thread awake":  "**missed**",       // 1.1
 		"2 goroutines":          "met, stretch too",
-		"heap for each":         "met", // 70
-		"locked bytes":          "met, stretch too",
-		"64 KiB secret":         "**missed**", // 1.3
+		"10,000 goroutines":     "met, stretch too",
+		"yields while":          "**missed**", // 0.33
+		"heap for each":         "met",        // 70
+		"locked bytes with few": "met, stretch too",
 	}
 	r := sampleResults()
 	targets := Targets(r)
@@ -136,17 +168,64 @@ func TestResultsComeBackAsTheyWereWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if Section(got, "x") != Section(r, "x") || len(got.Cells) != len(r.Cells) {
+	if Section([]Run{{"p", got}}, "x") != Section([]Run{{"p", r}}, "x") || len(got.Cells) != len(r.Cells) {
 		t.Error("what was read gives another section")
 	}
 }
 
-func TestTheSectionNamesWhoFailedAndWhoWasSkipped(t *testing.T) {
-	s := Section(sampleResults(), "benchmarks/results")
-	for _, want := range []string{"go run ./benchmarks -x", "| absent | skipped: not here |", "| liar | fails: not timed: opens anything |",
-		"| memkeep Use | 120 ns | 1.20× |", "(benchmarks/results/" + timeBySizeFile + ")"} {
+func TestTheSectionHasAColumnForEachProcessor(t *testing.T) {
+	older := sampleResults()
+	older.Cells = slices.DeleteFunc(older.Cells, func(c *Cell) bool { return c.Workload == Headline })
+	s := Section(append(sampleRuns(), Run{"intel-6-1", older}), "benchmarks/results")
+	for _, want := range []string{
+		"[AMD Zen 4](benchmarks/results/amd-zen4) | [intel-6-1](benchmarks/results/intel-6-1) |",
+		"| `Use`: decrypt, read, wipe | 110 ns, 1.10× bare | 120 ns, 1.20× bare |",
+		"| `Open`, read, `Destroy` | 2.00 µs, 1.00× floor | 1.00 µs |",
+		"| … with another thread awake | 33.0 µs, 1.10× floor | – |",
+		"| absent: open, read, close | skipped: not here |",
+		"| liar: open, read, close | fails: opens anything |",
+		"(benchmarks/results/amd-zen4/" + timeBySizeFile + ")",
+	} {
 		if !strings.Contains(s, want) {
 			t.Errorf("does not say %q:\n%s", want, s)
+		}
+	}
+}
+
+func TestAProcessorIsNamedByItsMakeOrItsNumbers(t *testing.T) {
+	for _, c := range []struct {
+		vendor        string
+		family, model int
+		want          string
+	}{
+		{"AuthenticAMD", 25, 17, "amd-zen4"},
+		{"AuthenticAMD", 25, 1, "amd-zen3"},
+		{"AuthenticAMD", 26, 2, "amd-zen5"},
+		{"GenuineIntel", 6, 143, "intel-sapphirerapids"},
+		{"GenuineIntel", 6, 1, "intel-6-1"},
+		{"Somebody", 1, 2, "somebody-1-2"},
+	} {
+		if got := processorOf(c.vendor, c.family, c.model); got != c.want {
+			t.Errorf("%s %d %d is called %q, want %q", c.vendor, c.family, c.model, got, c.want)
+		}
+	}
+	if Processor() == "" {
+		t.Error("this machine's processor has no name")
+	}
+}
+
+func TestARunsPageNamesItsCommandAndWhatItMissed(t *testing.T) {
+	folder := t.TempDir()
+	if err := WriteRun(sampleResults(), "amd-zen4", folder); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(folder, RunFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"# AMD Zen 4", "go run ./benchmarks -x", "**missed**", "(" + timeBySizeFile + ")", "NOT TIMED, it broke a promise: opens anything"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("does not say %q:\n%s", want, page)
 		}
 	}
 }
@@ -156,7 +235,7 @@ func TestUpdateReplacesTheSectionAlone(t *testing.T) {
 	if err := os.WriteFile(path, []byte("before\n"+sectionBegin+"old"+sectionEnd+"\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := sampleResults()
+	r := sampleRuns()
 	if err := UpdateReadme(r, path, "x"); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +264,7 @@ func TestPlotsAreDrawnFromWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{timeBySizeTitle, "memkeep Use", "memguard", "65,536"} {
+	for _, want := range []string{timeBySizeTitle, "memkeep Use", "memguard", "65,536", "both axes: log scale"} {
 		if !strings.Contains(string(svg), want) {
 			t.Errorf("the plot does not say %q", want)
 		}

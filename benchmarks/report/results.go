@@ -40,10 +40,14 @@ type Key struct {
 	Goroutines int    `json:"goroutines,omitempty"` // at once
 	Secrets    int    `json:"secrets,omitempty"`    // at rest
 	Limit      int    `json:"limit,omitempty"`      // on locked memory, in bytes
+	Awake      int    `json:"awake,omitempty"`      // threads of the process that were busy besides
 }
 
 // Workloads, as keys name them.
 const (
+	Headline    = "headline"
+	CipherOpen  = "cipher: open"
+	CipherSeal  = "cipher: seal"
 	Open        = "open"
 	Seal        = "seal"
 	Parallel    = "parallel"
@@ -51,6 +55,8 @@ const (
 	Populate    = "populate"
 	Mix         = "mix"
 	MixLatency  = "mix latency"
+	Growth      = "growth"
+	GrowthPurge = "growth: purge"
 	Hot         = "hot"
 	Any         = "any"
 	Purge       = "purge"
@@ -58,7 +64,20 @@ const (
 	LimitOpen   = "limit: open"
 	LimitSeal   = "limit: populate"
 	LimitMix    = "limit: mix"
+	LimitCrowd  = "limit: crowd"
+	LimitYield  = "limit: crowd that yields while a secret is open"
 	NobodysLine = "the process alone"
+)
+
+// Lines of the headline, all measured in one process.
+const (
+	HeadUse       = "memkeep Use"
+	HeadOpen      = "memkeep Open"
+	HeadNew       = "memkeep New"
+	HeadBareOpen  = "bare open"
+	HeadBareSeal  = "bare seal"
+	HeadFloorOpen = "floor of Open"
+	HeadFloorSeal = "floor of New"
 )
 
 // A Cell is everything measured under one key.
@@ -98,6 +117,8 @@ type Footprint struct {
 	Objects   int64 `json:"objects"`
 	GC        int64 `json:"gc"`
 	GCBefore  int64 `json:"gc_before"`
+	GCCPU     int64 `json:"gc_cpu,omitempty"`
+	GCPause   int64 `json:"gc_pause,omitempty"`
 	Locked    int64 `json:"locked"`
 	Mappings  int64 `json:"mappings"`
 	RSS       int64 `json:"rss"`
@@ -189,7 +210,22 @@ func Read(folder string) (*Results, error) {
 	if err := json.Unmarshal(raw, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(folder, File), err)
 	}
+	r.rename("locked", "never encrypted") // what older results call it
 	return r, nil
+}
+
+// rename gives a contender with a single line another name.
+func (r *Results) rename(from, to string) {
+	for i := range r.Contenders {
+		if c := &r.Contenders[i]; c.Name == from {
+			c.Name, c.Lines = to, []string{to}
+		}
+	}
+	for _, c := range r.Cells {
+		if c.Line == from {
+			c.Line = to
+		}
+	}
 }
 
 // An Environment is where and how the run was made.
@@ -202,6 +238,7 @@ type Environment struct {
 	OS         string            `json:"os"`
 	Kernel     string            `json:"kernel,omitempty"`
 	CPU        string            `json:"cpu,omitempty"`
+	Processor  string            `json:"processor,omitempty"` // its make: see Processor
 	Cores      int               `json:"cores"`
 	GOMAXPROCS int               `json:"gomaxprocs"`
 	Memory     int64             `json:"memory_bytes,omitempty"`

@@ -15,6 +15,8 @@ func Print(out io.Writer, r *Results) {
 	p := printer{out, r}
 	p.environment()
 	p.contenders()
+	p.headline()
+	p.cipher()
 	p.times("Opening, reading and closing one secret, one goroutine", Open, func(k Key) string { return bytesOf(k.Size) })
 	p.times("Sealing one secret, one goroutine", Seal, func(k Key) string { return bytesOf(k.Size) })
 	p.parallel()
@@ -23,13 +25,13 @@ func Print(out io.Writer, r *Results) {
 	p.times("Mix of 90% use, 9% open, 1% seal; Zipf choice of keys; 32 bytes; a goroutine for each processor", Mix, secrets)
 	p.tails("Latency within the mix", MixLatency, secrets)
 	p.footprints()
-	p.times("Opening one of so many secrets, always the same 1,000 of them", Hot, secrets)
-	p.times("Opening one of so many secrets, any of them", Any, secrets)
+	p.growth()
 	p.times("Purge: all secrets made unreadable", Purge, secrets)
 	p.first()
 	p.times(fmt.Sprintf("Opening, reading and closing under a limit of %s on locked memory", p.limit()), LimitOpen,
 		func(k Key) string { return bytesOf(k.Size) + ", " + goroutines(k) })
 	p.times("The mix under that limit", LimitMix, secrets)
+	p.crowds()
 	p.targets()
 }
 
@@ -137,6 +139,86 @@ func (p printer) times(title, workload string, name func(Key) string) {
 	t.Render()
 }
 
+// headline prints memkeep's calls beside what they can't go below.
+func (p printer) headline() {
+	t := p.table("memkeep beside the bare cipher and its floors, in one process, in turns", "", "", "median", "quartiles", "÷ bare", "÷ floor")
+	h := headline{Run{Results: p.Results}}
+	bases := map[string][2]string{HeadUse: {HeadBareOpen, ""}, HeadOpen: {HeadBareOpen, HeadFloorOpen}, HeadNew: {HeadBareSeal, HeadFloorSeal}}
+	name := func(k Key) string {
+		if k.Awake == 0 {
+			return bytesOf(k.Size) + ", the process alone"
+		}
+		return bytesOf(k.Size) + ", another thread awake"
+	}
+	p.groups(Headline, name, func(name string, cells []*Cell) {
+		for _, c := range cells {
+			if len(c.Samples) > 0 {
+				of := func(i int) string { return ratio(Ratio(c, h.cell(bases[c.Line][i], c.Size, c.Awake))) }
+				t.AppendRow(table.Row{name, c.Line, duration(c.Time().Median), quartiles(c.Time()), of(0), of(1)})
+			}
+			p.failure(t, name, c, 6)
+		}
+		t.AppendSeparator()
+	})
+	t.Render()
+}
+
+// cipher prints our cipher beside the other, a row for each size.
+func (p printer) cipher() {
+	t := p.table("The cipher alone, one message again and again: ours, which puts its key together each time, and golang.org/x/crypto's with its key kept",
+		"", "size", "open", "x/crypto", "÷", "quartiles", "seal", "x/crypto", "÷", "quartiles")
+	for _, size := range p.Values(CipherOpen, func(k Key) int { return k.Size }) {
+		row := table.Row{"", bytesOf(size)}
+		for _, workload := range []string{CipherOpen, CipherSeal} {
+			ours, theirs := p.Find(Key{Workload: workload, Line: LineCipher, Size: size}), p.Find(Key{Workload: workload, Line: lineXCrypto, Size: size})
+			r := Ratio(ours, theirs)
+			row = append(row, timeOf(ours), timeOf(theirs), ratio(r), digits(r.Low)+" … "+digits(r.High))
+		}
+		t.AppendRow(row)
+	}
+	t.Render()
+}
+
+// growth prints what ever more secrets cost.
+func (p printer) growth() {
+	t := p.table("Ever more secrets of 32 bytes: the time to seal one, to open one of 1,000 spread over all and any of all, what they take, and one garbage collection",
+		"", "held as", "seal", "open 1,000", "open any", "bytes each", "GC: all processors", "GC: pause", "GC: from begin to end", "purge")
+	p.groups(Growth, secrets, func(name string, cells []*Cell) {
+		for _, c := range cells {
+			if f := c.footprint(); f != nil {
+				of := func(workload string) string {
+					return timeOf(p.Find(Key{Workload: workload, Line: c.Line, Size: c.Size, Goroutines: 1, Secrets: c.Secrets}))
+				}
+				t.AppendRow(table.Row{name, c.Line, timeOf(c), of(Hot), of(Any), digits(f.PerSecret()), duration(float64(f.GCCPU)),
+					duration(float64(f.GCPause)), duration(float64(f.GC)), of(GrowthPurge)})
+			}
+			p.failure(t, name, c, 10)
+		}
+		t.AppendSeparator()
+	})
+	t.Render()
+}
+
+// crowds prints many goroutines under the limit.
+func (p printer) crowds() {
+	t := p.table("Use of 32 bytes by many goroutines under that limit, and, where each lets others run while its secret is open, which they wait for", "", "contender", "time for each", "quartiles", "throughput")
+	for _, workload := range []string{LimitCrowd, LimitYield} {
+		p.groups(workload, goroutines, func(name string, cells []*Cell) {
+			for _, c := range cells {
+				if workload == LimitYield {
+					name += ", yielding"
+				}
+				if len(c.Samples) > 0 {
+					t.AppendRow(table.Row{name, c.Line, duration(c.Time().Median), quartiles(c.Time()), perSecond(c.Time().Median)})
+				}
+				p.failure(t, name, c, 5)
+			}
+		})
+		t.AppendSeparator()
+	}
+	t.Render()
+}
+
 // failure appends a row with the message, if the cell failed, in place of
 // figures or below them.
 func (p printer) failure(t table.Writer, name string, c *Cell, width int) {
@@ -187,6 +269,10 @@ func (p printer) parallel() {
 		one := p.Find(Key{Workload: Parallel, Line: line, Size: 32, Goroutines: counts[0]})
 		for _, n := range counts {
 			c := p.Find(Key{Workload: Parallel, Line: line, Size: 32, Goroutines: n})
+			if c == nil {
+				row = append(row, none)
+				continue
+			}
 			if c.Error != "" {
 				row = append(row, "FAILED: "+short(c.Error, 40))
 				continue

@@ -12,6 +12,11 @@ const (
 	lineMemkeep  = "memkeep"
 	lineMemguard = "memguard"
 	lineBare     = "bare"
+	lineFloor    = "floor"
+
+	// LineCipher is our cipher alone, lineXCrypto the one that it is measured against.
+	LineCipher  = "internal/xchacha"
+	lineXCrypto = "golang.org/x/crypto"
 )
 
 // A Target is one of the project's own goals, and what this run says of it.
@@ -34,30 +39,73 @@ type bound struct {
 // Targets of the project: medians of the ratios within each repeat, for secrets
 // of 32 bytes where no other size is named.
 func Targets(r *Results) []Target {
-	open := func(line string, size int) *Cell {
-		return r.Find(Key{Workload: Open, Line: line, Size: size, Goroutines: 1})
+	h := headline{Run{Results: r}}
+	head := func(line, base string, size, awake int) Spread {
+		return Ratio(h.cell(line, size, awake), h.cell(base, size, awake))
 	}
-	seal := func(line string) *Cell { return r.Find(Key{Workload: Seal, Line: line, Size: 32, Goroutines: 1}) }
 	parallel := func(line string, n int) *Cell {
 		return r.Find(Key{Workload: Parallel, Line: line, Size: 32, Goroutines: n})
 	}
 	scaling := combine(func(ns []float64) float64 { return (ns[0] / ns[1]) / (ns[2] / ns[3]) },
 		parallel(lineUse, 1), parallel(lineUse, 2), parallel(lineBare, 1), parallel(lineBare, 2))
-	bounds := []bound{
-		{"Use ÷ the bare cipher's open, its key schedule kept", 1.25, 1.0, false, "×", Ratio(open(lineUse, 32), open(lineBare, 32))},
-		{"memguard's Open + Destroy ÷ Use", 200, 280, true, "×", Ratio(open(lineMemguard, 32), open(lineUse, 32))},
-		{"memguard's Open + Destroy ÷ Open + Destroy", 25, 80, true, "×", Ratio(open(lineMemguard, 32), open(lineOpen, 32))},
-		{"memguard's NewEnclave ÷ New", 100, 150, true, "×", Ratio(seal(lineMemguard), seal(lineMemkeep))},
-		{"Use by 2 goroutines ÷ by 1, relative to the bare cipher's own scaling", 0.9, 1.0, true, "×", scaling},
-		{"heap for each secret at rest", 80, 64, false, " B", heapPerSecret(r)},
+	use := Ratio(h.opened(lineUse, 32), h.opened(lineBare, 32)) // of a run from before there was a headline
+	if s := head(HeadUse, HeadBareOpen, 32, 0); s.N > 0 {
+		use = s
 	}
+	var bounds []bound
+	for _, size := range []int{32, 256, 1024, 65536} {
+		goal := 1.0
+		if size == 65536 {
+			goal = 0.85
+		}
+		bounds = append(bounds, bound{"the cipher alone, open, " + bytesOf(size) + ": ours ÷ x/crypto", goal, 0.8, false, "×", r.cipherRatio(CipherOpen, size)})
+	}
+	bounds = append(bounds,
+		bound{"the cipher alone, open or seal, whatever the size: ours ÷ x/crypto", 1.05, 1, false, "×", r.worstCipher()},
+		bound{"Use ÷ the bare cipher, its key kept", 1.1, 0.95, false, "×", use},
+		bound{"New ÷ the bare cipher into fresh memory", 1.1, 1, false, "×", head(HeadNew, HeadBareSeal, 32, 0)},
+		bound{"New of 64 KiB ÷ fresh memory, the bare cipher and the wipe", 1.3, 1, false, "×", head(HeadNew, HeadFloorSeal, 65536, 0)},
+		bound{"Open + Destroy ÷ its floor, the process alone", 1.05, 1, false, "×", head(HeadOpen, HeadFloorOpen, 32, 0)},
+		bound{"Open + Destroy ÷ its floor, another thread awake", 1.05, 1, false, "×", head(HeadOpen, HeadFloorOpen, 32, 1)},
+		bound{"Use by 2 goroutines ÷ by 1, relative to the bare cipher's own scaling", 0.9, 1.0, true, "×", scaling},
+		bound{"Use by 10,000 goroutines ÷ by 100, under 64 KiB of locked memory", 0.5, 0.9, true, "×", r.crowd(LimitCrowd)},
+		bound{"the same, each yields while its secret is open", 0.5, 0.9, true, "×", r.crowd(LimitYield)},
+		bound{"heap for each secret at rest", 80, 64, false, " B", heapPerSecret(r)},
+	)
 	var targets []Target
 	for _, b := range bounds {
 		targets = append(targets, b.judge())
 	}
-	targets = append(targets, lockedBytes(r))
-	return append(targets, bound{"64 KiB secret: Use ÷ the bare cipher's open", 1.2, 1.05, false, "×",
-		Ratio(open(lineUse, 65536), open(lineBare, 65536))}.judge())
+	return append(targets, lockedBytes(r))
+}
+
+// cipherRatio is our cipher's time ÷ the other's, on messages of the size.
+func (r *Results) cipherRatio(workload string, size int) Spread {
+	return Ratio(r.Find(Key{Workload: workload, Line: LineCipher, Size: size}), r.Find(Key{Workload: workload, Line: lineXCrypto, Size: size}))
+}
+
+// worstCipher is the greatest of those medians.
+func (r *Results) worstCipher() Spread {
+	worst := Spread{}
+	for _, workload := range []string{CipherOpen, CipherSeal} {
+		for _, size := range r.Values(workload, func(k Key) int { return k.Size }) {
+			if s := r.cipherRatio(workload, size); s.N > 0 && (worst.N == 0 || s.Median > worst.Median) {
+				worst = s
+			}
+		}
+	}
+	return worst
+}
+
+// crowd is the throughput of 10,000 goroutines ÷ that of 100.
+func (r *Results) crowd(workload string) Spread {
+	for _, limit := range r.Values(workload, func(k Key) int { return k.Limit }) {
+		k := Key{Workload: workload, Line: lineUse, Size: 32, Limit: limit}
+		few, many := k, k
+		few.Goroutines, many.Goroutines = 100, 10_000
+		return Ratio(r.Find(few), r.Find(many))
+	}
+	return Spread{}
 }
 
 func (b bound) judge() Target {

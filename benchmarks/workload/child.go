@@ -49,7 +49,7 @@ func runChild(name string) error {
 	if err != nil {
 		return err
 	}
-	child := &child{contender: c}
+	child := &child{contender: c, stores: map[string]contenders.Store{}}
 	return errors.Join(child.serve(os.Stdin, os.Stdout), child.close())
 }
 
@@ -83,8 +83,9 @@ func first(name string) error {
 // A child answers requests with samples.
 type child struct {
 	contender  *contenders.Contender
-	store      contenders.Store // made with the first request
+	stores     map[string]contenders.Store // each made with its first request
 	population *population
+	growth     *growth // or what grows in its place
 	answers    *json.Encoder
 }
 
@@ -107,46 +108,72 @@ func (c *child) serve(in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-func (c *child) do(r Request) (Sample, error) {
-	if c.store == nil {
-		store, err := c.contender.Start()
-		if err != nil {
-			return Sample{}, err
-		}
-		c.store = store
+func (c *child) do(r Request) (s Sample, err error) {
+	switch r.Op {
+	case OpCipherOpen, OpCipherSeal:
+		return cipherOnly(r)
+	}
+	if r.Holder != "" && r.Op == OpPopulate {
+		c.growth, s, err = grow(r)
+		return s, err
+	}
+	if c.growth != nil {
+		return c.growth.do(r)
+	}
+	who, store, err := c.storeOf(r.Contender)
+	if err != nil {
+		return Sample{}, err
 	}
 	switch r.Op {
 	case OpCheck:
-		return c.check(r)
+		return check(who, store, r)
 	case OpOpen:
-		return open(c.contender, c.store, r)
+		return open(who, store, r)
 	case OpSeal:
-		return seal(c.store, r)
+		return seal(store, r)
 	case OpPopulate:
-		var s Sample
-		c.population, s = populate(c.contender, c.store, r, func(s Sample) { _ = c.answers.Encode(s) }) // the last one counts
+		c.population, s = populate(who, store, r, func(s Sample) { _ = c.answers.Encode(s) }) // the last one counts
 		return s, nil
 	}
 	if c.population == nil {
 		return Sample{}, errors.New("there is no population")
 	}
 	if r.Op == OpPurge {
-		return c.population.purge(c.contender)
+		return c.population.purge(who)
 	}
 	return c.population.many(r)
 }
 
+// storeOf returns the contender of the name, or the process's own, and its store.
+func (c *child) storeOf(name string) (*contenders.Contender, contenders.Store, error) {
+	who := c.contender
+	if name != "" && name != who.Name {
+		var err error
+		if who, err = contenders.Find(name); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s := c.stores[who.Name]; s != nil {
+		return who, s, nil
+	}
+	s, err := who.Start()
+	if err == nil {
+		c.stores[who.Name] = s
+	}
+	return who, s, err
+}
+
 // check notes the backend, where the contender chooses one.
-func (c *child) check(r Request) (s Sample, err error) {
+func check(c *contenders.Contender, store contenders.Store, r Request) (s Sample, err error) {
 	for _, size := range r.Sizes {
-		if err := contenders.Check(c.contender, c.store, size); err != nil {
+		if err := contenders.Check(c, store, size); err != nil {
 			return Sample{}, err
 		}
 	}
-	if err := contenders.CheckPurge(c.contender, c.store, 32); err != nil {
+	if err := contenders.CheckPurge(c, store, 32); err != nil {
 		return Sample{}, err
 	}
-	if b, ok := c.store.(interface{ Backend() string }); ok {
+	if b, ok := store.(interface{ Backend() string }); ok {
 		s.Note = b.Backend()
 	}
 	return s, nil
@@ -157,8 +184,11 @@ func (c *child) close() error {
 	if c.population != nil {
 		err = c.population.close()
 	}
-	if c.store != nil {
-		err = errors.Join(err, c.store.Close())
+	if c.growth != nil {
+		err = errors.Join(err, c.growth.close())
+	}
+	for _, s := range c.stores {
+		err = errors.Join(err, s.Close())
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,25 +16,44 @@ import (
 // takeFootprint measures the process as it is: Heap and Objects are all that is
 // on the heap.
 func takeFootprint() *Footprint {
-	var gc []int64
-	for range 5 {
-		began := time.Now()
-		runtime.GC()
-		gc = append(gc, int64(time.Since(began)))
-	}
-	slices.Sort(gc)
+	var took, cpu, pause []int64
 	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
+	for range 5 {
+		before, began := gcTime(), time.Now()
+		runtime.GC()
+		took = append(took, int64(time.Since(began)))
+		cpu = append(cpu, gcTime()-before)
+		runtime.ReadMemStats(&m)
+		pause = append(pause, int64(m.PauseNs[(m.NumGC+255)%256]))
+	}
 	f := &Footprint{
 		Heap:     int64(m.HeapAlloc),
 		Objects:  int64(m.HeapObjects),
-		GC:       gc[len(gc)/2],
+		GC:       middle(took),
+		GCCPU:    middle(cpu),
+		GCPause:  middle(pause),
 		Locked:   -1,
 		Mappings: -1,
 		RSS:      -1,
 	}
 	readProcess(f)
 	return f
+}
+
+// gcTime returns the processors' time that went into collections so far, in ns.
+// What collects while a processor has nothing else to do counts as well.
+func gcTime() int64 {
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindFloat64 {
+		return 0
+	}
+	return int64(s[0].Value.Float64() * float64(time.Second))
+}
+
+func middle(v []int64) int64 {
+	slices.Sort(v)
+	return v[len(v)/2]
 }
 
 // minus returns what was added since before.
@@ -48,7 +68,7 @@ func (f *Footprint) minus(before *Footprint, secrets int) *Footprint {
 
 // halfway returns what can be said of a process without slowing it down.
 func halfway(secrets int) *Footprint {
-	f := &Footprint{Secrets: secrets, Heap: -1, Objects: -1, GC: -1, GCBefore: -1, Locked: -1, Mappings: -1, RSS: -1, RSSBefore: -1}
+	f := &Footprint{Secrets: secrets, Heap: -1, Objects: -1, GC: -1, GCBefore: -1, GCCPU: -1, GCPause: -1, Locked: -1, Mappings: -1, RSS: -1, RSSBefore: -1}
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		f.RSS, f.Locked = kib(string(status), "VmRSS:"), kib(string(status), "VmLck:")
 	}

@@ -1,8 +1,10 @@
 package workload
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -26,38 +28,75 @@ const (
 // warmUp is the part of a measurement's time that is spent before it.
 const warmUp = 5
 
-// measure repeats the tasks, each in a goroutine of its own, for about d.
-func measure(d time.Duration, latency bool, tasks []task) (Sample, error) {
+// crowdBatch is how many calls a goroutine makes before it lets others run, where
+// there are more than crowded of them: so that each has its turn, many times.
+const (
+	crowdBatch = 16
+	crowded    = 64
+)
+
+// measure repeats the tasks, each in a goroutine of its own, for about r.For.
+func measure(r Request, tasks []task) (Sample, error) {
+	d := r.For
 	batch, err := warm(d/warmUp, tasks)
 	if err != nil {
 		return Sample{}, err
 	}
+	if len(tasks) > crowded {
+		batch = min(batch, crowdBatch)
+	}
 	// What the setting-up left is collected before, not in between.
 	runtime.GC()
+	rest, err := keepAwake(r.Awake)
+	if err != nil {
+		return Sample{}, err
+	}
+	defer rest()
 	runs := make([]run, len(tasks))
 	var ready, done sync.WaitGroup
 	begin := make(chan struct{})
 	ready.Add(len(tasks))
+	var start time.Time // set before begin is closed
 	for i, t := range tasks {
 		done.Go(func() {
-			r := &runs[i]
-			if latency {
-				r.histogram = newHistogram()
+			run := &runs[i]
+			run.shares = len(tasks) > runtime.GOMAXPROCS(0)-r.Awake
+			if r.Latency {
+				run.histogram = newHistogram()
 			}
 			ready.Done()
 			<-begin
-			if latency {
-				r.each(t, d, batch)
+			if r.Latency {
+				run.each(t, start, d, batch)
 			} else {
-				r.all(t, d, batch)
+				run.all(t, start, d, batch)
 			}
 		})
 	}
 	ready.Wait()
-	start := time.Now()
+	start = time.Now()
 	close(begin)
 	done.Wait()
-	return collect(runs, time.Since(start), latency)
+	return collect(runs, time.Since(start), r.Latency)
+}
+
+// keepAwake keeps n threads busy until rest is called.
+func keepAwake(n int) (rest func(), err error) {
+	if n >= runtime.GOMAXPROCS(0) {
+		return nil, fmt.Errorf("%d processors are too few for %d busy threads beside", runtime.GOMAXPROCS(0), n)
+	}
+	var enough atomic.Bool
+	var awake, done sync.WaitGroup
+	awake.Add(n)
+	for range n {
+		done.Go(func() {
+			awake.Done()
+			for !enough.Load() {
+			}
+		})
+	}
+	awake.Wait()
+	return func() { enough.Store(true); done.Wait() }, nil
 }
 
 // warm runs every task for a while, one after the other, and returns how many
@@ -67,7 +106,7 @@ func warm(d time.Duration, tasks []task) (batch int, err error) {
 	each := d / time.Duration(len(tasks))
 	for _, t := range tasks {
 		r := run{}
-		r.all(t, each, 1)
+		r.all(t, time.Now(), each, 1)
 		if r.err != nil {
 			return 0, r.err
 		}
@@ -82,14 +121,14 @@ type run struct {
 	ops       int64
 	active    time.Duration // within batches
 	resting   time.Duration // between them
+	shares    bool          // its processor with others, whom it lets run between batches
 	histogram *hdrhistogram.Histogram
 	err       error
 	_         [64]byte
 }
 
-// all times whole batches.
-func (r *run) all(t task, d time.Duration, batch int) {
-	begin := time.Now()
+// all times whole batches, of which it makes at least one.
+func (r *run) all(t task, begin time.Time, d time.Duration, batch int) {
 	for i := 0; ; i += batch {
 		before := time.Now()
 		for j := range batch {
@@ -104,12 +143,12 @@ func (r *run) all(t task, d time.Duration, batch int) {
 		if !r.restDone(t, after) || after.Sub(begin) > d {
 			return
 		}
+		r.yield()
 	}
 }
 
 // each times every call. What the clock takes, some 40 ns, is part of it.
-func (r *run) each(t task, d time.Duration, batch int) {
-	begin := time.Now()
+func (r *run) each(t task, begin time.Time, d time.Duration, batch int) {
 	for i := 0; ; i += batch {
 		before := time.Now()
 		start := before
@@ -127,6 +166,13 @@ func (r *run) each(t task, d time.Duration, batch int) {
 		if !r.restDone(t, before) || before.Sub(begin) > d {
 			return
 		}
+		r.yield()
+	}
+}
+
+func (r *run) yield() {
+	if r.shares {
+		runtime.Gosched()
 	}
 }
 

@@ -203,7 +203,7 @@ func (p *population) many(r Request) (s Sample, err error) {
 		defer func() { err = errors.Join(err, w.Close()) }()
 		tasks = append(tasks, p.walk(w, plan, r.Way))
 	}
-	return measure(r.For, r.Latency, tasks)
+	return measure(r, tasks)
 }
 
 // walk follows a plan, from where it was left the last time.

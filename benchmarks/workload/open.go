@@ -22,12 +22,16 @@ func open(c *contenders.Contender, store contenders.Store, r Request) (s Sample,
 		}
 		defer func() { err = errors.Join(err, w.Free(secret), w.Close()) }()
 		use, t := opener(w, r.Way), new(touch)
-		tasks = append(tasks, task{op: func(int) error { return use(secret, t.read) }})
+		read := t.read
+		if r.Yield {
+			read = t.readAndYield
+		}
+		tasks = append(tasks, task{op: func(int) error { return use(secret, read) }})
 	}
 	if err := checkLocked(c, len(tasks), len(tasks)); err != nil {
 		return Sample{}, err
 	}
-	return measure(r.For, r.Latency, tasks)
+	return measure(r, tasks)
 }
 
 func opener(w contenders.Worker, way contenders.Way) func(contenders.Secret, func([]byte) error) error {
@@ -65,6 +69,6 @@ func seal(store contenders.Store, r Request) (Sample, error) {
 			return nil
 		},
 	}
-	sample, err := measure(r.For, r.Latency, []task{t})
+	sample, err := measure(r, []task{t})
 	return sample, errors.Join(err, w.Close())
 }

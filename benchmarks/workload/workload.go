@@ -4,6 +4,7 @@
 package workload
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/memkeep/memkeep/benchmarks/contenders"
@@ -30,16 +31,24 @@ const (
 	OpAny Op = "any"
 	// OpPurge makes the populated secrets unreadable.
 	OpPurge Op = "purge"
+	// OpCipherOpen and OpCipherSeal are Cipher alone, on one message.
+	OpCipherOpen Op = "cipher: open"
+	OpCipherSeal Op = "cipher: seal"
 )
 
 // A Request is one line of JSON to a child.
 type Request struct {
 	Op         Op
+	Contender  string         `json:",omitempty"` // whose store to measure, if not the process's own
+	Holder     string         `json:",omitempty"` // populate this, and not the store
+	Cipher     string         `json:",omitempty"` // for OpCipherOpen and OpCipherSeal
 	Way        contenders.Way `json:",omitempty"`
 	Size       int            `json:",omitempty"` // of each secret, in bytes
 	Sizes      []int          `json:",omitempty"`
 	Goroutines int            `json:",omitempty"`
 	Secrets    int            `json:",omitempty"`
+	Awake      int            `json:",omitempty"` // threads of the process that are busy meanwhile
+	Yield      bool           `json:",omitempty"` // lets other goroutines run while a secret is open
 	Latency    bool           `json:",omitempty"` // time each operation, not all together
 	For        time.Duration  // how long to measure, or the most that it may take
 }
@@ -70,6 +79,8 @@ type Footprint struct {
 	Objects   int64 // allocations for all of them
 	GC        int64 // ns that one collection takes, the median of some
 	GCBefore  int64 // the same without the secrets
+	GCCPU     int64 // ns of processors' time that one collection takes
+	GCPause   int64 // ns for which it stops the program
 	Locked    int64 // bytes that the system has locked for the process
 	Mappings  int64 // of the process
 	RSS       int64 // bytes resident
@@ -86,4 +97,10 @@ type touch struct {
 func (t *touch) read(b []byte) error {
 	t.sum += b[0] + b[len(b)-1]
 	return nil
+}
+
+// readAndYield lets another goroutine run while the secret is open.
+func (t *touch) readAndYield(b []byte) error {
+	runtime.Gosched()
+	return t.read(b)
 }

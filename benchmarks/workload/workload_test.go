@@ -33,7 +33,7 @@ func TestEveryCallThatIsCountedWasMade(t *testing.T) {
 	for i := range calls {
 		tasks = append(tasks, task{op: func(int) error { calls[i]++; return nil }})
 	}
-	s, err := measure(5*time.Millisecond, false, tasks)
+	s, err := measure(Request{For: 5 * time.Millisecond}, tasks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestEveryCallThatIsCountedWasMade(t *testing.T) {
 
 func TestWhatIsDoneBetweenBatchesIsNotTimed(t *testing.T) {
 	piled, rested := 0, time.Duration(0)
-	s, err := measure(5*time.Millisecond, false, []task{{
+	s, err := measure(Request{For: 5 * time.Millisecond}, []task{{
 		op: func(int) error { piled++; return nil },
 		rest: func() error {
 			if piled > maxBatch {
@@ -73,7 +73,7 @@ func TestWhatIsDoneBetweenBatchesIsNotTimed(t *testing.T) {
 func TestAnErrorEndsAMeasurement(t *testing.T) {
 	errOwn := errors.New("own")
 	calls := 0
-	if _, err := measure(time.Hour, false, []task{{op: func(int) error {
+	if _, err := measure(Request{For: time.Hour}, []task{{op: func(int) error {
 		if calls++; calls > 1000 {
 			return errOwn
 		}
@@ -185,7 +185,7 @@ func TestAPurgeThatLeavesASecretIsAnError(t *testing.T) {
 }
 
 func TestAPurgeIsTimedOnSecretsThatAreThere(t *testing.T) {
-	c, err := contenders.Find("locked")
+	c, err := contenders.Find(contenders.NeverEncrypted)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,19 @@
 //   - There is no additional data, and a nonce must never be used twice with
 //     one key. A message has 256 GiB at most.
 //
+// # Speed
+//
+// A short message takes three permutations of ChaCha one after the other: the mask
+// of the key's share (8 rounds), the subkey (20) and the first keystream (20). Each
+// waits for its own last result, so what counts is the latency of an addition, an
+// exclusive or and a rotation, and of 96 such operations in 8 rounds none can begin
+// before the last one ends. With vector registers, each of them takes a cycle on Intel's
+// processors and AMD's up to Zen 4, and two on Zen 5, where general registers
+// would take one. There is no such form all the same: it would hold the subkey in
+// registers that a dying program prints. The mask alone could be computed there, for it
+// is not the key; that saves 18 ns on Zen 5, a twentieth of opening 32 bytes, and
+// nothing elsewhere, and would print a share.
+//
 // XChaCha20 is draft-irtf-cfrg-xchacha-03, ChaCha20 and Poly1305 are RFC 8439.
 package xchacha
 
