@@ -9,8 +9,9 @@ import (
 
 // FromLinux reads what Linux tells in its files: /proc, /sys and a few others
 // under root, which is the system's root folder.
-func FromLinux(root fs.FS) Facts {
-	l := linux{root}
+func FromLinux(root fs.FS) Facts { return fromLinux(linux{root, "self"}) }
+
+func fromLinux(l linux) Facts {
 	return Facts{
 		Swap:        l.swap(),
 		Core:        l.core(),
@@ -20,7 +21,14 @@ func FromLinux(root fs.FS) Facts {
 	}
 }
 
-type linux struct{ root fs.FS }
+// A linux is a system, seen by one of its processes.
+type linux struct {
+	root    fs.FS
+	process string // its folder in /proc
+}
+
+// proc returns the path of the process's file of that name.
+func (l linux) proc(name string) string { return path.Join("proc", l.process, name) }
 
 // text returns a file's content without the space around it, and whether it
 // could be read.
@@ -157,10 +165,10 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// barredFromSwap reads the limits of this process's cgroup and those above it:
+// barredFromSwap reads the limits of the process's cgroup and those above it:
 // version 2 has memory.swap.max, in bytes.
 func (l linux) barredFromSwap() bool {
-	table, _ := l.text("proc/self/cgroup")
+	table, _ := l.text(l.proc("cgroup"))
 	for line := range strings.Lines(table) {
 		dir, ok := strings.CutPrefix(strings.TrimSpace(line), "0::/")
 		if !ok {
@@ -238,16 +246,19 @@ func (l linux) tracing() Tracing {
 // container looks for what container engines leave: a file in the root folder,
 // the service account of a pod, a name in the cgroup's path.
 func (l linux) container() string {
-	if l.exists("run/secrets/kubernetes.io") || l.exists("var/run/secrets/kubernetes.io") {
-		return "kubernetes"
+	inside := "."
+	if l.process != "self" {
+		inside = l.proc("root") // which only those who may trace it can look into
 	}
-	if l.exists(".dockerenv") {
-		return "docker"
+	for _, engine := range []struct{ mark, name string }{
+		{"run/secrets/kubernetes.io", "kubernetes"}, {"var/run/secrets/kubernetes.io", "kubernetes"},
+		{".dockerenv", "docker"}, {"run/.containerenv", "podman"},
+	} {
+		if l.exists(path.Join(inside, engine.mark)) {
+			return engine.name
+		}
 	}
-	if l.exists("run/.containerenv") {
-		return "podman"
-	}
-	groups, _ := l.text("proc/self/cgroup")
+	groups, _ := l.text(l.proc("cgroup"))
 	for _, engine := range []struct{ mark, name string }{
 		{"kubepods", "kubernetes"}, {"docker", "docker"}, {"libpod", "podman"}, {"containerd", "containerd"}, {"lxc", "lxc"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(mainEnv) != "" {
 		main()
 	}
+	beServer()
 	os.Exit(m.Run())
 }
 
@@ -45,7 +47,44 @@ func strong() state {
 			Hibernation: platform.Hibernation{Possible: platform.Yes, Why: "/sys/power/state offers disk"},
 			Tracing:     platform.Tracing{SameUser: platform.No, Why: "kernel.yama.ptrace_scope is 1", Dumpable: platform.No},
 		},
+		RuntimeSecret: platform.Yes,
 	}
+}
+
+// server is a server that runs, on a system like strong's.
+func server() state {
+	s := strong()
+	s.Probe = probe{}
+	s.Process = &platform.Process{
+		PID: 4711, Name: "keyserver", UID: 998, LockSoft: 8 << 20, LockHard: locked.Unlimited, Resident: 42 << 20,
+		Pages:      platform.Pages{Secret: 96 << 10},
+		DumpFilter: 0x33, HasDumpFilter: true, NoNewPrivileges: platform.Yes, Filtered: platform.Yes, Setuid: "0",
+	}
+	return s
+}
+
+// shabby is a server that runs on a system like poor's, as a container's root.
+func shabby() state {
+	s := poor()
+	s.Probe = probe{}
+	s.Limits.BackendReason = filtered
+	s.Facts.Tracing.Dumpable = platform.Unknown
+	s.Process = &platform.Process{
+		PID: 1, Name: "server\x1b[2J", LockSoft: 64 << 10, LockHard: 64 << 10, Resident: 42 << 20, Locked: 32 << 10, SwappedOut: 24 << 10,
+		Pages:      platform.Pages{Memfd: 64 << 10},
+		DumpFilter: 0x33, HasDumpFilter: true, NoNewPrivileges: platform.No, Filtered: platform.No, Setuid: "2",
+	}
+	return s
+}
+
+// hidden is a server whose pages the doctor may not see, and which locked none that
+// VmLck counts.
+func hidden() state {
+	s := server()
+	s.RuntimeSecret = platform.Unknown
+	s.Process.Pages, s.Process.PagesErr = platform.Pages{}, fs.ErrPermission
+	s.Limits.Backend = ""
+	return s
 }
 
 // poor is one in a container that nobody configured, under a desktop's kernel.
@@ -65,6 +104,7 @@ func poor() state {
 			Tracing:     platform.Tracing{SameUser: platform.Yes, Why: "kernel.yama.ptrace_scope is 0", Dumpable: platform.Yes},
 			Container:   "docker",
 		},
+		RuntimeSecret: platform.No,
 	}
 }
 
@@ -93,6 +133,7 @@ func onSystem(os string, l locked.Limits, f platform.Facts) state {
 func golden() map[string]state {
 	return map[string]state{
 		"strong": strong(), "poor": poor(), "nothing": nothing(), "unsupported": unsupported(),
+		"server": server(), "shabby": shabby(), "hidden": hidden(),
 		"darwin": onSystem("darwin", locked.Limits{ForkExclusion: "VM_INHERIT_NONE"}, platform.Facts{
 			Swap:        platform.Swap{Present: platform.Yes, Areas: []platform.Area{{Name: "/private/var/vm", Encrypted: platform.Yes}}},
 			Core:        platform.Core{Pattern: "/cores/core.%P", Limited: true, Off: platform.No},
@@ -117,8 +158,15 @@ func TestOutputIsTheGoldenOne(t *testing.T) {
 	for name, s := range golden() {
 		for ext, args := range map[string][]string{".txt": nil, ".json": {"-json"}} {
 			var out, errs bytes.Buffer
-			status := run(args, func() state { return s }, &out, &errs)
-			if want := map[bool]int{true: protected, false: unprotected}[s.Probe.Err == nil]; status != want || errs.Len() > 0 {
+			status := run(args, func(int) (state, error) { return s, nil }, &out, &errs)
+			want := protected
+			switch {
+			case name == "hidden":
+				want = noReport
+			case s.Probe.Err != nil:
+				want = unprotected
+			}
+			if status != want || errs.Len() > 0 {
 				t.Errorf("%s: status %d, want %d; errors %q", name, status, want, errs.String())
 			}
 			file := filepath.Join("testdata", name+ext)
@@ -127,13 +175,13 @@ func TestOutputIsTheGoldenOne(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(file)
+			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			// A checkout may have the line ends of its system.
-			want = bytes.ReplaceAll(want, []byte("\r\n"), []byte("\n"))
-			if !bytes.Equal(out.Bytes(), want) {
+			text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+			if !bytes.Equal(out.Bytes(), text) {
 				t.Errorf("%s is not what %s prints now; if that was meant, run the test with -update:\n%s", file, name, out.String())
 			}
 		}
@@ -142,8 +190,10 @@ func TestOutputIsTheGoldenOne(t *testing.T) {
 
 func TestWrongUsageIsStatusTwo(t *testing.T) {
 	t.Parallel()
-	never := func() state { t.Error("it examined the process"); return state{} }
-	for _, args := range [][]string{{"-yaml"}, {"now"}, {"-json", "x"}} {
+	never := func(int) (state, error) { t.Error("it examined the process"); return state{}, nil }
+	for _, args := range [][]string{
+		{"-yaml"}, {"now"}, {"-json", "x"}, {"-pid"}, {"-pid", "x"}, {"-pid", "0"}, {"-pid", "-1"}, {"-pid", "1", "2"}, {"-pid", "99999999999999999999"},
+	} {
 		var out, errs bytes.Buffer
 		if got := run(args, never, &out, &errs); got != noReport || out.Len() > 0 || !strings.Contains(errs.String(), "usage: doctor") {
 			t.Errorf("%q: status %d, output %q, errors %q", args, got, out.String(), errs.String())
@@ -158,19 +208,15 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 func TestReportThatCanNotBeWrittenIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
-	if got := run(nil, strong, fullDisk{}, &errs); got != noReport || !strings.Contains(errs.String(), "no space left") {
+	if got := run(nil, func(int) (state, error) { return strong(), nil }, fullDisk{}, &errs); got != noReport || !strings.Contains(errs.String(), "no space left") {
 		t.Errorf("status %d, errors %q", got, errs.String())
 	}
 }
 
-// Each finding says what it means in every case, and a weak point says what
-// mends it.
+// Each finding says what it means in every case, and a weakness says how to fix it.
 func TestFindingsFollowTheFacts(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name, finding, status string
-		change                func(*state)
-	}{
+	for _, c := range []findingCase{
 		{"exempt", "limit", good, func(s *state) { s.Limits.Exempt, s.Limits.Soft, s.Limits.Hard = true, 0, 0 }},
 		{"cut", "limit", weak, func(s *state) { s.Limits.Budget = 1 << 20 }},
 		{"less than a session takes", "limit", bad, func(s *state) { s.Limits.Budget = 3 * 4096 }},
@@ -206,27 +252,81 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 		{"readable", "outside", weak, func(s *state) {
 			s.Probe.Outside, s.Limits.BackendReason = platform.Yes, "not available: memfd_secret: function not implemented"
 		}},
+		{"core limit of any size", "core", weak, func(s *state) { s.Facts.Tracing.Dumpable, s.Facts.Core.Limit = platform.Yes, 1<<20 }},
+		{"without runtime/secret", "runtime-secret", note, func(s *state) { s.RuntimeSecret = platform.No }},
+		{"no runtime/secret to have", "runtime-secret", note, func(s *state) { s.RuntimeSecret, s.Arch = platform.No, "s390x" }},
 	} {
 		s := strong()
 		c.change(&s)
-		findings := diagnose(s)
-		i := slices.IndexFunc(findings, func(f finding) bool { return f.Name == c.finding })
-		if i < 0 {
-			t.Errorf("%s: no finding %q", c.name, c.finding)
-			continue
-		}
-		f := findings[i]
-		if f.Status != c.status || f.Text == "" {
-			t.Errorf("%s: %+v, want %s", c.name, f, c.status)
-		}
-		if f.Status == weak && len(f.Remedies) == 0 || f.Status == good && len(f.Remedies) > 0 {
-			t.Errorf("%s: %s is mended by %q", c.name, f.Status, f.Remedies)
+		c.check(t, s)
+	}
+	for _, c := range []findingCase{
+		{"no pages", "lock", bad, func(s *state) { s.Process.Pages = platform.Pages{} }},
+		{"pages that can't be seen", "lock", unknown, func(s *state) { s.Process.Pages, s.Process.PagesErr = platform.Pages{}, fs.ErrPermission }},
+		{"pages that can't be seen, but are counted", "lock", good, func(s *state) {
+			s.Process.Pages, s.Process.PagesErr, s.Process.Locked = platform.Pages{}, fs.ErrPermission, 4096
+		}},
+		{"memfd", "lock", good, func(s *state) { s.Process.Pages = platform.Pages{Memfd: 8192} }},
+		{"memfd", "outside", weak, func(s *state) { s.Process.Pages = platform.Pages{Memfd: 8192} }},
+		{"memfd", "backend", weak, func(s *state) {
+			s.Process.Pages, s.Limits.Backend, s.Limits.BackendReason = platform.Pages{Memfd: 8192}, locked.Memfd, "it offers memfd_secret to the doctor"
+		}},
+		{"pages in dumps", "page-dumps", weak, func(s *state) { s.Process.Pages.Dumped = 4096 }},
+		{"pages in children", "page-children", weak, func(s *state) { s.Process.Pages.Forked = 4096 }},
+		{"no memory in dumps", "core", good, func(s *state) {
+			s.Facts.Tracing.Dumpable, s.Facts.Core.Limit, s.Process.DumpFilter = platform.Yes, locked.Unlimited, 0x10
+		}},
+		{"some memory in dumps", "core", weak, func(s *state) {
+			s.Facts.Tracing.Dumpable, s.Facts.Core.Limit, s.Process.DumpFilter = platform.Yes, locked.Unlimited, 0x11
+		}},
+		{"hibernation where pages can't be seen", "hibernation", unknown, func(s *state) {
+			s.Process.Pages, s.Process.PagesErr, s.Limits.Backend = platform.Pages{}, fs.ErrPermission, ""
+		}},
+		{"not dumpable, or dumped for root", "core", weak, func(s *state) { s.Facts.Core.Limit, s.Process.Setuid = locked.Unlimited, "2" }},
+		{"root's", "tracing", weak, func(s *state) {
+			s.Process.UID, s.Facts.Tracing.Dumpable, s.Facts.Tracing.SameUser = 0, platform.Unknown, platform.Yes
+		}},
+		{"root's", "dumpable", unknown, func(s *state) { s.Process.UID, s.Facts.Tracing.Dumpable = 0, platform.Unknown }},
+		{"dumpable", "dumpable", note, func(s *state) { s.Facts.Tracing.Dumpable = platform.Yes }},
+		{"with privileges to gain", "privileges", note, func(s *state) { s.Process.NoNewPrivileges = platform.No }},
+		{"with privileges unknown", "privileges", unknown, func(s *state) { s.Process.NoNewPrivileges = platform.Unknown }},
+		{"without a filter", "seccomp", note, func(s *state) { s.Process.Filtered = platform.No }},
+		{"with a filter unknown", "seccomp", unknown, func(s *state) { s.Process.Filtered = platform.Unknown }},
+		{"how it was built unknown", "runtime-secret", unknown, func(s *state) { s.RuntimeSecret = platform.Unknown }},
+	} {
+		s := server()
+		c.change(&s)
+		c.check(t, s)
+	}
+	for _, s := range []state{strong(), server()} {
+		for _, f := range diagnose(s) {
+			if f.Status != good {
+				t.Errorf("of a server on which nothing is left to fix: %+v", f)
+			}
 		}
 	}
-	for _, f := range diagnose(strong()) {
-		if f.Status != good {
-			t.Errorf("of the strong server: %+v", f)
-		}
+}
+
+// A findingCase is a change to a state, and a finding's status then.
+type findingCase struct {
+	name, finding, status string
+	change                func(*state)
+}
+
+func (c findingCase) check(t *testing.T, s state) {
+	t.Helper()
+	findings := diagnose(s)
+	i := slices.IndexFunc(findings, func(f finding) bool { return f.Name == c.finding })
+	if i < 0 {
+		t.Errorf("%s: no finding %q", c.name, c.finding)
+		return
+	}
+	f := findings[i]
+	if f.Status != c.status || f.Text == "" {
+		t.Errorf("%s: %+v, want %s", c.name, f, c.status)
+	}
+	if f.Status == weak && len(f.Remedies) == 0 && f.Name != "page-children" || f.Status == good && len(f.Remedies) > 0 {
+		t.Errorf("%s: %s has the remedies %q", c.name, f.Status, f.Remedies)
 	}
 }
 

@@ -65,7 +65,7 @@ func TestUnderALimitOfNothingTheProgramFailsAndSaysWhatMendsIt(t *testing.T) {
 		}
 	}
 	remedies := strings.Join(r.finding(t, "limit").Remedies, "\n")
-	for _, line := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "kubernetes", "cap_ipc_lock"} {
+	for _, line := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock", "Kubernetes", "cap_ipc_lock"} {
 		if !strings.Contains(remedies, line) {
 			t.Errorf("%q does not name %s", remedies, line)
 		}

@@ -1,39 +1,63 @@
 //go:build !ios
 
-// Doctor tells what protects secrets in the memory of this process, what does
-// not, and for every weak point the line that mends it.
+// Doctor reports what protects secrets in the memory of a process, what does not,
+// and how to fix each weakness.
 //
-//	go run github.com/memkeep/memkeep/locked/doctor [-json]
+//	go run github.com/memkeep/memkeep/locked/doctor [-json] [-pid N]
 //
-// It reads the limits and what the system does with memory, and it locks and
-// writes what the smallest session of package enclave takes, to know for
-// certain. It changes nothing: what it raises or locks ends with it. Run it where
-// the server runs: as its user, under its service manager, in its container. It
-// looks at itself: what a server takes with locked.Harden does not show.
+// Without -pid it stands in for your server: it reads the limits and what the
+// system does with memory, then locks and writes what the smallest session of
+// package enclave takes. Run it where the server runs: as its user, under its
+// service manager, in its container. It can't see what a server does at run time,
+// such as locked.Harden.
+//
+// With -pid it reports on a process that runs: its limits, its locked pages, what
+// of it is in swap, and who may dump or trace it. It reads /proc alone and neither
+// stops the process nor reads its memory. It needs Linux, and the right to trace
+// the process: run it as root, or as the same user if the process is dumpable. In
+// a container run it inside, or on the host with the process id there.
+//
+// It changes nothing.
+//
+// # Good settings
+//
+// The keyserver in tests/keyserver is an example of a server in which doctor -pid
+// finds no weakness: its folder deploy has a systemd unit and a Kubernetes pod,
+// with the reason beside each setting.
 //
 // # Exit status
 //
-//	0  secrets can be protected here, weak points or not
-//	1  they can't: what the smallest session takes can't be locked
-//	2  nothing is known: wrong usage, or the report could not be written
+//	0  secrets can be protected, or the process of -pid holds locked memory;
+//	   there may be weaknesses
+//	1  they can't: the smallest session can't be locked, or the process of
+//	   -pid holds no locked memory
+//	2  not known: wrong usage, no such process, no permission to look at its
+//	   pages, a system other than Linux with -pid, or the report could not
+//	   be written
 //
-// Asked for -help it says how it is used, and ends with 0.
-//
-// go run ends with 1 for any status but 0; a program that was built tells them
-// apart.
+// -help prints the usage and exits with 0. go run exits with 1 for any status but
+// 0: build the program to tell them apart.
 //
 // # The JSON form
 //
-// With -json it prints one object. These names and the values of status stay
-// as they are as long as version is 1; fields and findings may be added. Texts
-// are for people, and change.
+// With -json it prints one object. These names and the values of status stay as
+// they are as long as version is 1; fields and findings may be added. Texts are
+// for people, and change.
 //
 //	version    1
 //	os, arch   as Go names them
-//	protected  whether the smallest session could be locked: the exit status
+//	protected  true for exit status 0
+//	process    object; only with -pid
+//	  pid, name, user          user is the effective user's id
+//	  resident_bytes           in main memory
+//	  locked_bytes             VmLck, which may leave memfd_secret out
+//	  secret_bytes             mappings of memfd_secret; null if unreadable
+//	  swapped_bytes            in swap now
+//	  core_bytes               the core limit; null for unlimited
+//	  coredump_filter          what a core dump holds, in hexadecimal, or ""
 //	limits     object; absent where the platform can't lock memory
 //	  soft_bytes, hard_bytes   null for unlimited
-//	  exempt                   no limit holds this process
+//	  exempt                   no limit applies to the process
 //	  page_bytes               the unit of locking
 //	  backend, backend_reason  the mechanism; why not a better one, or ""
 //	  default_bytes            the budget that a pool asks for by default
@@ -41,13 +65,14 @@
 //	  dump_exclusion, fork_exclusion, exit_wipe  the calls, or ""
 //	findings   list of objects
 //	  name     lock, limit, backend, outside, page-dumps, page-children,
-//	           swap, core, hibernation, tracing, dumpable, container
-//	  status   good; weak: a secret's copies, or more, may leak this way;
+//	           runtime-secret, swap, core, hibernation, tracing, dumpable,
+//	           privileges, seccomp, container
+//	  status   good; weak: copies of a secret, or more, may leak this way;
 //	           bad: secrets can't be protected; unknown: could not be read
 //	           here; note: neither good nor weak
 //	  text     what was found
-//	  remedies list of lines that mend it, each a command or a setting and
-//	           where it belongs; absent where nothing is to be mended
+//	  remedies ways to fix it, each a command or a setting and where it
+//	           belongs; absent if there is nothing to fix
 package main
 
 import (
@@ -56,6 +81,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+
+	"github.com/memkeep/memkeep/internal/platform"
 )
 
 func main() { os.Exit(run(os.Args[1:], examine, os.Stdout, os.Stderr)) }
@@ -67,12 +95,21 @@ const (
 	noReport    = 2
 )
 
-func run(args []string, examine func() state, out, errs io.Writer) (status int) {
+// run is the program. examine looks at the process of that id, or at this one if
+// it is 0.
+func run(args []string, examine func(pid int) (state, error), out, errs io.Writer) (status int) {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	asJSON := flags.Bool("json", false, "print one JSON object, whose form the package documentation gives")
+	pid := 0
+	flags.Func("pid", "report on the running process with this `id` (Linux)", func(s string) (err error) {
+		if pid, err = strconv.Atoi(s); err != nil || pid <= 0 {
+			return errors.New("not the id of a process")
+		}
+		return nil
+	})
 	flags.Usage = func() {
-		fmt.Fprintln(errs, "usage: doctor [-json]")
+		fmt.Fprintln(errs, "usage: doctor [-json] [-pid N]")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -81,11 +118,15 @@ func run(args []string, examine func() state, out, errs io.Writer) (status int) 
 		return noReport
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(errs, "doctor: it takes no arguments, got %q\n", flags.Args())
+		fmt.Fprintf(errs, "doctor: unexpected arguments %q\n", flags.Args())
 		flags.Usage()
 		return noReport
 	}
-	s := examine()
+	s, err := examine(pid)
+	if err != nil {
+		fmt.Fprintln(errs, "doctor:", err)
+		return noReport
+	}
 	write := writeText
 	if *asJSON {
 		write = writeJSON
@@ -94,8 +135,12 @@ func run(args []string, examine func() state, out, errs io.Writer) (status int) 
 		fmt.Fprintln(errs, "doctor:", err)
 		return noReport
 	}
-	if s.protected() {
+	switch s.protected() {
+	case platform.Yes:
 		return protected
+	case platform.No:
+		return unprotected
+	default:
+		return noReport
 	}
-	return unprotected
 }

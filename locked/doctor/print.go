@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode"
 
+	"github.com/memkeep/memkeep/internal/platform"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -17,6 +20,7 @@ type report struct {
 	OS        string    `json:"os"`
 	Arch      string    `json:"arch"`
 	Protected bool      `json:"protected"`
+	Process   *process  `json:"process,omitempty"`
 	Limits    *limits   `json:"limits,omitempty"`
 	Findings  []finding `json:"findings"`
 }
@@ -35,8 +39,38 @@ type limits struct {
 	ExitWipe      string  `json:"exit_wipe"`
 }
 
+type process struct {
+	PID      int     `json:"pid"`
+	Name     string  `json:"name"`
+	User     int     `json:"user"`
+	Resident uint64  `json:"resident_bytes"`
+	Locked   uint64  `json:"locked_bytes"`
+	Secret   *int    `json:"secret_bytes"`
+	Swapped  uint64  `json:"swapped_bytes"`
+	Core     *uint64 `json:"core_bytes"`
+	Filter   string  `json:"coredump_filter"`
+}
+
+func processOf(s state) *process {
+	p := s.Process
+	if p == nil {
+		return nil
+	}
+	r := &process{
+		PID: p.PID, Name: p.Name, User: p.UID,
+		Resident: p.Resident, Locked: p.Locked, Swapped: p.SwappedOut, Core: bounded(s.Facts.Core.Limit),
+	}
+	if p.PagesErr == nil {
+		r.Secret = &p.Pages.Secret
+	}
+	if p.HasDumpFilter {
+		r.Filter = fmt.Sprintf("%#x", p.DumpFilter)
+	}
+	return r
+}
+
 func writeJSON(w io.Writer, s state, findings []finding) error {
-	r := report{Version: 1, OS: s.OS, Arch: s.Arch, Protected: s.protected(), Findings: findings}
+	r := report{Version: 1, OS: s.OS, Arch: s.Arch, Protected: s.protected() == platform.Yes, Process: processOf(s), Findings: findings}
 	if s.LimitsErr == nil {
 		l := s.Limits
 		r.Limits = &limits{
@@ -65,30 +99,59 @@ func writeText(w io.Writer, s state, findings []finding) error {
 	if s.LimitsErr == nil {
 		fmt.Fprintf(&b, ", pages of %s", size(s.Limits.PageSize))
 	}
+	if p := s.Process; p != nil {
+		fmt.Fprintf(&b, "\nprocess %d (%s), user %d: %s resident, %s in swap", p.PID, printable(p.Name), p.UID, limit(p.Resident), limit(p.SwappedOut))
+	}
 	b.WriteString("\n\n")
 	weaknesses := 0
+	shown := map[string]string{} // remedies, and the finding that they were shown for
 	for _, f := range findings {
 		if f.Status == weak {
 			weaknesses++
 		}
-		fmt.Fprintf(&b, "%-8s%-14s%s\n", f.Status, f.Name, f.Text)
+		fmt.Fprintf(&b, "%-8s%-15s%s\n", f.Status, f.Name, f.Text)
+		var before []string
 		for _, line := range f.Remedies {
-			fmt.Fprintf(&b, "%-22s> %s\n", "", line)
+			if first := shown[line]; first == "" {
+				shown[line] = f.Name
+				fmt.Fprintf(&b, "%-23s> %s\n", "", line)
+			} else if !slices.Contains(before, first) {
+				before = append(before, first)
+			}
+		}
+		if len(before) > 0 {
+			fmt.Fprintf(&b, "%-23s> as above, under %s\n", "", strings.Join(before, " and "))
 		}
 	}
 	b.WriteString("\n")
-	switch {
-	case !s.protected():
+	points := "1 weakness"
+	if weaknesses > 1 {
+		points = fmt.Sprintf("%d weaknesses", weaknesses)
+	}
+	points += ": each line after > is one way to fix the finding above it.\n"
+	switch yes := s.protected(); {
+	case yes == platform.No && s.Process != nil:
+		b.WriteString("No secrets are protected in this process.\n")
+	case yes == platform.No:
 		b.WriteString("Secrets can't be protected here.\n")
+	case yes == platform.Unknown:
+		b.WriteString("Whether secrets are protected in this process could not be seen.\n")
 	case weaknesses == 0:
-		b.WriteString("Secrets are protected here, and no weak point was seen.\n")
+		b.WriteString("Secrets are protected here, and no weakness was found.\n")
 	default:
-		points := "1 weak point"
-		if weaknesses > 1 {
-			points = fmt.Sprintf("%d weak points", weaknesses)
-		}
-		fmt.Fprintf(&b, "Secrets are protected here. %s: each line after > is one way to mend the finding above it.\n", points)
+		b.WriteString("Secrets are protected here. " + points)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printable replaces what could be meant for a terminal: a program chooses its own
+// name.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
 }

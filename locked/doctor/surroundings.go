@@ -7,19 +7,28 @@ import (
 	"strings"
 
 	"github.com/memkeep/memkeep/internal/platform"
+	"github.com/memkeep/memkeep/locked"
 )
 
 // swap: locked pages never go there. What else the process holds does: copies
 // that its code made of a secret, what its cryptography derived of a key.
 func (s state) swap() finding {
+	f := s.swapAreas()
+	if s.Process != nil && s.Process.SwappedOut > 0 && f.Status != good {
+		f.Text += fmt.Sprintf(": %s of it is there now", limit(s.Process.SwappedOut))
+	}
+	return f
+}
+
+func (s state) swapAreas() finding {
 	sw := s.Facts.Swap
 	switch {
 	case sw.Present == platform.No:
 		return finding{"swap", good, "the system does not swap", nil}
 	case sw.Barred:
-		return finding{"swap", good, "this process's cgroup keeps it out of swap", nil}
+		return finding{"swap", good, "the process's cgroup keeps it out of swap", nil}
 	case len(sw.Areas) == 0 && sw.Present == platform.Yes:
-		return finding{"swap", unknown, "the system swaps; whether what it writes is encrypted can't be read here", s.noSwap()}
+		return finding{"swap", unknown, "the system swaps; whether it encrypts what it writes can't be read here", s.noSwap()}
 	case len(sw.Areas) == 0:
 		return finding{"swap", unknown, "whether the system swaps can't be read here", nil}
 	}
@@ -35,7 +44,7 @@ func (s state) swap() finding {
 		case a.Encrypted == platform.No:
 			state, f.Status = "not encrypted", weak
 		default:
-			state = "encrypted or not: unknown"
+			state = "not known whether encrypted"
 			if f.Status == good {
 				f.Status = unknown
 			}
@@ -44,7 +53,7 @@ func (s state) swap() finding {
 	}
 	f.Text = strings.Join(areas, "; ")
 	if f.Status != good {
-		f.Text += "; locked pages stay out of it, what else this process holds does not"
+		f.Text += "; locked pages stay out of it, the rest of the process's memory does not"
 		f.Remedies = s.noSwap()
 	}
 	return f
@@ -54,19 +63,19 @@ func (s state) noSwap() []string {
 	switch s.OS {
 	case "linux", "android":
 		return []string{
-			"swapoff -a     (and take it out of /etc/fstab)",
-			"swap /dev/sdX2 /dev/urandom swap,cipher=aes-xts-plain64,size=512     (/etc/crypttab, and /dev/mapper/swap in /etc/fstab: cryptsetup makes a key at each start)",
-			"MemorySwapMax=0     (its systemd unit, under [Service])",
-			"docker run --memory=1g --memory-swap=1g ...     (the same figure for both: its container does not swap)",
+			"swapoff -a     (and remove it from /etc/fstab)",
+			"swap /dev/sdX2 /dev/urandom swap,cipher=aes-xts-plain64,size=512     (in /etc/crypttab, with /dev/mapper/swap in /etc/fstab: a new key at each start)",
+			"MemorySwapMax=0     (in its systemd unit, under [Service])",
+			"docker run --memory=1g --memory-swap=1g ...     (the same figure twice: then its container does not swap)",
 		}
 	case "freebsd":
-		return []string{"/dev/ada0p3.eli none swap sw 0 0     (/etc/fstab: the suffix .eli encrypts with a key of the moment)"}
+		return []string{"/dev/ada0p3.eli none swap sw 0 0     (in /etc/fstab: with the suffix .eli the system encrypts it, with a new key at each start)"}
 	case "openbsd":
 		return []string{"sysctl vm.swapencrypt.enable=1"}
 	case "netbsd":
 		return []string{"sysctl -w vm.swap_encrypt=1     (NetBSD 10 and later)"}
 	case "windows":
-		return []string{"fsutil behavior set encryptpagingfile 1     (as administrator, then restart)"}
+		return []string{"fsutil behavior set encryptpagingfile 1     (as administrator; then restart)"}
 	}
 	return nil
 }
@@ -84,27 +93,40 @@ func (s state) core() finding {
 		where = fmt.Sprintf(" (core pattern: %s)", c.Pattern)
 	}
 	switch {
-	case s.Facts.Tracing.Dumpable == platform.No && !c.ForRoot:
-		return finding{"core", good, "this process is not dumpable: it leaves no core", nil}
+	case s.Facts.Tracing.Dumpable == platform.No && !c.ForRoot && !s.dumpedForRoot():
+		return finding{"core", good, "the process is not dumpable: a crash leaves no core dump", nil}
+	case s.Process != nil && s.Process.HasDumpFilter && s.Process.DumpFilter&^elfHeaders == 0:
+		return finding{"core", good, fmt.Sprintf("a core dump holds no memory (coredump_filter: %#x)", s.Process.DumpFilter), nil}
 	case c.Off == platform.Yes && s.OS == "windows":
 		return finding{"core", good, "Windows Error Reporting keeps no dumps here (no LocalDumps), and a Go program's crash reaches it only under GOTRACEBACK=wer", nil}
 	case c.Off == platform.Yes:
 		return finding{"core", good, "the system writes no core dumps", nil}
 	case strings.HasPrefix(c.Pattern, "@"):
-		return finding{"core", weak, "a crash hands the memory to a program behind a socket, whatever the core limit" + where, []string{notDumpable, corePattern}}
+		return finding{"core", weak, "a crash sends the memory to a program behind a socket, whatever the core limit" + where, []string{notDumpable, corePattern}}
 	case c.Piped && c.Limit != pipeRefused:
-		return finding{"core", weak, "a crash hands the memory to a program, even at a core limit of 0" + where, append([]string{notDumpable}, s.noDumps()...)}
+		return finding{"core", weak, "a crash sends the memory to a program, even at a core limit of 0" + where, append([]string{notDumpable}, s.noDumps()...)}
 	case c.Limited && c.Limit <= pipeRefused && s.linux() && c.Off == platform.Unknown:
-		return finding{"core", unknown, fmt.Sprintf("the core limit is %s, but whether core_pattern heeds it can't be read here", limit(c.Limit)), []string{notDumpable}}
+		return finding{"core", unknown, fmt.Sprintf("the core limit is %s, but whether core_pattern obeys it can't be read here", limit(c.Limit)), []string{notDumpable}}
 	case c.Limited && c.Limit <= pipeRefused:
-		return finding{"core", good, fmt.Sprintf("the core limit is %s: a crash leaves no core%s", limit(c.Limit), where), nil}
+		return finding{"core", good, fmt.Sprintf("the core limit is %s: a crash leaves no core dump%s", limit(c.Limit), where), nil}
+	case c.Limited && c.Limit == locked.Unlimited:
+		return finding{"core", weak, "the core limit is unlimited: a crash leaves the memory on disk" + where, s.noDumps()}
 	case c.Limited:
-		return finding{"core", weak, fmt.Sprintf("the core limit is %s: a crash leaves the memory on disk%s", limit(c.Limit), where), s.noDumps()}
+		return finding{"core", weak, fmt.Sprintf("the core limit is %s: a crash leaves as much of the memory on disk%s", limit(c.Limit), where), s.noDumps()}
 	case c.Off == platform.No:
 		return finding{"core", weak, "a crash leaves the memory on disk" + where, s.noDumps()}
 	}
-	return finding{"core", unknown, "whether a crash leaves a core can't be read here", s.noDumps()}
+	return finding{"core", unknown, "whether a crash leaves a core dump can't be read here", s.noDumps()}
 }
+
+// elfHeaders is the bit of coredump_filter, in core(5), that has the first page of
+// each mapped program and library in the dump: nothing that the process wrote.
+const elfHeaders = 1 << 4
+
+// dumpedForRoot reports whether a process that is not dumpable may still leave a
+// dump that only root reads. From outside, one that made itself not dumpable, which
+// leaves none, looks like one whose file grants privileges.
+func (s state) dumpedForRoot() bool { return s.Process != nil && s.Process.Setuid == "2" }
 
 // pipeRefused is the core limit, in bytes, at which Linux hands no dump to a
 // program either, but for one behind a socket (@).
@@ -116,16 +138,16 @@ func (s state) noDumps() []string {
 	case "linux", "android":
 		return []string{
 			harden,
-			"prlimit --core=1:1 PROGRAM     (how it is started; one byte, since a program that core_pattern names gets a dump at 0)",
-			"LimitCORE=1     (its systemd unit, under [Service])",
-			"docker run --ulimit core=1:1 ...     (its container)",
+			"prlimit --core=1:1 PROGRAM     (to start it; one byte, since at 0 a program that core_pattern names still gets the dump)",
+			"LimitCORE=1     (in its systemd unit, under [Service])",
+			"docker run --ulimit core=1:1 ...     (for its container)",
 		}
 	case "darwin", "freebsd":
-		return []string{harden, "ulimit -c 0     (the shell that starts the process)", "sysctl kern.coredump=0     (as root)"}
+		return []string{harden, "ulimit -c 0     (in the shell that starts the process)", "sysctl kern.coredump=0     (as root)"}
 	case "windows":
 		return []string{harden, `reg delete "HKLM\SOFTWARE\Microsoft\Windows\Windows Error Reporting\LocalDumps"     (as administrator)`}
 	}
-	return []string{harden, "ulimit -c 0     (the shell that starts the process)"}
+	return []string{harden, "ulimit -c 0     (in the shell that starts the process)"}
 }
 
 // hibernation writes all of memory to disk, locked pages too, but for those of
@@ -141,15 +163,17 @@ func (s state) hibernation() finding {
 		return finding{"hibernation", good, "the system does not hibernate" + why, nil}
 	case h.Possible == platform.Unknown:
 		return finding{"hibernation", unknown, "whether the system hibernates can't be read here" + why, nil}
-	case s.LimitsErr == nil && s.Limits.Backend == "memfd_secret":
+	case s.LimitsErr == nil && s.Limits.Backend == locked.MemfdSecret:
 		return finding{"hibernation", good, "the system can hibernate" + why + ", but not while memfd_secret pages are mapped", nil}
+	case s.Process != nil && s.Process.PagesErr != nil:
+		return finding{"hibernation", unknown, "the system can hibernate" + why + ", unless the process has memfd_secret pages mapped, which could not be seen", nil}
 	}
-	f := finding{"hibernation", weak, "the system can write all of memory to disk, locked pages too" + why, nil}
+	f := finding{"hibernation", weak, "the system can hibernate: it writes all memory to disk, locked pages too" + why, nil}
 	switch s.OS {
 	case "linux", "android":
 		f.Remedies = []string{
 			"systemctl mask hibernate.target hybrid-sleep.target suspend-then-hibernate.target",
-			"nohibernate     (the kernel's command line)",
+			"nohibernate     (on the kernel's command line)",
 		}
 	case "darwin":
 		f.Remedies = []string{"pmset -a hibernatemode 0     (as root)"}
@@ -159,8 +183,8 @@ func (s state) hibernation() finding {
 	return f
 }
 
-// tracing: a debugger reads everything, and can make the process open any
-// secret.
+// tracing: a debugger reads all memory but memfd_secret's pages, and can make the
+// process open any secret.
 func (s state) tracing() finding {
 	t := s.Facts.Tracing
 	why := ""
@@ -169,16 +193,23 @@ func (s state) tracing() finding {
 	}
 	switch {
 	case t.Dumpable == platform.No:
-		return finding{"tracing", good, "this process is not dumpable: only root can trace it", nil}
+		return finding{"tracing", good, "the process is not dumpable: only root can trace it", nil}
 	case t.SameUser == platform.No:
-		return finding{"tracing", good, "another process of the same user can't attach to this one" + why, nil}
+		return finding{"tracing", good, "another process of the same user can't trace it" + why, nil}
 	case t.SameUser == platform.Unknown:
-		return finding{"tracing", unknown, "whether another process of the same user can attach can't be read here" + why, nil}
+		return finding{"tracing", unknown, "whether another process of the same user can trace it can't be read here" + why, nil}
 	}
-	f := finding{"tracing", weak, "any process of the same user can attach to this one and read it" + why, nil}
+	rest := "its memory"
+	if s.LimitsErr == nil && s.Limits.Backend == locked.MemfdSecret {
+		rest = "everything except pages that hold secrets"
+	}
+	if s.Process != nil && s.Process.UID == 0 {
+		return finding{"tracing", weak, "the process runs as root: any other of root's can trace it and read " + rest + why, []string{ownUser, notDumpable}}
+	}
+	f := finding{"tracing", weak, "any process of the same user can trace it and read " + rest + why, nil}
 	switch s.OS {
 	case "linux", "android":
-		f.Remedies = []string{notDumpable, "sysctl -w kernel.yama.ptrace_scope=1     (and in /etc/sysctl.d; needs a kernel with Yama)"}
+		f.Remedies = []string{notDumpable, "sysctl -w kernel.yama.ptrace_scope=1     (and in /etc/sysctl.d, where the kernel has Yama)"}
 	case "freebsd":
 		f.Remedies = []string{notDumpable, "sysctl security.bsd.unprivileged_proc_debug=0     (as root)"}
 	case "openbsd":
@@ -189,20 +220,50 @@ func (s state) tracing() finding {
 	return f
 }
 
-const ownUser = "a user of its own     (for the server alone, that no other process runs as)"
+const ownUser = "a user of its own     (that no other program runs as; User= in its systemd unit, runAsUser in Kubernetes)"
 
-const corePattern = "sysctl -w kernel.core_pattern=core     (and in /etc/sysctl.d: files, which heed the core limit, for the whole system)"
+const corePattern = "sysctl -w kernel.core_pattern=core     (and in /etc/sysctl.d: for the whole system, files, which obey the core limit)"
 
-const notDumpable = "locked.Harden(locked.Hardening{NotDumpable: true})     (in the program, at its start; no debugger or profiler attaches then)"
+const notDumpable = "locked.Harden(locked.Hardening{NotDumpable: true})     (in the program, at its start; then no debugger or profiler attaches)"
 
 func (s state) dumpable() finding {
 	switch s.Facts.Tracing.Dumpable {
 	case platform.No:
-		return finding{"dumpable", good, "this process lets nobody but root dump or trace it", nil}
+		return finding{"dumpable", good, "only root can dump or trace the process", nil}
 	case platform.Yes:
-		// Whoever may use that shows in the findings core and tracing. What
-		// is asked for ends with the program that did: it never shows here.
-		return finding{"dumpable", note, "every program starts dumpable, this one too; a server takes that back by itself", []string{notDumpable}}
+		// Who may use that shows in the findings core and tracing.
+		if s.Process != nil {
+			return finding{"dumpable", note, "the process lets its core be dumped and itself be traced, as every program does at its start", []string{notDumpable}}
+		}
+		return finding{"dumpable", note, "every program starts dumpable, and so does this one; what a server does about it, doctor -pid shows", []string{notDumpable}}
 	}
-	return finding{"dumpable", unknown, s.OS + " does not tell", nil}
+	if s.Process != nil && s.linux() {
+		return finding{"dumpable", unknown, "of a process that runs as root the system does not show it", nil}
+	}
+	return finding{"dumpable", unknown, s.OS + " does not show it", nil}
+}
+
+func (s state) privileges() finding {
+	switch s.Process.NoNewPrivileges {
+	case platform.Yes:
+		return finding{"privileges", good, "the process and its children can't gain privileges (no_new_privs)", nil}
+	case platform.No:
+		return finding{"privileges", note, "the process can gain privileges by running a set-user-ID program", []string{
+			"NoNewPrivileges=yes     (in its systemd unit; in Kubernetes, allowPrivilegeEscalation: false)",
+			"docker run --security-opt no-new-privileges ...     (for its container)",
+		}}
+	}
+	return finding{"privileges", unknown, "whether the process can gain privileges can't be read here", nil}
+}
+
+func (s state) seccomp() finding {
+	switch s.Process.Filtered {
+	case platform.Yes:
+		return finding{"seccomp", good, "the process's system calls are filtered", nil}
+	case platform.No:
+		return finding{"seccomp", note, "the process may make every system call", []string{
+			"SystemCallFilter=@system-service memfd_secret     (in its systemd unit; in Kubernetes, seccompProfile)",
+		}}
+	}
+	return finding{"seccomp", unknown, "whether the process's system calls are filtered can't be read here", nil}
 }
