@@ -1,0 +1,142 @@
+package leaving
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/memkeep/memkeep/enclave/bearer"
+)
+
+// servers are the children that are no user of a secret.
+var servers = map[string]func() error{"api": serveAPI}
+
+// digestEnv is the digest of the token that the API takes.
+const digestEnv = "MEMKEEP_LEAVING_DIGEST"
+
+// serveAPI is an HTTP server, of both versions, that wants a token.
+func serveAPI() error {
+	want, err := hex.DecodeString(os.Getenv(digestEnv))
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		digest := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(digest[:], want) != 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, r.Proto) // a client that left is no error here
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	fmt.Printf("%s %x\n", server.Listener.Addr(), server.Certificate().Raw)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func bearerSubject(name, proto string, most map[string]int) *subject {
+	return &subject{
+		name: name,
+		make: func(*testing.T) ([]byte, []needle) {
+			token := text(48)
+			return token, []needle{
+				{"token", token},
+				{"token as HPACK compresses it", hpack.AppendHuffmanString(nil, "Bearer "+string(token))},
+			}
+		},
+		peer: func(t *testing.T, secret []byte) string {
+			digest := sha256.Sum256(append([]byte("Bearer "), secret...))
+			return serve(t, "api", fmt.Sprintf("%s=%x", digestEnv, digest))
+		},
+		run:  func(u *user) error { return u.request(proto) },
+		most: most,
+	}
+}
+
+// request sends requests with the token, from several goroutines.
+func (u *user) request(proto string) error {
+	var host, certificate string
+	if _, err := fmt.Sscan(u.address, &host, &certificate); err != nil {
+		return err
+	}
+	der, err := hex.DecodeString(certificate)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	base := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: proto == "HTTP/2.0"}
+	var transport http.RoundTripper = &setsHeader{u, base}
+	if u.way == recommended {
+		if transport, err = bearer.New(u.secret, bearer.Config{Host: host, Base: base}); err != nil {
+			return err
+		}
+	}
+	client := &http.Client{Transport: transport}
+	u.keeping = client
+	return inParallel(u.operations, func(int) error {
+		resp, err := client.Get("https://" + host)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			return err
+		}
+		if string(body) != proto {
+			return fmt.Errorf("%s: %q, want %s", resp.Status, body, proto)
+		}
+		return nil
+	})
+}
+
+// setsHeader is the RoundTripper that programs write.
+type setsHeader struct {
+	u    *user
+	base http.RoundTripper
+}
+
+func (s *setsHeader) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	err := s.u.with(func(secret []byte) error {
+		req.Header.Set("Authorization", "Bearer "+string(secret))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.base.RoundTrip(req)
+}
+
+// inParallel calls f n times in all, from four goroutines.
+func inParallel(n int, f func(i int) error) error {
+	const callers = 4
+	errs := make([]error, callers)
+	var group sync.WaitGroup
+	for c := range callers {
+		group.Go(func() {
+			for i := c; i < n && errs[c] == nil; i += callers {
+				errs[c] = f(i)
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
