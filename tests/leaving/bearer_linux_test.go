@@ -61,9 +61,11 @@ func bearerSubject(name, proto string, most map[string]int) *subject {
 				{"token as HPACK compresses it", hpack.AppendHuffmanString(nil, "Bearer "+string(token))},
 			}
 		},
-		peer: func(t *testing.T, secret []byte) string {
-			digest := sha256.Sum256(append([]byte("Bearer "), secret...))
-			return serve(t, "api", fmt.Sprintf("%s=%x", digestEnv, digest))
+		peer: func(t *testing.T) func([]byte) (string, []needle) {
+			return func(secret []byte) (string, []needle) {
+				digest := sha256.Sum256(append([]byte("Bearer "), secret...))
+				return serve(t, "api", fmt.Sprintf("%s=%x", digestEnv, digest)), nil
+			}
 		},
 		run:  func(u *user) error { return u.request(proto) },
 		most: most,

@@ -27,9 +27,10 @@ type subject struct {
 	// run uses the secret in the child.
 	run func(u *user) error
 
-	// peer starts the other side before the child, and returns its address. It is
-	// nil where the child is the server.
-	peer func(t *testing.T, secret []byte) string
+	// peer starts the other side. What it returns has it take a secret, and returns
+	// its address, and more that would do in place of the secret. It is nil where the
+	// child is the server.
+	peer func(t *testing.T) func(secret []byte) (address string, more []needle)
 
 	// drive uses the child's server.
 	drive func(t *testing.T, address string, secret []byte)
@@ -82,8 +83,12 @@ func TestLeaving(t *testing.T) {
 		table[s.name] = map[string]row{}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			var peer func([]byte) (string, []needle)
+			if s.peer != nil {
+				peer = s.peer(t)
+			}
 			for _, way := range allWays {
-				r := s.scan(t, way)
+				r := s.scan(t, way, peer)
 				mu.Lock()
 				table[s.name][way] = r
 				mu.Unlock()
@@ -117,14 +122,16 @@ func show(t *testing.T, table map[string]map[string]row) {
 }
 
 // scan has a child use a new secret, and counts what is left of it.
-func (s *subject) scan(t *testing.T, way string) row {
+func (s *subject) scan(t *testing.T, way string, peer func([]byte) (string, []needle)) row {
 	t.Helper()
 	secret, needles := s.make(t)
 	control := randomBytes(controlSize)
 	cmd := testenv.Reexec()
 	cmd.Env = append(os.Environ(), taskEnv+"="+s.name+"|"+way)
-	if s.peer != nil {
-		cmd.Env = append(cmd.Env, addressEnv+"="+s.peer(t, secret))
+	if peer != nil {
+		address, more := peer(secret)
+		cmd.Env = append(cmd.Env, addressEnv+"="+address)
+		needles = append(needles, more...)
 	}
 	c := startChild(t, cmd)
 	defer c.end()

@@ -1,6 +1,8 @@
 package leaving
 
 import (
+	"testing"
+
 	"github.com/golang-jwt/jwt/v5"
 
 	memkeepjwt "github.com/memkeep/memkeep/tests/jwt"
@@ -44,5 +46,18 @@ var subjects = []*subject{
 		run:   (*user).serveSSH,
 		drive: dialSSH,
 		most:  none,
+	},
+	{
+		name: "pgx, password",
+		make: passwordSecret,
+		run:  (*user).query,
+		peer: func(t *testing.T) func([]byte) (string, []needle) {
+			p := startPostgres(t)
+			return func(secret []byte) (string, []needle) {
+				p.setPassword(t, secret)
+				salted := p.salted(t, secret)
+				return p.dsn, append(macNeedles("salted password", salted), needle{"client key", clientKey(salted)})
+			}
+		},
 	},
 }
