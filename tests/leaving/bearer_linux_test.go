@@ -2,7 +2,6 @@ package leaving
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -14,6 +13,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -25,21 +27,22 @@ import (
 // servers are the children that are no user of a secret.
 var servers = map[string]func() error{"api": serveAPI}
 
-// digestEnv is the digest of the token that the API takes.
+// digestEnv has the digests of the headers that the API takes, with commas between.
 const digestEnv = "MEMKEEP_LEAVING_DIGEST"
+
+// numberHeader is the number of the digest.
+const numberHeader = "X-Number"
 
 // serveAPI is an HTTP server, of both versions, that wants a token.
 func serveAPI() error {
-	want, err := hex.DecodeString(os.Getenv(digestEnv))
-	if err != nil {
-		return err
-	}
+	want := strings.Split(os.Getenv(digestEnv), ",")
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		digest := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		if subtle.ConstantTimeCompare(digest[:], want) != 1 {
+		number := slices.Index(want, digest(r.Header.Get("Authorization")))
+		if number < 0 {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		w.Header().Set(numberHeader, strconv.Itoa(number))
 		_, _ = io.WriteString(w, r.Proto) // a client that left is no error here
 	}))
 	server.EnableHTTP2 = true
@@ -47,8 +50,14 @@ func serveAPI() error {
 	server.StartTLS()
 	defer server.Close()
 	fmt.Printf("%s %x\n", server.Listener.Addr(), server.Certificate().Raw)
-	_, err = io.Copy(io.Discard, os.Stdin)
+	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// digest of what an Authorization header says.
+func digest(header string) string {
+	d := sha256.Sum256([]byte(header))
+	return hex.EncodeToString(d[:])
 }
 
 func bearerSubject(name, proto string, most map[string]int) *subject {
@@ -63,8 +72,7 @@ func bearerSubject(name, proto string, most map[string]int) *subject {
 		},
 		peer: func(t *testing.T) func([]byte) (string, []needle) {
 			return func(secret []byte) (string, []needle) {
-				digest := sha256.Sum256(append([]byte("Bearer "), secret...))
-				return serve(t, "api", fmt.Sprintf("%s=%x", digestEnv, digest)), nil
+				return serve(t, "api", digestEnv+"="+digest("Bearer "+string(secret))), nil
 			}
 		},
 		run:  func(u *user) error { return u.request(proto) },
@@ -127,9 +135,11 @@ func (s *setsHeader) RoundTrip(req *http.Request) (*http.Response, error) {
 	return s.base.RoundTrip(req)
 }
 
-// inParallel calls f n times in all, from four goroutines.
+// callers is how many goroutines a test or a child works in.
+const callers = 4
+
+// inParallel calls f n times in all.
 func inParallel(n int, f func(i int) error) error {
-	const callers = 4
 	errs := make([]error, callers)
 	var group sync.WaitGroup
 	for c := range callers {

@@ -39,9 +39,13 @@ func p256Secret(t *testing.T) ([]byte, []needle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := slices.Clone(scalar)
-	slices.Reverse(words)
-	return der, []needle{{"scalar", scalar}, {"scalar, as words", words}}
+	return der, []needle{{"scalar", scalar}, {"scalar, as words", reversed(scalar)}}
+}
+
+func reversed(b []byte) []byte {
+	b = slices.Clone(b)
+	slices.Reverse(b)
+	return b
 }
 
 // ed25519Secret returns a new seed.
