@@ -1,0 +1,157 @@
+// Package bearer sends a token with HTTP requests, and wipes the header that held it
+// once it is written.
+//
+//	transport, err := bearer.New(token, bearer.Config{Host: "api.example.com"})
+//	client := &http.Client{Transport: transport}
+//
+// The token may be an [enclave.Enclave], or a [load.Rotating] that follows its file.
+// Each request takes it anew, over HTTP/1.1 or HTTP/2.
+//
+// # What it promises
+//
+// Only the configured host gets the token, and only over TLS. A redirect to another
+// host, or to plain HTTP, is followed without it. The request that the caller made,
+// and the one in the response, never hold it: what logs requests logs no token.
+//
+// # What it does not
+//
+// While a request is written, the token is on the Go heap, where it can be swapped
+// out or dumped. What net/http and crypto/tls copy of it stays: one copy in the
+// write buffer of each HTTP/1.1 connection, and of HTTP/2 its compressed form in up
+// to four buffers of each connection. tests/leaving has the figures.
+//
+// [load.Rotating]: https://pkg.go.dev/github.com/memkeep/memkeep/enclave/load#Rotating
+package bearer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+
+	"github.com/memkeep/memkeep/enclave"
+)
+
+// A Token is a secret that can be used, such as an [enclave.Enclave] or a
+// [load.Rotating].
+//
+// [load.Rotating]: https://pkg.go.dev/github.com/memkeep/memkeep/enclave/load#Rotating
+type Token interface {
+	UseContext(ctx context.Context, fn func(secret []byte) error) error
+}
+
+var _ Token = (*enclave.Enclave)(nil)
+
+// Config says where the token goes. Host is required.
+type Config struct {
+	// Host is the only host that gets the token: "api.example.com", with the port
+	// if that is not 443.
+	Host string
+
+	// Header is the header that holds the token: Authorization if empty.
+	Header string
+
+	// Scheme precedes the token, with a space between. If empty, it is Bearer in an
+	// Authorization header, and nothing in any other.
+	Scheme string
+
+	// Base is cloned and sends the requests: a clone of [http.DefaultTransport]
+	// if nil.
+	Base *http.Transport
+}
+
+// A Transport is an [http.RoundTripper] that adds the token to each request for its
+// host. It is safe for concurrent use.
+type Transport struct {
+	token  Token
+	base   *http.Transport
+	host   string // with port
+	header string
+	prefix string
+}
+
+// New returns a Transport for the token. It returns an error if the configuration
+// names no host, or if Base has an HTTP/2 implementation of its own, which may keep
+// headers.
+func New(token Token, cfg Config) (*Transport, error) {
+	if token == nil {
+		return nil, errors.New("bearer: no token")
+	}
+	host, err := url.Parse("https://" + cfg.Host)
+	if err != nil || host.Hostname() == "" || host.Host != cfg.Host {
+		return nil, fmt.Errorf("bearer: %q is not a host, or a host and a port", cfg.Host)
+	}
+	t := &Transport{token: token, host: address(host), header: http.CanonicalHeaderKey(cfg.Header), prefix: cfg.Scheme}
+	if t.header == "" {
+		t.header = "Authorization"
+	}
+	if t.prefix == "" && t.header == "Authorization" {
+		t.prefix = "Bearer"
+	}
+	if t.prefix != "" {
+		t.prefix += " "
+	}
+	base := cfg.Base
+	if base == nil {
+		var ok bool
+		if base, ok = http.DefaultTransport.(*http.Transport); !ok {
+			return nil, fmt.Errorf("bearer: http.DefaultTransport is a %T, so Config.Base is required", http.DefaultTransport)
+		}
+	}
+	t.base = base.Clone()
+	if t.base.TLSNextProto["h2"] != nil {
+		return nil, errors.New("bearer: Config.Base has an HTTP/2 implementation of its own")
+	}
+	// HTTP/2 compresses headers by a table of those sent before. One byte holds
+	// none: a header in it would outlive its request, and change when it is wiped.
+	if t.base.HTTP2 == nil {
+		t.base.HTTP2 = new(http.HTTP2Config)
+	}
+	t.base.HTTP2.MaxEncoderHeaderTableSize = 1
+	return t, nil
+}
+
+// address returns a URL's host and port.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// RoundTrip sends the request, with the token if it is for the host. Besides the
+// errors of [http.Transport] it returns those of [enclave.Enclave.UseContext].
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL == nil || req.URL.Scheme != "https" || address(req.URL) != t.host {
+		return t.base.RoundTrip(req)
+	}
+	v := new(value)
+	err := t.token.UseContext(req.Context(), func(secret []byte) error {
+		v.bytes = make([]byte, 0, len(t.prefix)+len(secret))
+		v.bytes = append(append(v.bytes, t.prefix...), secret...)
+		return nil
+	})
+	if err != nil {
+		if req.Body != nil {
+			err = errors.Join(err, req.Body.Close())
+		}
+		return nil, fmt.Errorf("bearer: %w", err)
+	}
+	defer v.returned()
+	sent := req.Clone(httptrace.WithClientTrace(req.Context(), v.trace()))
+	sent.Header[t.header] = []string{v.string()}
+	resp, err := t.base.RoundTrip(sent)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
+}
+
+// CloseIdleConnections closes the connections that no request uses. Their buffers,
+// and what is in them of the token, become garbage.
+func (t *Transport) CloseIdleConnections() { t.base.CloseIdleConnections() }

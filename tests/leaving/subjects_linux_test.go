@@ -1,0 +1,63 @@
+package leaving
+
+import (
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	memkeepjwt "github.com/memkeep/memkeep/tests/jwt"
+)
+
+var none = map[string]int{recommended: 0}
+
+var subjects = []*subject{
+	bearerSubject("bearer, HTTP/1.1", "HTTP/1.1", nil),
+	bearerSubject("bearer, HTTP/2", "HTTP/2.0", nil),
+	{
+		name:  "webhook, HMAC",
+		make:  macSecret,
+		run:   (*user).receiveHooks,
+		drive: sendHooks,
+		most:  none,
+	}, {
+		name: "JWT, HS256",
+		make: macSecret,
+		run:  (*user).issueHS256,
+		most: none,
+	}, {
+		name: "JWT, EdDSA",
+		make: ed25519Secret,
+		run:  func(u *user) error { return u.issueSigned(jwt.SigningMethodEdDSA, memkeepjwt.EdDSA) },
+		most: none,
+	}, {
+		name: "JWT, ES256",
+		make: p256Secret,
+		run:  func(u *user) error { return u.issueSigned(jwt.SigningMethodES256, memkeepjwt.ES256) },
+		most: none,
+	}, {
+		name:  "TLS server, P-256",
+		make:  p256Secret,
+		run:   (*user).serveTLS,
+		drive: dialTLS,
+		most:  none,
+	}, {
+		name:  "SSH server, Ed25519",
+		make:  ed25519Secret,
+		run:   (*user).serveSSH,
+		drive: dialSSH,
+		most:  none,
+	},
+	{
+		name: "pgx, password",
+		make: passwordSecret,
+		run:  (*user).query,
+		peer: func(t *testing.T) func([]byte) (string, []needle) {
+			p := startPostgres(t)
+			return func(secret []byte) (string, []needle) {
+				p.setPassword(t, secret)
+				salted := p.salted(t, secret)
+				return p.dsn, append(macNeedles("salted password", salted), needle{"client key", clientKey(salted)})
+			}
+		},
+	},
+}
