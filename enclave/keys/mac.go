@@ -10,6 +10,7 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys/internal/hashing"
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
+	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -27,16 +28,34 @@ type MAC struct {
 // empty key is [enclave.ErrEmpty], another hash [ErrUnsupported].
 func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 	defer wipe.Bytes(key)
+	if len(key) == 0 && hashing.Supports(hash) {
+		return nil, enclave.ErrEmpty
+	}
+	return s.makeMAC(hash, 0, func([]byte) []byte { return key })
+}
+
+// GenerateMAC makes an HMAC key of random bytes that never leave locked memory, as
+// many as the hash has, for the hashes of [Session.NewMAC]. It waits for locked memory
+// until ctx ends, and then returns its cause.
+func (s Session) GenerateMAC(ctx context.Context, hash crypto.Hash) (*MAC, error) {
+	return s.WithContext(ctx).makeMAC(hash, hashing.MaxSize, func(memory []byte) []byte {
+		key := memory[:hash.Size()]
+		random.Bytes(key)
+		return key
+	})
+}
+
+// makeMAC makes the key that read returns. read has size bytes of locked memory to
+// work in.
+func (s Session) makeMAC(hash crypto.Hash, size int, read func(memory []byte) []byte) (*MAC, error) {
 	if !hashing.Supports(hash) {
 		return nil, fmt.Errorf("%w: HMAC with %v", ErrUnsupported, hash)
 	}
-	if len(key) == 0 {
-		return nil, enclave.ErrEmpty
-	}
 	m := &MAC{hash: hash, in: Session{enclaves: s.enclaves}}
-	err := s.scratch(macMakeSize, func(memory []byte) error {
-		return isolate.Do(isolate.Large, func() (err error) {
-			sealed, err := expandMAC(hash, key, memory)
+	err := s.scratch(size+macMakeSize, func(memory []byte) error {
+		return isolate.Do(isolate.Large, func() error {
+			rest := arena(memory)
+			sealed, err := expandMAC(hash, read(rest.cut(size)), rest)
 			if err != nil {
 				return err
 			}

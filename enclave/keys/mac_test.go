@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/hmac"
 	"errors"
@@ -123,6 +124,40 @@ var hmacVectors = []struct {
 		"80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f3526b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598",
 	},
 }
+
+func TestGeneratedMACsWork(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	message := []byte("message")
+	for _, hash := range macHashes {
+		m, err := in.GenerateMAC(t.Context(), hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag, err := m.Sum(message)
+		if err != nil || len(tag) != hash.Size() {
+			t.Fatalf("%v: a tag of %d bytes, %v", hash, len(tag), err)
+		}
+		checkVerify(t, m, message, tag)
+		other, err := in.GenerateMAC(t.Context(), hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Verify(message, tag); !errors.Is(err, keys.ErrAuthentication) {
+			t.Errorf("%v: another key verifies: %v", hash, err)
+		}
+	}
+	if _, err := in.GenerateMAC(t.Context(), crypto.MD5); !errors.Is(err, keys.ErrUnsupported) {
+		t.Errorf("MD5: %v", err)
+	}
+	ended, end := context.WithCancelCause(t.Context())
+	end(errEnded)
+	if _, err := in.GenerateMAC(ended, crypto.SHA256); !errors.Is(err, errEnded) {
+		t.Errorf("a context that ended: %v", err)
+	}
+}
+
+var errEnded = errors.New("the context has ended")
 
 func TestMACRefuses(t *testing.T) {
 	t.Parallel()

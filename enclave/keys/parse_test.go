@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -290,6 +291,11 @@ func TestParseRefuses(t *testing.T) {
 		{"encrypted PKCS #8 in DER", sec1(t, asn1.RawValue{FullBytes: []byte{0x30, 0}}, []byte{1}), keys.ErrEncrypted},
 		{"P-521", pkcs8(t, p521), keys.ErrUnsupported},
 		{"P-224", pkcs8(t, p224), keys.ErrUnsupported},
+		{"a curve by its parameters", sec1(t, 1, scalar, asn1.RawValue{FullBytes: []byte{0x30, 0}}), keys.ErrUnsupported},
+		{"RSA with an exponent of 3", rsaWithExponent(3), keys.ErrUnsupported},
+		{"RSA with an exponent of 33 bits", rsaWithExponent(1<<32 + 1), keys.ErrUnsupported},
+		{"RSA with an even exponent", rsaWithExponent(65536), keys.ErrFormat},
+		{"RSA with an exponent of 1", rsaWithExponent(1), keys.ErrFormat},
 		{"base64 with a stray byte", []byte(strings.Replace(edText, "MC4", "M!C4", 1)), keys.ErrFormat},
 		{"base64 with a byte too many", []byte(strings.Replace(edText, "MC4", "MMC4", 1)), keys.ErrFormat},
 		{"base64 without padding", []byte(strings.ReplaceAll("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n", "=", "")), keys.ErrFormat},
@@ -388,6 +394,20 @@ func marshal(t *testing.T, v any) []byte {
 	der, err := asn1.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return der
+}
+
+// rsaWithExponent is an RSA key with another public exponent.
+func rsaWithExponent(e int64) []byte {
+	k := standardKeys()[keys.RSA2048].(*rsa.PrivateKey)
+	p := k.Precomputed
+	der, err := asn1.Marshal(struct {
+		Version                     int
+		N, E, D, P, Q, DP, DQ, QInv *big.Int
+	}{0, k.N, big.NewInt(e), k.D, k.Primes[0], k.Primes[1], p.Dp, p.Dq, p.Qinv})
+	if err != nil {
+		panic(err)
 	}
 	return der
 }

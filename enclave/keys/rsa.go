@@ -94,17 +94,17 @@ func expandRSA(raw keyfile.Key, memory arena) ([]byte, Algorithm, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(memory) < size+flat.MemorySize || len(raw.E) > 4 {
+	if len(memory) < size+flat.MemorySize {
 		return nil, 0, ErrFormat
+	}
+	e, err := exponentRSA(raw.E)
+	if err != nil {
+		return nil, 0, err
 	}
 	sealed := memory.cut(size)
 	scratch, err := flat.NewScratchIn(memory)
 	if err != nil {
 		return nil, 0, err
-	}
-	e := 0
-	for _, b := range raw.E {
-		e = e<<8 | int(b)
 	}
 	err = flat.Precompute(sealed, &flat.Parts{
 		N: raw.N, E: e, D: raw.D, P: raw.P, Q: raw.Q, DP: raw.DP, DQ: raw.DQ, QInv: raw.QInv,
@@ -116,6 +116,26 @@ func expandRSA(raw keyfile.Key, memory arena) ([]byte, Algorithm, error) {
 		err = fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return sealed, alg, err
+}
+
+// exponentRSA returns a public exponent that is supported. Keys with small ones, 3
+// before all, are well-formed and in use, but no new ones should be made. What is long
+// is not repeated: in a malformed key it may be anything.
+func exponentRSA(b []byte) (int, error) {
+	if len(b) > 4 {
+		return 0, fmt.Errorf("%w: an RSA public exponent of %d bytes, want 4 at most", ErrUnsupported, len(b))
+	}
+	e := uint64(0)
+	for _, digit := range b {
+		e = e<<8 | uint64(digit)
+	}
+	switch {
+	case e%2 == 0 || e == 1:
+		return 0, fmt.Errorf("%w: the RSA public exponent is %d", ErrFormat, e)
+	case e < flat.MinExponent || e > flat.MaxExponent:
+		return 0, fmt.Errorf("%w: the RSA public exponent is %d, want %d to %d", ErrUnsupported, e, flat.MinExponent, flat.MaxExponent)
+	}
+	return int(e), nil
 }
 
 // signRSA signs with PSS if the options are PSS's, and otherwise with PKCS #1

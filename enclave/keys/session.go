@@ -47,6 +47,12 @@ func FromEnclave(e *enclave.Enclave) (*PrivateKey, error) { return Session{}.Fro
 // NewMAC makes an HMAC key in the default session: see [Session.NewMAC].
 func NewMAC(hash crypto.Hash, key []byte) (*MAC, error) { return Session{}.NewMAC(hash, key) }
 
+// GenerateMAC makes an HMAC key of random bytes in the default session: see
+// [Session.GenerateMAC].
+func GenerateMAC(ctx context.Context, hash crypto.Hash) (*MAC, error) {
+	return Session{}.GenerateMAC(ctx, hash)
+}
+
 // session returns the enclaves' session.
 func (s Session) session() *enclave.Session {
 	if s.enclaves == nil {

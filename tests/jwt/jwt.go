@@ -36,6 +36,8 @@ var (
 	RS384 = Method{jwt.SigningMethodRS384}
 	RS512 = Method{jwt.SigningMethodRS512}
 	PS256 = Method{jwt.SigningMethodPS256}
+	PS384 = Method{jwt.SigningMethodPS384}
+	PS512 = Method{jwt.SigningMethodPS512}
 	HS256 = Method{jwt.SigningMethodHS256}
 	HS384 = Method{jwt.SigningMethodHS384}
 	HS512 = Method{jwt.SigningMethodHS512}

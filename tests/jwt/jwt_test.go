@@ -36,7 +36,7 @@ func TestTokensVerify(t *testing.T) {
 		keys.Ed25519:   {EdDSA},
 		keys.ECDSAP256: {ES256},
 		keys.ECDSAP384: {ES384},
-		keys.RSA2048:   {RS256, RS384, RS512, PS256},
+		keys.RSA2048:   {RS256, RS384, RS512, PS256, PS384, PS512},
 	} {
 		k, err := in.Generate(t.Context(), alg)
 		if err != nil {

@@ -173,6 +173,7 @@ func TestKeyFilesOfOtherKindsSaySo(t *testing.T) {
 	out := dir.path("converted")
 	p256 := dir.path("p256")
 	run(t, nil, "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", p256)
+	run(t, nil, "openssl", "ec", "-param_enc", "explicit", "-in", p256, "-out", dir.path("explicit"))
 	for _, c := range []struct {
 		want    error
 		command []string
@@ -183,7 +184,9 @@ func TestKeyFilesOfOtherKindsSaySo(t *testing.T) {
 		{keys.ErrUnsupported, []string{"openssl", "ecparam", "-name", "secp256k1", "-genkey", "-out", out}},
 		{keys.ErrUnsupported, []string{"openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", out}},
 		{keys.ErrUnsupported, []string{"openssl", "genpkey", "-algorithm", "RSA-PSS", "-out", out}},
-		{keys.ErrFormat, []string{"openssl", "ec", "-param_enc", "explicit", "-in", p256, "-out", out}},
+		{keys.ErrUnsupported, []string{"openssl", "ec", "-param_enc", "explicit", "-in", p256, "-out", out}},
+		{keys.ErrUnsupported, []string{"openssl", "pkcs8", "-topk8", "-nocrypt", "-in", dir.path("explicit"), "-out", out}},
+		{keys.ErrUnsupported, []string{"openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_pubexp:3", "-out", out}},
 		{keys.ErrUnsupported, []string{"ssh-keygen", "-q", "-N", "", "-t", "ecdsa", "-b", "521", "-f", out}},
 		{keys.ErrFormat, []string{"openssl", "pkey", "-pubout", "-in", p256, "-out", out}},
 	} {

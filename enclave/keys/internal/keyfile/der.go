@@ -122,6 +122,9 @@ func parsePrivate(oid asn1.ObjectIdentifier, parameters, private cryptobyte.Stri
 		return parsePKCS1(private)
 	case oid.Equal(oidEC):
 		var curve asn1.ObjectIdentifier
+		if parameters.PeekASN1Tag(der.SEQUENCE) {
+			return Key{}, errExplicit
+		}
 		if !parameters.ReadASN1ObjectIdentifier(&curve) || !parameters.Empty() {
 			return Key{}, malformed("parameters: no named curve")
 		}
@@ -140,6 +143,10 @@ func parsePrivate(oid asn1.ObjectIdentifier, parameters, private cryptobyte.Stri
 	return Key{}, fmt.Errorf("%w: a key of the algorithm %v", ErrUnsupported, oid)
 }
 
+// errExplicit is the error of a key that spells its curve out, as RFC 5480 forbids:
+// it may be any curve.
+var errExplicit = fmt.Errorf("%w: a curve by its parameters; name it, with openssl ec -param_enc named_curve", ErrUnsupported)
+
 // parseSEC1 reads RFC 5915's ECPrivateKey. If the curve is nil it must name one.
 func parseSEC1(data []byte, curve asn1.ObjectIdentifier) (Key, error) {
 	input := cryptobyte.String(data)
@@ -156,6 +163,9 @@ func parseSEC1(data []byte, curve asn1.ObjectIdentifier) (Key, error) {
 	}
 	if hasCurve {
 		var named asn1.ObjectIdentifier
+		if parameters.PeekASN1Tag(der.SEQUENCE) {
+			return Key{}, errExplicit
+		}
 		if !parameters.ReadASN1ObjectIdentifier(&named) || !parameters.Empty() || curve != nil && !curve.Equal(named) {
 			return Key{}, malformed("SEC 1: the curve")
 		}

@@ -68,13 +68,13 @@ var (
 )
 
 const (
-	maxBits   = 4096
-	maxSize   = maxBits / 8 // of n, in bytes
-	maxPrime  = maxSize / 2
-	eSize     = 4
-	minE      = 65537
-	maxE      = 1<<31 - 1
-	generateE = minE
+	maxBits     = 4096
+	maxSize     = maxBits / 8 // of n, in bytes
+	maxPrime    = maxSize / 2
+	eSize       = 4
+	MinExponent = 65537
+	MaxExponent = 1<<31 - 1
+	generateE   = MinExponent
 )
 
 // KeySize returns the size in bytes of the flat encoding of a key of that many
@@ -153,8 +153,8 @@ func (s *Scratch) precompute(key []byte, from *Parts, random func([]byte) error)
 	if !setNumber(k.n, from.N) || k.n[0]&0x80 == 0 {
 		return fmt.Errorf("%w: n does not have %d bits", ErrKey, 8*k.size())
 	}
-	if from.E < minE || from.E > maxE || from.E%2 == 0 {
-		return fmt.Errorf("%w: e is %d, want an odd number from %d to %d", ErrKey, from.E, minE, maxE)
+	if from.E < MinExponent || from.E > MaxExponent || from.E%2 == 0 {
+		return fmt.Errorf("%w: e is %d, want an odd number from %d to %d", ErrKey, from.E, MinExponent, MaxExponent)
 	}
 	binary.BigEndian.PutUint32(k.e, uint32(from.E))
 	if !setNumber(k.p, from.P) || !setNumber(k.q, from.Q) || !candidate(k.p) || !candidate(k.q) {
