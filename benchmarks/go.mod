@@ -8,6 +8,7 @@ require (
 	github.com/godaddy/asherah/go/securememory v0.1.7
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/memkeep/memkeep v0.0.0
+	github.com/memkeep/memkeep/enclave/keys v0.0.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	golang.org/x/crypto v0.55.0
 	golang.org/x/sys v0.47.0
@@ -19,6 +20,9 @@ require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
 	codeberg.org/go-latex/latex v0.2.0 // indirect
 	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
+	filippo.io/bigmod v0.1.0 // indirect
+	filippo.io/edwards25519 v1.2.0 // indirect
+	filippo.io/nistec v0.0.4 // indirect
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
 	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
 	github.com/awnumar/memcall v0.4.0 // indirect
@@ -32,4 +36,7 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 )
 
-replace github.com/memkeep/memkeep => ../
+replace (
+	github.com/memkeep/memkeep => ../
+	github.com/memkeep/memkeep/enclave/keys => ../enclave/keys
+)

@@ -139,7 +139,7 @@ func (p Plan) groups() []group {
 	for _, n := range p.Secrets {
 		groups = append(groups, p.many(n))
 	}
-	groups = append(groups, p.growth(), p.limit())
+	groups = append(groups, p.keys(), p.growth(), p.limit())
 	for _, n := range p.LimitMany {
 		groups = append(groups, p.limitMany(n))
 	}

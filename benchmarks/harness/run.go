@@ -51,7 +51,7 @@ func Run(ctx context.Context, p Plan, progress Progress) (*report.Results, error
 	for _, g := range groups {
 		total += len(g.cells)*p.Repeats*max(1, g.times) + len(g.populations())
 	}
-	progress.Total(total)
+	progress.Total(total + p.Repeats) // those of the key server
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
@@ -62,6 +62,11 @@ func Run(ctx context.Context, p Plan, progress Progress) (*report.Results, error
 	}
 	for _, g := range groups {
 		if err := r.group(ctx, g); err != nil {
+			return nil, err
+		}
+	}
+	if p.Only == "" || p.Only == keysGroup {
+		if err := r.keyserver(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -24,6 +24,7 @@ func Print(out io.Writer, r *Results) {
 		goroutines)
 	p.times("Mix of 90% use, 9% open, 1% seal; Zipf choice of keys; 32 bytes; a goroutine for each processor", Mix, secrets)
 	p.tails("Latency within the mix", MixLatency, secrets)
+	p.keys()
 	p.footprints()
 	p.growth()
 	p.times("Purge: all secrets made unreadable", Purge, secrets)

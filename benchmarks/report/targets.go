@@ -72,6 +72,7 @@ func Targets(r *Results) []Target {
 		bound{"the same, each yields while its secret is open", 0.5, 0.9, true, "×", r.crowd(LimitYield)},
 		bound{"heap for each secret at rest", 80, 64, false, " B", heapPerSecret(r)},
 	)
+	bounds = append(bounds, keyBounds(r)...)
 	var targets []Target
 	for _, b := range bounds {
 		targets = append(targets, b.judge())

@@ -86,6 +86,7 @@ type child struct {
 	stores     map[string]contenders.Store // each made with its first request
 	population *population
 	growth     *growth // or what grows in its place
+	signers    signers
 	answers    *json.Encoder
 }
 
@@ -112,6 +113,11 @@ func (c *child) do(r Request) (s Sample, err error) {
 	switch r.Op {
 	case OpCipherOpen, OpCipherSeal:
 		return cipherOnly(r)
+	case OpSign, OpHandshake:
+		if c.signers == nil {
+			c.signers = make(signers)
+		}
+		return c.signers.measure(r)
 	}
 	if r.Holder != "" && r.Op == OpPopulate {
 		c.growth, s, err = grow(r)

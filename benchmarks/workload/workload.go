@@ -51,6 +51,8 @@ type Request struct {
 	Yield      bool           `json:",omitempty"` // lets other goroutines run while a secret is open
 	Latency    bool           `json:",omitempty"` // time each operation, not all together
 	For        time.Duration  // how long to measure, or the most that it may take
+	Algorithm  string         `json:",omitempty"` // of a key
+	Heap       bool           `json:",omitempty"` // the standard library's key
 }
 
 // A Sample is what one request measured.
