@@ -44,7 +44,7 @@ func (p Plan) keys() group {
 // one take turns.
 const (
 	keyserverPackage = "github.com/memkeep/memkeep/tests/keyserver/internal/api"
-	keyserverRounds  = 4 // of each repeat
+	keyserverRounds  = 12 // of each repeat
 )
 
 // keyserver measures the signatures a second of the tests' key server beside the same
