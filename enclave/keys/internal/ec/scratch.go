@@ -44,6 +44,8 @@ type Scratch struct {
 	p384             *nistec.P384Point
 	ladder           ladder
 
+	atStep func(step string) // where tests inject faults
+
 	// Not secret.
 	hashMemory []byte
 	hashes     map[crypto.Hash]*hashing.Hash // those that were asked for
@@ -133,6 +135,12 @@ func (s *Scratch) hash(function crypto.Hash) (*hashing.Hash, error) {
 		s.hashes[function] = h
 	}
 	return h, err
+}
+
+func (s *Scratch) step(name string) {
+	if s.atStep != nil {
+		s.atStep(name)
+	}
 }
 
 // Wipe overwrites all that the calls since the last Wipe left in the Scratch.

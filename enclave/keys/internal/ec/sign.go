@@ -37,6 +37,7 @@ func (c Curve) Sign(dst, scalar, digest, entropy []byte, s *Scratch) ([]byte, er
 	if err := s.baseMult(c, s.nonce[:size]); err != nil {
 		return nil, err
 	}
+	s.step("point")
 	var r, sum [maxScalar]byte
 	if err := s.x(c, r[:size]); err != nil {
 		return nil, err
@@ -45,6 +46,7 @@ func (c Curve) Sign(dst, scalar, digest, entropy []byte, s *Scratch) ([]byte, er
 		return nil, err
 	}
 	putNat(r[:size], s.r)
+	s.step("r")
 
 	// s = k⁻¹(e + rd) = (kb)⁻¹ · b(e + rd)
 	inverse, err := s.blindInverse(c)

@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/hex"
 	"math/big"
 	"testing"
@@ -207,4 +208,81 @@ func TestEntropyChangesTheNonce(t *testing.T) {
 			seen[nonce], seen[blind] = true, true
 		}
 	})
+}
+
+// A fault in a signature gives nothing away, because no two signatures have a nonce in
+// common. With the deterministic nonces of RFC 6979 it gives the key to who has the
+// right signature too: this is what makes the test one of anything.
+func TestAFaultySignatureGivesNothingAway(t *testing.T) {
+	each(t, func(t *testing.T, c Curve, s *Scratch) {
+		_, scalar := newKey(t, c)
+		digest := make([]byte, 32)
+		rand.Read(digest)
+		const bit = 5 // that is flipped
+		for fault, step := range map[string]string{"the point": "point", "the digest": "r", "the key": "r"} {
+			inject := func(at string) {
+				switch {
+				case at != step:
+				case fault == "the point":
+					s.p256.Double(s.p256)
+					s.p384.Double(s.p384)
+				case fault == "the digest":
+					s.e.Bits()[0] ^= 1 << bit
+				case fault == "the key":
+					s.d.Bits()[0] ^= 1 << bit
+				}
+			}
+			for _, hedged := range []bool{false, true} {
+				sign := func(inject func(string)) (r, sum *big.Int) {
+					var entropy []byte
+					if hedged {
+						entropy = make([]byte, 32)
+						rand.Read(entropy)
+					}
+					s.atStep = inject
+					defer func() { s.atStep = nil }()
+					signature, err := c.Sign(nil, scalar, digest, entropy, s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					var numbers struct{ R, S *big.Int }
+					if _, err := asn1.Unmarshal(signature, &numbers); err != nil {
+						t.Fatal(err)
+					}
+					return numbers.R, numbers.S
+				}
+				r, sum := sign(nil)
+				r2, sum2 := sign(inject)
+				found := false
+				e := new(big.Int).SetBytes(digest)
+				// The attacker guesses the fault. A bit of the key counts r times as
+				// much as one of the digest.
+				for _, guess := range []*big.Int{new(big.Int), big.NewInt(1 << bit), new(big.Int).Lsh(r, bit)} {
+					for range 2 {
+						d := keyOfOneNonce(c, e, r, sum, new(big.Int).Add(e, guess), r2, sum2)
+						found = found || d != nil && d.Cmp(new(big.Int).SetBytes(scalar)) == 0
+						guess.Neg(guess)
+					}
+				}
+				if found == hedged {
+					t.Errorf("a fault in %s, hedged: %v; gives the key away: %v", fault, hedged, found)
+				}
+			}
+		}
+	})
+}
+
+// keyOfOneNonce returns the key of two signatures if they have one nonce:
+//
+//	k = (e + r d) / s = (e' + r' d) / s'
+func keyOfOneNonce(c Curve, e, r, s, e2, r2, s2 *big.Int) *big.Int {
+	n := c.order().big
+	product := func(a, b *big.Int) *big.Int { return new(big.Int).Mul(a, b) }
+	below := new(big.Int).Sub(product(r, s2), product(r2, s))
+	inverse := below.ModInverse(below.Mod(below, n), n)
+	if inverse == nil {
+		return nil
+	}
+	d := new(big.Int).Sub(product(e2, s), product(e, s2))
+	return d.Mod(d.Mul(d, inverse), n)
 }
