@@ -12,6 +12,7 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 var macHashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
@@ -19,8 +20,12 @@ var macHashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.
 func TestHMACIsTheStandardLibrarys(t *testing.T) {
 	t.Parallel()
 	in := in(t)
+	next := testenv.Sampled(5)
 	for _, hash := range macHashes {
 		for i, size := range messageSizes() {
+			if !next() {
+				continue
+			}
 			raw := sequence(uint64(i), 1+i)
 			message := sequence(uint64(i)+1000, size)
 			h := hmac.New(hash.New, raw)

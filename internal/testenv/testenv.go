@@ -4,6 +4,7 @@
 package testenv
 
 import (
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -89,6 +90,20 @@ func Reexec(args ...string) *exec.Cmd {
 		self = "/proc/self/exe"
 	}
 	return exec.Command(self, args...)
+}
+
+// Sampled returns what says whether the next of many like cases is to be checked: all
+// of them, but behind an emulator, which takes a hundred times as long, one of every
+// stride. Which one comes first is drawn.
+func Sampled(stride int) func() bool {
+	if len(Emulator()) == 0 {
+		stride = 1
+	}
+	n := rand.IntN(stride)
+	return func() bool {
+		n++
+		return n%stride == 0
+	}
 }
 
 // Mask hides b, or shows it again, in place. A secret that a test hands a child

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 var signingHashes = []crypto.Hash{
@@ -25,8 +27,12 @@ func digestsOf(hash crypto.Hash) [][]byte {
 
 func TestPKCS1v15SignaturesAreTheStandardLibrarys(t *testing.T) {
 	each(t, func(t *testing.T, key *rsa.PrivateKey, encoding []byte, s *Scratch) {
+		next := testenv.Sampled(5)
 		check := func(hash crypto.Hash, digest []byte) {
 			t.Helper()
+			if !next() {
+				return
+			}
 			got, err := SignPKCS1v15([]byte("prefix"), encoding, hash, digest, s)
 			if err != nil {
 				t.Fatal(err)
@@ -53,8 +59,12 @@ func TestPKCS1v15SignaturesAreTheStandardLibrarys(t *testing.T) {
 
 func TestPSSSignaturesVerify(t *testing.T) {
 	each(t, func(t *testing.T, key *rsa.PrivateKey, encoding []byte, s *Scratch) {
+		next := testenv.Sampled(5)
 		for _, hash := range signingHashes {
 			for i, digest := range digestsOf(hash) {
+				if !next() {
+					continue
+				}
 				option := []int{rsa.PSSSaltLengthAuto, rsa.PSSSaltLengthEqualsHash, 1}[i]
 				size, err := SaltSize(encoding, hash, option)
 				if err != nil {
@@ -128,10 +138,14 @@ func TestOAEPDecryptsWhatTheStandardLibraryEncrypts(t *testing.T) {
 	each(t, func(t *testing.T, key *rsa.PrivateKey, encoding []byte, s *Scratch) {
 		k := len(encoding) / 7 * 2
 		dst := make([]byte, k)
+		next := testenv.Sampled(5)
 		for i, hash := range oaepHashes {
 			mgf := oaepHashes[(i+len(encoding))%4]
 			label := make([]byte, 100*i)
 			for _, size := range []int{0, 1, 32, k - 2*hash.Size() - 2} {
+				if !next() {
+					continue
+				}
 				message := make([]byte, size)
 				rand.Read(message)
 				options := &rsa.OAEPOptions{Hash: hash, MGFHash: mgf, Label: label}
@@ -236,7 +250,11 @@ func TestPKCS1v15Decrypts(t *testing.T) {
 			t.Fatal(err)
 		}
 		dst := make([]byte, size)
+		next := testenv.Sampled(3)
 		for name, c := range encodings(key.Size()) {
+			if !next() {
+				continue
+			}
 			ciphertext := encrypt(&key.PublicKey, c[0])
 			n, err := DecryptPKCS1v15(dst, encoding, ciphertext, s)
 			if c[1] == nil {
@@ -257,8 +275,12 @@ func TestPKCS1v15Decrypts(t *testing.T) {
 
 func TestSessionKeyIsReplacedOnlyIfValid(t *testing.T) {
 	each(t, func(t *testing.T, key *rsa.PrivateKey, encoding []byte, s *Scratch) {
+		next := testenv.Sampled(8)
 		for name, c := range encodings(key.Size()) {
 			for _, size := range []int{0, 1, 16, key.Size() - 11} {
+				if !next() {
+					continue
+				}
 				session := bytes.Repeat([]byte{0xee}, size)
 				want := bytes.Clone(session)
 				if c[1] != nil && len(c[1]) == size {
