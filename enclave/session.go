@@ -170,8 +170,9 @@ func (c *core) tooLarge(size int) error {
 	return fmt.Errorf("enclave: %w", err)
 }
 
-// NewBuffer returns a writable buffer of size zero bytes. The caller destroys it.
-// The errors are those of [Enclave.Open].
+// NewBuffer returns a writable buffer of size zero bytes. The caller destroys it. It
+// returns [ErrExhausted] if the budget is in use, and a *[LimitError] if the system
+// refuses to lock memory.
 func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -157,7 +157,7 @@ func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
 // purge that comes meanwhile, from fn itself too, takes effect after it, and
 // its error is Use's. On a destroyed buffer Use returns [ErrDestroyed]. A program
 // built with GOEXPERIMENT=runtimesecret runs fn inside [runtime/secret.Do].
-func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(guard.Func(fn)) }
+func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(secretdo.Func(fn)) }
 
 // use is Use for functions that leave nothing behind.
 func (b *Buffer) use(fn func(b []byte) error) (err error) {
