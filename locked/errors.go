@@ -11,23 +11,23 @@ import (
 // Errors that callers branch on with errors.Is. Their causes differ in what
 // helps: wait, stop using it, or look for a bug.
 var (
-	// ErrExhausted says that the budget of locked memory is in use. Nothing
+	// ErrExhausted reports that the budget of locked memory is in use. Nothing
 	// is lost: Destroy a buffer, or wait with a context variant of the call.
 	ErrExhausted = errors.New("locked: the budget of locked memory is in use")
 
-	// ErrDestroyed says that the buffer was destroyed, by its owner or by a
+	// ErrDestroyed reports that the buffer was destroyed, by its owner or by a
 	// purge, and its bytes wiped.
 	ErrDestroyed = errors.New("locked: the buffer is destroyed")
 
-	// ErrClosed says that the pool was closed.
+	// ErrClosed reports that the pool was closed.
 	ErrClosed = errors.New("locked: the pool is closed")
 
-	// ErrCorrupted says that something wrote outside a buffer's bytes: the
+	// ErrCorrupted reports that something wrote outside a buffer's bytes: the
 	// canary before them, or the padding before that, had changed. The
 	// memory was wiped all the same.
 	ErrCorrupted = errors.New("locked: memory before the buffer was overwritten")
 
-	// ErrUnsupported says that this platform, or the backend that was asked
+	// ErrUnsupported reports that this platform, or the backend that was asked
 	// for, can't lock memory. It is an [errors.ErrUnsupported] as well.
 	ErrUnsupported = page.ErrUnsupported
 )

@@ -114,7 +114,7 @@ type Backend interface {
 	Unmap(r *Run) error
 }
 
-// ErrUnsupported says that this platform, or the mechanism that was asked for,
+// ErrUnsupported reports that this platform, or the mechanism that was asked for,
 // offers no locked memory.
 var ErrUnsupported = fmt.Errorf("memory can't be locked here: %w", errors.ErrUnsupported)
 
