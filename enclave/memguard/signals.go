@@ -57,12 +57,12 @@ func (c *catcher) wait() {
 	for {
 		select {
 		case s := <-c.caught:
-			c.handle(s)
+			c.run(s)
 		case <-c.replaced:
 			// One may have come just before.
 			select {
 			case s := <-c.caught:
-				c.handle(s)
+				c.run(s)
 			default:
 			}
 			return
@@ -70,8 +70,8 @@ func (c *catcher) wait() {
 	}
 }
 
-// handle runs the current function, which may be newer than c's.
-func (c *catcher) handle(s os.Signal) {
+// run runs the current function, which may be newer than c's.
+func (c *catcher) run(s os.Signal) {
 	if c.all && s == preemption {
 		return
 	}
