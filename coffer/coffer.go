@@ -125,7 +125,7 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 		c.interval = DefaultRefreshInterval
 	}
 	if err := c.layOut(pool); err != nil {
-		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))
+		return nil, errors.Join(err, c.free())
 	}
 	// Nobody knows c yet: it is for the sweep alone that draw is exclusive.
 	_ = c.exclusively(func() error { c.draw(); return nil }, sigframe.SweepDue)
