@@ -1,39 +1,40 @@
-// Package coffer keeps one key in a locked pool's memory and seals and opens
-// bytes under it.
+// Package coffer encrypts bytes under a key that is never stored whole.
 //
-// Most programs want the package enclave, which sits on top. A [Coffer] is for
-// a program that stores sealed bytes itself.
+// Most programs want the package enclave, which is built on it. A [Coffer] is for
+// programs that store ciphertexts themselves.
 //
-// The key K is never at rest. It exists as two shares in different locked
-// pages,
+// # The key
+//
+// The key K exists as two shares in separate locked pages:
 //
 //	left = K ⊕ HChaCha8(right, domain)
 //
-// which a timer re-randomises: neither page alone says anything of K, and what
-// a page held a moment ago says nothing together with what the other holds now.
-// An operation assembles K in registers, or where no assembly is written for the
-// processor in a locked working area, and clears them before it returns.
+// A timer re-randomises both. Neither page alone says anything about K, and neither
+// does an old copy of one page together with the other one's present content. An
+// operation assembles K in registers (in locked memory on processors without
+// assembly) and clears them before it returns.
 //
-// # Signals
-//
-// A signal that arrives during an operation saves the registers in ordinary
-// memory. On Linux and FreeBSD the next re-randomisation, reset or close after
-// an operation overwrites that: it sends SIGURG, which Go's scheduler uses too,
-// to every thread of the process, at most twice a second for all coffers
-// together, and to no thread if nothing ran. Threads of C libraries get it as
-// well, and system calls such as poll and epoll_wait then return EINTR there.
-// [Config.NoSignals] turns that off.
+// # Format
 //
 // Sealed bytes are XChaCha20-Poly1305 (RFC 8439, draft-irtf-cfrg-xchacha-03)
-// without additional data, behind the counter part of their nonce:
+// without additional data, after the first part of their nonce:
 //
 //	sealed: [ counter 8 | ciphertext | tag 16 ]
 //	nonce:  [ counter 8 | prefix 16 ]
 //
-// The prefix is random, drawn with the key. No counter is used twice under one
-// key, so no nonce is, and none costs a system call. The counter comes first
-// because HChaCha20 takes the first 16 bytes of the nonce: so each secret has a
-// subkey of its own, and one that leaked would open no other secret.
+// The prefix is random and drawn with the key, and no counter is used twice under
+// one key, so every nonce is unique and costs no system call. HChaCha20 takes the
+// first 16 bytes of the nonce, which include the counter, so each secret has its own
+// subkey: one that leaked would open no other secret.
+//
+// # Signals
+//
+// A signal that arrives during an operation saves the registers in ordinary memory.
+// On Linux and FreeBSD the next refresh, reset or close overwrites them: it sends
+// SIGURG, which Go's scheduler uses too, to every thread of the process, at most
+// twice a second for all coffers together, and only if an operation ran since the
+// last time. Threads of C libraries receive the signal as well, and system calls
+// such as poll and epoll_wait return EINTR there. [Config.NoSignals] turns it off.
 package coffer
 
 import (
@@ -55,14 +56,13 @@ const (
 	// KeySize is the size of the key in bytes.
 	KeySize = xchacha.KeySize
 
-	// Overhead is how many bytes longer sealed bytes are than their plaintext:
-	// 8 of the counter and 16 of the tag.
+	// Overhead is the difference between the sizes of sealed bytes and their
+	// plaintext: 8 bytes of counter and 16 of tag.
 	Overhead = counterSize + xchacha.TagSize
 
-	// DefaultRefreshInterval is how often the shares are re-randomised: a
-	// refresh takes some microseconds, so that twice a second costs nothing
-	// measurable, and nothing of the shares stays in one place long enough
-	// to burn in.
+	// DefaultRefreshInterval is how often the shares are re-randomised. A
+	// refresh takes some microseconds, so twice a second costs nothing
+	// measurable, and is often enough that no share burns into memory.
 	DefaultRefreshInterval = 500 * time.Millisecond
 
 	counterSize = 8
@@ -70,31 +70,30 @@ const (
 )
 
 var (
-	// ErrDecrypt says that sealed bytes did not open: they were tampered
-	// with, or sealed under a key that is gone, as after a [Coffer.Reset].
+	// ErrDecrypt reports that sealed bytes did not decrypt: they were modified, or
+	// sealed under another key, as before a [Coffer.Reset].
 	ErrDecrypt = errors.New("coffer: decryption failed: wrong key or corrupted ciphertext")
 
-	// ErrClosed says that the coffer was closed.
+	// ErrClosed reports that the coffer was closed.
 	ErrClosed = locked.ErrClosed
 )
 
-// Config says how a Coffer is made. The zero value is a good choice.
+// Config configures a Coffer. The zero value is a good choice.
 type Config struct {
 	// RefreshInterval is how often the shares are re-randomised:
 	// [DefaultRefreshInterval] if zero, never if negative.
 	RefreshInterval time.Duration
 
-	// NoSignals keeps the coffer from sending signals to the process's threads:
-	// for programs whose C code takes EINTR for a failure. What a signal saved of
-	// the cipher's registers, up to a whole key or 64 bytes of a plaintext, then
-	// stays in ordinary memory until the thread's next signal. Coffers are alike in
-	// that: one that sends signals sends them to every thread.
+	// NoSignals keeps the coffer from sending signals to the process's threads. Set
+	// it if C code in the process takes EINTR for a failure. What a signal saved of
+	// the cipher's registers, up to a whole key or 64 bytes of plaintext, then stays
+	// in ordinary memory until the thread's next signal. Other coffers still send
+	// signals to every thread.
 	NoSignals bool
 }
 
-// A Coffer seals and opens bytes under a key that it alone has. It is safe for
-// concurrent use. Close ends it, and it must be closed before its pool. New
-// makes one: the zero value is closed.
+// A Coffer seals and opens bytes under a random key that only it has. It is safe for
+// concurrent use. Close it before its pool. The zero Coffer is closed.
 type Coffer struct {
 	lanes   []*lane // a power of two of them
 	shift   uint    // of a page: see percpu.PageOf
@@ -115,18 +114,18 @@ type Coffer struct {
 	timer     *time.Timer // nil if there is none, or no longer
 }
 
-// domain is what HChaCha8 takes besides the right share.
+// domain is HChaCha8's input beside the right share.
 var domain = [16]byte([]byte("memkeep share v1"))
 
-// New returns a coffer with a fresh random key, in two regions of the pool.
-// The errors are those of [locked.Pool.NewRegion].
+// New returns a coffer with a new random key, in two regions of the pool. The caller
+// closes it. The errors are those of [locked.Pool.NewRegion].
 func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 	c := &Coffer{interval: cfg.RefreshInterval, silent: cfg.NoSignals}
 	if c.interval == 0 {
 		c.interval = DefaultRefreshInterval
 	}
 	if err := c.layOut(pool); err != nil {
-		return nil, fmt.Errorf("coffer: %w", errors.Join(err, c.free()))
+		return nil, errors.Join(err, c.free())
 	}
 	// Nobody knows c yet: it is for the sweep alone that draw is exclusive.
 	_ = c.exclusively(func() error { c.draw(); return nil }, sigframe.SweepDue)
@@ -138,9 +137,9 @@ func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 	return c, nil
 }
 
-// Seal writes the sealed plaintext to dst, which must be [Overhead] bytes
-// longer. The plaintext is only read: the caller wipes it. It may be sealed in
-// place, if it begins at dst[8]; otherwise dst and plaintext must not overlap.
+// Seal encrypts plaintext to dst, which must be [Overhead] bytes longer. It does not
+// wipe the plaintext. To seal in place, begin the plaintext at dst[8]; otherwise the
+// two must not overlap.
 func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if len(dst) != len(plaintext)+Overhead {
 		return fmt.Errorf("coffer: dst has %d bytes: sealing %d bytes needs %d", len(dst), len(plaintext), len(plaintext)+Overhead)
@@ -162,10 +161,10 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	return nil
 }
 
-// Open writes the plaintext of sealed to dst, which must be [Overhead] bytes
-// shorter, and should be locked memory; the caller wipes it. If sealed does not
-// open, the error is [ErrDecrypt] and dst is zero. It may be opened in place, if
-// dst begins at sealed[8]; otherwise dst and sealed must not overlap.
+// Open decrypts sealed to dst, which must be [Overhead] bytes shorter and should be
+// locked memory. The caller wipes it. If sealed does not decrypt, Open returns
+// [ErrDecrypt] and dst is zero. To open in place, begin dst at sealed[8]; otherwise
+// the two must not overlap.
 func (c *Coffer) Open(dst, sealed []byte) error {
 	if len(sealed) < Overhead || len(dst) != len(sealed)-Overhead {
 		return fmt.Errorf("coffer: dst has %d bytes: opening %d bytes needs %d", len(dst), len(sealed), max(0, len(sealed)-Overhead))

@@ -23,17 +23,16 @@ func (c *Coffer) unlockAll() {
 	}
 }
 
-// draw makes a new key by drawing both shares: nothing ever assembles it for
-// that. The caller holds all locks, or is alone.
+// draw makes a new key by drawing both shares, without assembling it. The caller
+// holds all locks.
 func (c *Coffer) draw() {
 	random.Bytes(c.key.Left[:])
 	random.Bytes(c.key.Right[:])
 	random.Bytes(c.prefix[:])
 }
 
-// Refresh re-randomises the shares. The key they stand for stays the same, and is
-// not assembled: left takes the new right's hash before it gives up the old
-// one's.
+// Refresh re-randomises the shares. The key stays the same and is not assembled: the
+// new right share's mask is added to the left one before the old mask is removed.
 func (c *Coffer) Refresh() error { return c.exclusively(c.refresh, sigframe.Sweep) }
 
 // refresh is Refresh for a caller that holds all locks.
@@ -55,8 +54,8 @@ func (c *Coffer) refresh() error {
 	return nil
 }
 
-// Reset replaces the key by a new random one. What was sealed before never
-// opens again: it is [ErrDecrypt]. Operations that are at work finish first.
+// Reset replaces the key by a new random one. What was sealed before never opens
+// again: Open returns [ErrDecrypt]. Operations that are running finish first.
 func (c *Coffer) Reset() error {
 	return c.exclusively(func() error {
 		if c.closed || len(c.lanes) == 0 {
@@ -67,8 +66,8 @@ func (c *Coffer) Reset() error {
 	}, sigframe.Sweep)
 }
 
-// Close wipes the key, stops the timer and frees the coffer's memory. Closing
-// again does nothing, but tries again to free what could not be.
+// Close wipes the key, stops the timer and frees the coffer's memory. If some could
+// not be freed, Close returns an error, and closing again retries.
 func (c *Coffer) Close() error {
 	c.timerMu.Lock()
 	if c.timer != nil {
@@ -82,7 +81,7 @@ func (c *Coffer) Close() error {
 		if err := c.free(); err != nil {
 			return err
 		}
-		// What the system maps there next is nothing of ours.
+		// The system may map something else there.
 		c.key, c.spare = nil, nil
 		for _, l := range c.lanes {
 			l.state, l.nonce = nil, nil
@@ -100,8 +99,8 @@ func (c *Coffer) free() error {
 	return errors.Join(errs...)
 }
 
-// tick re-randomises the shares and winds the timer up again. It is the timer's
-// function, so that nothing waits between two ticks.
+// tick refreshes the shares and restarts the timer. As the timer's function it needs
+// no goroutine between two ticks.
 func (c *Coffer) tick() {
 	c.timerMu.Lock()
 	defer c.timerMu.Unlock()
@@ -117,11 +116,11 @@ func (c *Coffer) tick() {
 type Stats struct {
 	Seals     uint64 // calls of Seal
 	Opens     uint64 // calls of Open
-	Failures  uint64 // of these, calls that returned ErrDecrypt
+	Failures  uint64 // calls of Open that returned ErrDecrypt
 	Refreshes uint64 // times the shares were re-randomised
 }
 
-// Stats returns the coffer's figures. It takes each lane's lock for a moment.
+// Stats returns the coffer's statistics. It takes each lane's lock for a moment.
 func (c *Coffer) Stats() Stats {
 	s := Stats{Refreshes: c.refreshes.Load()}
 	for _, l := range c.lanes {

@@ -6,13 +6,10 @@ import (
 	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
-// exclusively runs f, which handles the shares, under all locks. Then it sweeps
-// what signals left of the registers in ordinary memory: see package sigframe.
-//
-// What f may have left is on its own thread, which it stays on: two system
-// calls. What operations may have left is on any thread, and is swept by one of
-// the process's coffers, if one ran since the last time: so coffers at rest
-// disturb nobody. sweep is sigframe's for that.
+// exclusively runs f, which handles the shares, under all locks. Then it overwrites
+// what signals saved of the registers: see package sigframe. f's own may be on this
+// thread alone, which takes two system calls. Those of operations may be on any
+// thread: sweep, a function of sigframe, does nothing if no operation ran.
 func (c *Coffer) exclusively(f func() error, sweep func() (bool, error)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -20,8 +17,8 @@ func (c *Coffer) exclusively(f func() error, sweep func() (bool, error)) error {
 	if c.silent {
 		return err
 	}
-	// A system that refuses (no /proc, a filter of system calls) leaves the
-	// frames as they are until the next signal: no reason to fail what is done.
+	// If the system refuses (no /proc, a system call filter), the frames stay until
+	// the next signal. f has succeeded all the same.
 	if swept, _ := sweep(); !swept {
 		_ = sigframe.SweepThread()
 	}
@@ -38,9 +35,9 @@ func (c *Coffer) lockedOut(f func() error) error {
 	return f()
 }
 
-// clearLanes wipes what is left in a state where an operation met memory that
-// faults, such as a slice of a destroyed buffer, in a program that recovers from
-// that. Any other operation leaves its state clear. The caller holds all locks.
+// clearLanes wipes states that operations left behind. Only an operation that
+// faulted, on a slice of a destroyed buffer, say, in a program that recovers, leaves
+// anything. The caller holds all locks.
 func (c *Coffer) clearLanes() {
 	for _, l := range c.lanes {
 		if l.dirty {

@@ -27,7 +27,9 @@ func Default() *Session {
 }
 
 // SetDefault makes s the session behind the package's functions, so that they use
-// its budget and backend. Enclaves stay with the session that they were made in.
+// its budget and backend. Call it at the start of the program: enclaves stay with the
+// session that they were made in. The default session can't be closed; [Purge] wipes
+// its secrets.
 func SetDefault(s *Session) {
 	if s == nil {
 		panic("enclave: SetDefault of nil")

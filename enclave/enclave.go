@@ -10,9 +10,9 @@ import (
 	"unsafe"
 
 	"github.com/memkeep/memkeep/coffer"
-	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
@@ -291,7 +291,7 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	err = c.pool.Use(ctx, int(e.size), func(secret []byte) error {
 		started = true
 		return c.opened(e.number(), c.coffer.Open(secret, sealed))
-	}, guard.Func(fn))
+	}, secretdo.Func(fn))
 	if err != nil && !started {
 		return refused(ctx, int(e.size), err)
 	}
@@ -349,7 +349,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			}
 		}
 		return nil
-	}, guard.Func(fn))
+	}, secretdo.Func(fn))
 	if err != nil && !started {
 		return refused(ctx, total, err)
 	}

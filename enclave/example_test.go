@@ -1,37 +1,103 @@
 package enclave_test
 
 import (
+	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log"
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/locked"
 )
 
-// Most programs need only this.
+// Most programs need only New and Use.
 func Example() {
-	key, err := enclave.New([]byte("from a file, a flag, a vault ...")) // wiped on return
+	password, err := enclave.New([]byte("hunter2")) // wipes the slice
 	if err != nil {
 		log.Fatal(err)
 	}
-	var tag []byte
-	err = key.Use(func(secret []byte) error {
-		// The hash keeps what it derives from the key on the Go heap.
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte("a message"))
-		tag = mac.Sum(nil)
+	err = password.Use(func(secret []byte) error {
+		// Log in here. The slice is wiped when this function returns.
+		fmt.Println(len(secret), "bytes in locked memory")
 		return nil
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%v signed: %x...\n", key, tag[:4])
-	// Output: [REDACTED 32 bytes] signed: ba06d5ac...
+	fmt.Println(password)
+	// Output:
+	// 7 bytes in locked memory
+	// [REDACTED 7 bytes]
+}
+
+// Get returns what the function makes of the secret.
+func ExampleGet() {
+	token, err := enclave.New([]byte("user:hunter2"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	user, err := enclave.Get(token, func(secret []byte) (string, error) {
+		name, _, ok := bytes.Cut(secret, []byte(":"))
+		if !ok {
+			return "", errors.New("malformed token")
+		}
+		return string(name), nil
+	})
+	fmt.Println(user, err)
+	// Output: user <nil>
+}
+
+// NewFunc decodes a secret in locked memory, so that it never lies elsewhere.
+func ExampleNewFunc() {
+	encoded := []byte("68756e74657232")
+	password, err := enclave.NewFunc(hex.DecodedLen(len(encoded)), func(dst []byte) error {
+		_, err := hex.Decode(dst, encoded)
+		return err
+	})
+	fmt.Println(password, err)
+	// Output: [REDACTED 7 bytes] <nil>
+}
+
+// A server tells a full budget, which passes, from a limit, which an administrator
+// raises, and from a purge, after which secrets must be loaded again.
+func ExampleEnclave_Open_errors() {
+	open := func(e *enclave.Enclave) string {
+		b, err := e.Open()
+		var limit *enclave.LimitError
+		switch {
+		case err == nil:
+			defer b.Destroy()
+			return "open"
+		case errors.Is(err, enclave.ErrExhausted):
+			return "busy: try again, or wait with OpenContext"
+		case errors.As(err, &limit):
+			return limit.Error() + "\n" + limit.Remedy()
+		case errors.Is(err, enclave.ErrPurged), errors.Is(err, enclave.ErrDestroyed), errors.Is(err, enclave.ErrClosed):
+			return "gone: load the secret again"
+		case errors.Is(err, enclave.ErrDecrypt), errors.Is(err, enclave.ErrCorrupted):
+			return "memory was modified: investigate"
+		}
+		return err.Error()
+	}
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 1 << 20})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	e, err := session.NewRandom(32)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(open(e))
+	if err := session.Purge(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(open(e))
+	// Output:
+	// open
+	// gone: load the secret again
 }
 
 // A secret that stays open across calls is a buffer, and yours to destroy.
@@ -75,9 +141,9 @@ func ExampleUseAll() {
 func ExampleNewSession() {
 	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 1 << 20})
 	if err != nil {
-		var limit *locked.LimitError
+		var limit *enclave.LimitError
 		if errors.As(err, &limit) {
-			log.Fatalf("may lock %d bytes, need %d: %v", limit.Soft, limit.Requested, err)
+			log.Fatalf("%v\n%s", err, limit.Remedy())
 		}
 		log.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func (s *Session) open() (*core, error) {
 		UseSlots:      useSlots,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("enclave: %w", err)
+		return nil, err
 	}
 	c, err := s.newCore(pool)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Session) start(c *core) error {
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
 	c, err := coffer.New(pool, coffer.Config{RefreshInterval: s.cfg.RefreshInterval, NoSignals: s.cfg.NoSignals})
 	if err != nil {
-		return nil, fmt.Errorf("enclave: %w", errors.Join(err, pool.Close()))
+		return nil, join(err, pool.Close())
 	}
 	made := &core{session: s, pool: pool, coffer: c, largest: pool.Stats().LargestSecret}
 	// If not even the smallest secret can be opened, nothing should be sealed.
@@ -165,13 +165,14 @@ func (c *core) tooLarge(size int) error {
 	b, err := c.pool.New(size)
 	if err == nil {
 		// It fits only while nothing else is open.
-		err = errors.Join(locked.ErrExhausted, b.Destroy())
+		err = join(locked.ErrExhausted, b.Destroy())
 	}
-	return fmt.Errorf("enclave: %w", err)
+	return err
 }
 
-// NewBuffer returns a writable buffer of size zero bytes. The caller destroys it.
-// The errors are those of [Enclave.Open].
+// NewBuffer returns a writable buffer of size zero bytes. The caller destroys it. It
+// returns [ErrExhausted] if the budget is in use, and a *[LimitError] if the system
+// refuses to lock memory.
 func (s *Session) NewBuffer(size int) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {

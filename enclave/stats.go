@@ -3,7 +3,7 @@ package enclave
 import (
 	"log/slog"
 
-	"github.com/memkeep/memkeep/internal/guard"
+	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -82,7 +82,7 @@ func (c *core) stats() Stats {
 		DumpableBytes:   pool.DumpableBytes,
 		Backend:         pool.Backend,
 		BackendReason:   pool.BackendReason,
-		RuntimeSecret:   guard.On,
+		RuntimeSecret:   secretdo.On,
 		OpenBuffers:     pool.OpenBuffers,
 		Waiters:         pool.Waiters,
 		Seals:           coffer.Seals,

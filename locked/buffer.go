@@ -7,22 +7,20 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/redact"
+	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/internal/wipe"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
-// A Buffer is a secret open in locked memory, between guard pages: reading or
-// writing past its end faults, and so does writing to it while it is frozen and
-// touching it after Destroy.
+// A Buffer is an open secret in locked memory between guard pages. Access past its end
+// faults, and so do writing to it while it is frozen and touching it after Destroy.
 //
-// Whoever has the Buffer destroys it. There is no finalizer: a slice of its
-// bytes may outlive the handle, and must not fault for that. A Buffer is safe
-// for concurrent use; the bytes themselves are the callers' to serialise. It
-// prints as its size alone.
+// The caller destroys a Buffer. It has no finalizer, because a slice of its bytes may
+// outlive it. A Buffer is safe for concurrent use, but callers synchronise access to
+// the bytes themselves. It prints as its size alone.
 type Buffer struct {
 	pool *Pool
 	at   layout
@@ -36,30 +34,30 @@ type Buffer struct {
 	consumed bool // about to be doomed, if its consumer succeeds
 }
 
-// New returns a buffer of size zero bytes, which may be written. If the budget
-// is in use it returns [ErrExhausted]; if the system refuses to lock memory, or
-// size is beyond the budget, a *[LimitError].
+// New returns a writable buffer of size zero bytes. It returns [ErrExhausted] if the
+// budget is in use, and a *[LimitError] if the system refuses to lock memory or the
+// budget can't hold size bytes.
 func (p *Pool) New(size int) (*Buffer, error) {
 	return p.newBuffer(context.Background(), false, size, nil)
 }
 
-// NewContext is New that waits while the budget is in use, in order of
-// arrival, until ctx ends, and then returns its cause. A caller that holds a
-// buffer while it waits for another should bound ctx, since others may do the
-// same.
+// NewContext is like [Pool.New], but waits while the budget is in use, in order of
+// arrival. If ctx ends first, it returns the context's cause. Callers that hold a
+// buffer while they wait for another should give ctx a deadline, since others may do
+// the same.
 func (p *Pool) NewContext(ctx context.Context, size int) (*Buffer, error) {
 	return p.newBuffer(ctx, true, size, nil)
 }
 
-// NewFrozen returns a read-only buffer of size bytes that fill has written. The
-// caller's view of the bytes is never writable. An error of fill is returned as
-// it is, and leaves nothing behind. A purge that comes before fill returns makes it
-// [ErrDestroyed]. Otherwise it is like New.
+// NewFrozen returns a read-only buffer of size bytes that fill has written. The slice
+// that Bytes returns was never writable. If fill returns an error, NewFrozen returns it
+// and wipes the memory. If the pool is purged before fill returns, NewFrozen returns
+// [ErrDestroyed]. Otherwise it is like [Pool.New].
 func (p *Pool) NewFrozen(size int, fill func(b []byte) error) (*Buffer, error) {
 	return p.newBuffer(context.Background(), false, size, fill)
 }
 
-// NewFrozenContext is NewFrozen that waits like NewContext.
+// NewFrozenContext is like [Pool.NewFrozen], but waits like [Pool.NewContext].
 func (p *Pool) NewFrozenContext(ctx context.Context, size int, fill func(b []byte) error) (*Buffer, error) {
 	return p.newBuffer(ctx, true, size, fill)
 }
@@ -76,8 +74,8 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 		return nil, errZero
 	}
 	at := layoutOf(size, p.pageSize)
-	// It is its own user until it is whole, so that a purge which finds it
-	// before leaves it to us.
+	// The buffer counts as in use until it is complete, so that a concurrent purge
+	// leaves its end to release.
 	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}
 	if err := p.takeFor(ctx, b, wait); err != nil {
 		return nil, forSecret(size, err)
@@ -133,10 +131,9 @@ func (b *Buffer) start(fill func([]byte) error) error {
 	return b.pool.show(b.slot, page.Read)
 }
 
-// Bytes returns the secret, nil once it is destroyed. The slice is the locked
-// memory itself, with no capacity beyond it: it faults on writing while the
-// buffer is frozen, and on any use after Destroy. Copies of it are the caller's
-// to wipe.
+// Bytes returns the secret, or nil if the buffer is destroyed. The slice is the locked
+// memory itself, with no capacity beyond it. Writing to it faults while the buffer is
+// frozen, and any use of it faults after Destroy. The caller wipes copies of it.
 func (b *Buffer) Bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,20 +143,19 @@ func (b *Buffer) Bytes() []byte {
 	return b.view()
 }
 
-// alive reports whether b is not destroyed, nor about to be. The caller holds
-// b.mu.
+// alive reports whether b is neither destroyed nor about to be. The caller holds b.mu.
 func (b *Buffer) alive() bool { return b.slot != nil && !b.doomed && !b.consumed }
 
 // view returns the caller's slice. The caller holds b.mu or is one of b's users.
 func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
 
-// Use runs fn on the bytes, which stay valid until it returns: a Destroy or a
-// purge that comes meanwhile, from fn itself too, takes effect after it, and
-// its error is Use's. On a destroyed buffer Use returns [ErrDestroyed]. A program
-// built with GOEXPERIMENT=runtimesecret runs fn inside [runtime/secret.Do].
-func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(guard.Func(fn)) }
+// Use calls fn with the bytes, which stay valid until fn returns. A Destroy or a purge
+// that comes meanwhile, also from fn itself, takes effect afterwards, and Use returns
+// its error. On a destroyed buffer Use returns [ErrDestroyed]. In a program built with
+// GOEXPERIMENT=runtimesecret, fn runs inside [runtime/secret.Do].
+func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(secretdo.Func(fn)) }
 
-// use is Use for functions that leave nothing behind.
+// use is Use without runtime/secret, for functions that leave nothing behind.
 func (b *Buffer) use(fn func(b []byte) error) (err error) {
 	b.mu.Lock()
 	if !b.alive() {
@@ -175,8 +171,8 @@ func (b *Buffer) use(fn func(b []byte) error) (err error) {
 	return fn(b.view())
 }
 
-// release ends one use of b, and reports whether b lives on. The last one
-// destroys it if that was asked for meanwhile, or is now.
+// release ends one use of b, and reports whether b is still alive. The last use
+// destroys b if doom is set, or was by an earlier call or Destroy.
 func (b *Buffer) release(doom bool) (alive bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,9 +197,9 @@ func join(first, second error) error {
 	return errors.Join(first, second)
 }
 
-// Consume runs fn on the bytes and destroys the buffer, which is already
-// destroyed for everybody else. If fn fails the buffer is as it was. On a
-// destroyed buffer it returns [ErrDestroyed].
+// Consume calls fn with the bytes and then destroys the buffer. While fn runs, the
+// buffer is destroyed for other callers. If fn fails, Consume returns its error and the
+// buffer is unchanged. On a destroyed buffer Consume returns [ErrDestroyed].
 func (b *Buffer) Consume(fn func(b []byte) error) (err error) {
 	b.mu.Lock()
 	if !b.alive() {
@@ -278,8 +274,8 @@ func accessFor(mutable bool) page.Access {
 	return page.Read
 }
 
-// Wipe sets every byte to zero, of a frozen buffer too: freezing guards against
-// writes through Bytes. On a destroyed buffer it returns [ErrDestroyed].
+// Wipe sets every byte to zero, also of a frozen buffer. On a destroyed buffer it
+// returns [ErrDestroyed].
 func (b *Buffer) Wipe() error {
 	return b.overwrite(func(data []byte) error {
 		wipe.Bytes(data)
@@ -287,8 +283,8 @@ func (b *Buffer) Wipe() error {
 	})
 }
 
-// Scramble fills the buffer with random bytes from the system's generator, a
-// frozen buffer too. On a destroyed buffer it returns [ErrDestroyed].
+// Scramble fills the buffer, which may be frozen, with random bytes from the system. On
+// a destroyed buffer it returns [ErrDestroyed].
 func (b *Buffer) Scramble() error {
 	return b.overwrite(func(data []byte) error {
 		random.Bytes(data)
@@ -312,8 +308,8 @@ func (b *Buffer) overwrite(f func([]byte) error) error {
 	return errors.Join(err, b.pool.show(b.slot, accessFor(b.mutable)))
 }
 
-// Equal reports whether the buffer holds exactly other, in time that depends on
-// the lengths alone. A destroyed buffer equals nothing.
+// Equal reports whether the bytes equal other, in time that depends on the lengths
+// alone. It returns false for a destroyed buffer.
 func (b *Buffer) Equal(other []byte) bool {
 	equal := false
 	err := b.use(func(data []byte) error {
@@ -323,12 +319,11 @@ func (b *Buffer) Equal(other []byte) bool {
 	return equal && err == nil
 }
 
-// Destroy wipes the bytes, takes all access from the view and gives the slot
-// back to the pool. A slice of the bytes faults from then on; once the slot is
-// used again, the oldest first, it is somebody else's memory. Destroying again
-// does nothing. [ErrCorrupted] says that something wrote before the bytes; they
-// are wiped and the buffer is destroyed all the same. While a [Buffer.Use] runs
-// the bytes live until it returns.
+// Destroy wipes the bytes and returns the memory to the pool. A slice of the bytes
+// faults from then on, until the pool reuses the memory for another buffer, the oldest
+// first. While a [Buffer.Use] runs, Destroy takes effect when it returns. Destroying
+// again does nothing. If something wrote before the bytes, Destroy returns
+// [ErrCorrupted]; the buffer is wiped and destroyed all the same.
 func (b *Buffer) Destroy() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,34 +8,33 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// Errors that callers branch on with errors.Is. Their causes differ in what
-// helps: wait, stop using it, or look for a bug.
+// Errors that callers branch on with errors.Is.
 var (
-	// ErrExhausted says that the budget of locked memory is in use. Nothing
-	// is lost: Destroy a buffer, or wait with a context variant of the call.
+	// ErrExhausted reports that the budget of locked memory is in use. Destroy a
+	// buffer, or wait with the context variant of the call.
 	ErrExhausted = errors.New("locked: the budget of locked memory is in use")
 
-	// ErrDestroyed says that the buffer was destroyed, by its owner or by a
+	// ErrDestroyed reports that the buffer was destroyed, by its owner or by a
 	// purge, and its bytes wiped.
 	ErrDestroyed = errors.New("locked: the buffer is destroyed")
 
-	// ErrClosed says that the pool was closed.
+	// ErrClosed reports that the pool was closed.
 	ErrClosed = errors.New("locked: the pool is closed")
 
-	// ErrCorrupted says that something wrote outside a buffer's bytes: the
-	// canary before them, or the padding before that, had changed. The
-	// memory was wiped all the same.
+	// ErrCorrupted reports that something wrote outside a buffer's bytes: the
+	// canary before them, or the padding before that, had changed. The memory
+	// was wiped.
 	ErrCorrupted = errors.New("locked: memory before the buffer was overwritten")
 
-	// ErrUnsupported says that this platform, or the backend that was asked
-	// for, can't lock memory. It is an [errors.ErrUnsupported] as well.
+	// ErrUnsupported reports that this platform, or the requested backend, can't
+	// lock memory. It matches [errors.ErrUnsupported] as well.
 	ErrUnsupported = page.ErrUnsupported
 )
 
-// Resource is something that a process has only so much of.
+// Resource is something that a process can run out of.
 type Resource string
 
-// What a [LimitError] may be about.
+// The resources of a [LimitError].
 const (
 	LockedMemory    Resource = Resource(page.LockedMemory)    // the budget, or the limit on locked memory
 	FileDescriptors Resource = Resource(page.FileDescriptors) // of the process, or of the system
@@ -44,25 +43,24 @@ const (
 	Memory          Resource = Resource(page.Memory)          // the machine's
 )
 
-// LimitError says that there is no locked memory for a request, because the
-// process ran out of a resource, or because the request is larger than the budget
-// can ever be. Everything that is open goes on working. Error is one line with the
-// figures, Remedy says how to raise the limit, and errors.Is finds the system's
-// error.
+// LimitError reports that there is no locked memory for a request, because the process
+// ran out of a resource, or because the request is larger than the budget can hold.
+// Open buffers are not affected. Error returns one line with the figures, Remedy says
+// how to raise the limit, and errors.Is finds the system's error.
 type LimitError struct {
 	Resource  Resource // what ran out
-	Size      int      // bytes of the secret; 0 where it was not for one
-	Requested int      // bytes that were to be locked
+	Size      int      // bytes of the secret; 0 if the request was not for one
+	Requested int      // bytes to be locked
 	Locked    int      // bytes this pool has locked
 	Budget    int      // bytes this pool may lock
 	Soft      uint64   // the process's limit in force, in bytes, as in [Limits]
 	Hard      uint64   // the limit up to which the process may raise Soft
-	Err       error    // the system's error; nil when the budget said no
+	Err       error    // the system's error; nil if the budget was too small
 
-	chosen bool // the budget is what the caller asked for, not what the limit allows
+	chosen bool // the caller chose the budget; the process's limit did not reduce it
 }
 
-// Unlimited is the value of a limit that bounds nothing.
+// Unlimited is the value of no limit.
 const Unlimited = page.Unlimited
 
 // Error returns the figures on one line.
@@ -76,9 +74,9 @@ func (e *LimitError) Error() string {
 	case e.Resource != LockedMemory && e.Resource != "":
 		fmt.Fprintf(&b, ": out of %s", e.Resource)
 	case e.Err == nil && e.chosen:
-		fmt.Fprintf(&b, ": more than a budget of %d bytes can hold", e.Budget)
+		fmt.Fprintf(&b, ": the budget of %d bytes can't hold it", e.Budget)
 	default:
-		fmt.Fprintf(&b, ": %d of a budget of %d bytes are locked, the process's %s is %s (hard limit %s)",
+		fmt.Fprintf(&b, ": %d bytes of a budget of %d are locked, and the process's %s is %s (hard limit %s)",
 			e.Locked, e.Budget, limitName, limitText(e.Soft), limitText(e.Hard))
 	}
 	if e.Err != nil {
@@ -87,8 +85,7 @@ func (e *LimitError) Error() string {
 	return b.String()
 }
 
-// Remedy returns what helps, in a sentence or two: the commands and settings that
-// raise the limit.
+// Remedy returns the commands and settings that raise the limit, in a sentence or two.
 func (e *LimitError) Remedy() string {
 	if e.Resource == LockedMemory && e.Err == nil && e.chosen {
 		return "Give the session or the pool a larger budget: MaxLockedBytes in enclave.Config, or LockedBytes in locked.Config. " +
@@ -100,10 +97,10 @@ func (e *LimitError) Remedy() string {
 // Unwrap returns the system's error, if there was one.
 func (e *LimitError) Unwrap() error { return e.Err }
 
-// MarshalText returns what Error does, in JSON too.
+// MarshalText returns the text of Error, in JSON too.
 func (e *LimitError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// forSecret names the secret's size in the *LimitError that err may be.
+// forSecret adds the secret's size to err, if that is a *LimitError.
 func forSecret(size int, err error) error {
 	limit, ok := err.(*LimitError)
 	if !ok || limit.Size > 0 {

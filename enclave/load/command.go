@@ -12,10 +12,10 @@ import (
 )
 
 // Command runs a program, such as a password manager, and reads the secret that
-// it prints on its standard output. No shell is involved; argv[0] is looked up
-// as [exec.LookPath] does. The program has no standard input, and the process's
-// standard error and environment. One that fails, or prints more than MaxSize
-// bytes, is an error. It is killed when ctx ends.
+// it prints on its standard output. No shell is involved; argv[0] is looked up as
+// [exec.LookPath] does. The program has no standard input, and inherits standard
+// error and the environment. If it fails or prints more than MaxSize bytes, Command
+// returns an error. If ctx ends, Command kills the program.
 func (l Loader) Command(ctx context.Context, argv ...string) (*enclave.Enclave, error) {
 	if len(argv) == 0 || argv[0] == "" {
 		return nil, failed("cmd:", fs.ErrInvalid)

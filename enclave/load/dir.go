@@ -17,9 +17,9 @@ import (
 // whose name begins with a dot, such as Kubernetes' ..data. A symbolic link may
 // point to a file within the folder; one that leaves it is an error.
 //
-// Each file must hold what [Loader.File] wants. If any does not, the errors of all
-// are joined and there is no map. A Kubernetes mount that changes meanwhile is
-// read again, so the secrets are of one version.
+// Each file is read as [Loader.File] does. If any can't be read, Dir returns the
+// joined errors and no map. If a Kubernetes mount changes meanwhile, Dir reads it
+// again, so that all secrets are of one version.
 func (l Loader) Dir(ctx context.Context, path string) (map[string]*enclave.Enclave, error) {
 	source := "dir:" + path
 	if _, ok := ctx.Deadline(); !ok {
@@ -47,7 +47,7 @@ func (l Loader) Dir(ctx context.Context, path string) (map[string]*enclave.Encla
 	return nil, failed(source, ErrUnsettled)
 }
 
-// dirVersion returns what Kubernetes' ..data points to, nothing in other folders.
+// dirVersion returns what Kubernetes' ..data points to, or "" in other folders.
 func dirVersion(root *os.Root) string {
 	target, err := root.Readlink("..data")
 	if err != nil {

@@ -20,18 +20,17 @@
 // The functions suit most programs. [Loader] has a method for each, which takes a
 // context, and fields for the session, the size limit and other options.
 //
-// # What it promises
+// # Protection
 //
-// The system writes the secret directly into locked memory: no buffer of package
-// os, bufio or the decoder is in between. Size is bounded. One line end at the end,
-// which editors and echo add, is not part of the secret. Empty secrets are
-// refused, and so are files that every user may read. Errors name the source and
-// never show what was read.
+// The system writes the secret directly into locked memory, without a buffer of
+// package os, bufio or a decoder in between. Size is bounded. One final line end,
+// which editors and echo add, is not part of the secret. Empty secrets are refused,
+// and so are files that every user may read. Errors name the source and never show
+// what was read.
 //
-// This is how many copies of a secret are left in ordinary memory at rest, a second
-// after the last use, by a scan from another process. It loaded the secret 100 times
-// (10 times by Command and FD, once by Env, Terminal and yaml.v3), as root, and as
-// nobody under a limit of 64 KiB:
+// The table counts copies of a secret in ordinary memory, found by a scan from
+// another process a second after the last use. The process loaded the secret 100
+// times (10 times with Command and FD, once with Env, Terminal and yaml.v3):
 //
 //	go test -v -run LoadingLeaves ./tests/loading
 //
@@ -47,10 +46,10 @@
 //	literal: in JSON in locked memory       0   os.ReadFile      1
 //	literal: in YAML, by yaml.v3            6   os.ReadFile      1
 //
-// # What it does not
+// # Limits
 //
-// It can't undo what happened before: until Env took a variable, other processes
-// of the same user could read it in /proc/PID/environ, and child processes
-// inherited it. Pipes and terminals have buffers in the kernel, files a page cache.
-// A literal in a configuration is wherever its decoder left it: see [Ref].
+// The package can't undo what happened before: until Env removes a variable, other
+// processes of the same user can read it in /proc/PID/environ, and child processes
+// inherit it. The kernel buffers pipes and terminals, and caches files. The decoder
+// of a configuration may keep a literal: see [Ref].
 package load

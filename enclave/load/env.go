@@ -10,20 +10,19 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 )
 
-// Env takes a secret out of the environment: it seals the variable's value,
-// overwrites the places where the process keeps it, and unsets the variable. A
-// second call finds nothing, and so do child processes that start later.
+// Env moves a secret out of the environment: it seals the variable's value,
+// overwrites the process's copies of it, and unsets the variable. A second call
+// finds nothing, and neither do child processes that start later.
 //
-// On Linux those places are the block that /proc/PID/environ shows and the copy
-// that the Go runtime makes at start; with both gone no copy stays. Elsewhere
-// the runtime's copy goes, and the system's block keeps the value: on Windows
-// unsetting the variable removes it from there, without wiping it. A program
-// built with cgo keeps another copy if it has set the variable itself. Strings
-// that the program got from os.Getenv or os.Environ earlier share the runtime's
-// copy and become zeros: call Env first, at start, before other goroutines read
-// the variable.
+// On Linux the copies are the block that /proc/PID/environ shows and the one that
+// the Go runtime makes at start; Env overwrites both. On other systems it
+// overwrites only the runtime's copy; on Windows, unsetting the variable also
+// removes it from the system's block, without wiping it. A program built with cgo
+// has another copy if it set the variable itself. Strings that os.Getenv or
+// os.Environ returned earlier share the runtime's copy and become zeros, so call
+// Env at start, before other goroutines read the variable.
 //
-// If the value can't be sealed the environment stays as it is.
+// If the value can't be sealed, the environment is unchanged.
 func (l Loader) Env(ctx context.Context, name string) (*enclave.Enclave, error) {
 	return l.env(ctx, name, "env:"+name, nil)
 }

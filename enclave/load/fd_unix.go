@@ -13,11 +13,10 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 )
 
-// FD reads the secret behind a file descriptor that the program was started
-// with, to its end: a pipe, a socket or a file, whatever its mode. FD takes the
-// descriptor over and closes it, whether it succeeds or not. A number that is
-// not open is refused, and one of another kind, which may belong to somebody
-// else in the process, is left as it is.
+// FD reads a file descriptor that the program was started with to its end: a pipe, a
+// socket or a file of any mode. FD owns the descriptor and closes it, whether it
+// succeeds or not. If the number is not open, or is a descriptor of another kind,
+// which other code in the process may use, FD returns an error and does not close it.
 func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 	return l.fd(ctx, n, "fd:"+strconv.Itoa(n), nil)
 }

@@ -22,10 +22,9 @@ func PEM(e *enclave.Enclave, blockType string) (*enclave.Enclave, error) {
 //
 //	key, err := load.Field(file, "data", "keys", "0")
 //
-// The string's escapes are decoded in locked memory, and nothing else is made of
-// the JSON, which must be whole: [ErrSyntax] gives the byte at fault and not what
-// stands there. A field that is missing, is there twice or is not a string is
-// [ErrNoField]. e stays as it is.
+// Escapes are decoded in locked memory. If the JSON is malformed, the error is
+// [ErrSyntax] with the offset, without the content. If the field is missing, is there
+// twice or is not a string, it is [ErrNoField]. Field does not change e.
 func (l Loader) Field(ctx context.Context, e *enclave.Enclave, path ...string) (*enclave.Enclave, error) {
 	if path == nil {
 		path = []string{}
@@ -33,11 +32,11 @@ func (l Loader) Field(ctx context.Context, e *enclave.Enclave, path ...string) (
 	return l.part(ctx, e, "field", func(text []byte) ([]byte, error) { return jsonString(text, path) })
 }
 
-// PEM returns what the PEM block of that type in e holds, base64 decoded: DER,
-// for a key. The type is that of the block's first line, "EC PRIVATE KEY"; plain
-// "PRIVATE KEY" stands for RSA's, EC's and OpenSSH's as well. A block that is
-// missing, or there twice, is [ErrNoField]; one that is malformed or encrypted
-// [ErrSyntax]. e stays as it is.
+// PEM returns the decoded contents of the PEM block of that type in e, which is DER
+// for a key. The type is that of the block's first line, "EC PRIVATE KEY"; "PRIVATE
+// KEY" also matches those of RSA, EC and OpenSSH. If the block is missing or there
+// twice, the error is [ErrNoField]; if it is malformed or encrypted, [ErrSyntax]. PEM
+// does not change e.
 func (l Loader) PEM(ctx context.Context, e *enclave.Enclave, blockType string) (*enclave.Enclave, error) {
 	// DER may end in what looks like a line end.
 	l.KeepLineEnd = true

@@ -18,11 +18,11 @@ import (
 // until its writer closes it; a directory or a device is [ErrNotFile].
 //
 // A file that every user may read or write is [ErrExposed], unless
-// AllowWorldReadable is set. A group may read it (0640), as Kubernetes' fsGroup
-// and ssl-cert have it. Kubernetes' and Docker Swarm's own mounts are accepted as
-// they are, 0644 and 0444: each is a tmpfs that is mounted read-only for this
-// container, so only its processes see it. For Vault's agent, set perms to "0640"
-// in the template. Windows has no such modes, and nothing is checked there.
+// AllowWorldReadable is set. A group may read it (0640), as with Kubernetes'
+// fsGroup. The mounts of Kubernetes and Docker Swarm are accepted with their modes
+// of 0644 and 0444: each is a tmpfs that is mounted read-only for this container, so
+// only its processes see it. For Vault's agent, set perms to "0640" in the template.
+// On Windows nothing is checked.
 func (l Loader) File(ctx context.Context, path string) (*enclave.Enclave, error) {
 	return l.file(ctx, path, "file:"+path, nil)
 }
@@ -41,9 +41,9 @@ func (l Loader) file(ctx context.Context, path, source string, pick picker) (*en
 	})
 }
 
-// Credential reads the credential that systemd passed to the unit under this
-// name, by LoadCredential= or SetCredentialEncrypted=. It is a file in
-// $CREDENTIALS_DIRECTORY; a name that leads out of there is refused.
+// Credential reads the credential that systemd passed to the unit under this name,
+// by LoadCredential= or SetCredentialEncrypted=. It is a file in
+// $CREDENTIALS_DIRECTORY; Credential refuses a name that leads out of there.
 func (l Loader) Credential(ctx context.Context, name string) (*enclave.Enclave, error) {
 	return l.credential(ctx, name, "credential:"+name, nil)
 }
@@ -109,7 +109,7 @@ func (l Loader) readFile(ctx context.Context, f *os.File, take taker) error {
 	if info.Size() > int64(l.maxSize()) {
 		return fmt.Errorf("%w: it has %d", l.tooLarge(), info.Size())
 	}
-	// Files in /proc say that they are empty.
+	// Files in /proc report a size of 0.
 	return l.read(ctx, f, int(info.Size()), take)
 }
 
@@ -133,7 +133,7 @@ func (l Loader) checkAccess(f *os.File, info fs.FileInfo) error {
 		"give a Docker secret mode: 0400, or set Loader.AllowWorldReadable", ErrExposed, info.Mode().Perm())
 }
 
-// A pipe is a FIFO, which seems to end where it has no writer yet.
+// A pipe is a FIFO. Before it has a writer, reading it returns io.EOF.
 type pipe struct {
 	*os.File
 	ctx   context.Context

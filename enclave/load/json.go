@@ -96,8 +96,8 @@ func step(path []string, name []byte) []string {
 
 func (s *scanner) object(path []string, depth int) error {
 	s.at++
-	for first := true; !s.take('}'); first = false {
-		if !first && !s.take(',') {
+	for first := true; !s.accept('}'); first = false {
+		if !first && !s.accept(',') {
 			return s.malformed("a comma or the end of the object is missing")
 		}
 		s.space()
@@ -105,7 +105,7 @@ func (s *scanner) object(path []string, depth int) error {
 		if err != nil {
 			return err
 		}
-		if !s.take(':') {
+		if !s.accept(':') {
 			return s.malformed("a colon is missing")
 		}
 		if err := s.value(step(path, name), depth+1); err != nil {
@@ -117,8 +117,8 @@ func (s *scanner) object(path []string, depth int) error {
 
 func (s *scanner) array(path []string, depth int) error {
 	s.at++
-	for i := 0; !s.take(']'); i++ {
-		if i > 0 && !s.take(',') {
+	for i := 0; !s.accept(']'); i++ {
+		if i > 0 && !s.accept(',') {
 			return s.malformed("a comma or the end of the array is missing")
 		}
 		var rest []string
@@ -178,8 +178,8 @@ func (s *scanner) space() {
 	}
 }
 
-// take skips white space and then c, if that comes next.
-func (s *scanner) take(c byte) bool {
+// accept skips white space and then c, if that comes next.
+func (s *scanner) accept(c byte) bool {
 	s.space()
 	if s.at == len(s.text) || s.text[s.at] != c {
 		return false

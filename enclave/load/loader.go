@@ -11,39 +11,38 @@ import (
 )
 
 const (
-	// DefaultMaxSize is the largest secret, in bytes, that a Loader reads unless
-	// it says otherwise: 1 MiB, which is the most that a Kubernetes Secret or a
-	// systemd credential holds.
+	// DefaultMaxSize is the default of [Loader.MaxSize], in bytes: 1 MiB, the
+	// largest Kubernetes Secret or systemd credential.
 	DefaultMaxSize = 1 << 20
 
-	// DefaultTimeout is how long a source may take where the context has no
-	// deadline: whoever writes to a pipe for this program does so at once, so a
-	// longer silence is a mistake. Terminal and Command, which may wait for a
-	// human, have no such bound.
+	// DefaultTimeout is how long a source may take if the context has no deadline.
+	// A program that writes a secret to a pipe does so at once, so a longer
+	// silence is a mistake. Terminal and Command, which may wait for a human, have
+	// no such bound.
 	DefaultTimeout = 30 * time.Second
 )
 
-// A Loader says how secrets are read. The zero value is a good choice, and is
-// what the package's functions use. Its methods are those functions with a
-// context; they are safe for concurrent use.
+// A Loader configures how secrets are read. The zero value is a good choice, and the
+// package's functions use it. The methods are those functions with a context; they
+// are safe for concurrent use.
 type Loader struct {
-	// Session seals the secrets: the default session if nil.
+	// Session seals the secrets. If nil, the default session does.
 	Session *enclave.Session
 
-	// MaxSize is the largest secret, in bytes, and also bounds the JSON or PEM
+	// MaxSize is the size of the largest secret, in bytes, and of the JSON or PEM
 	// that it is part of: [DefaultMaxSize] if zero.
 	MaxSize int
 
-	// KeepLineEnd keeps a line end, \n or \r\n, at the end of the secret.
+	// KeepLineEnd keeps a final line end, \n or \r\n, in the secret.
 	KeepLineEnd bool
 
 	// AllowWorldReadable accepts files that every user may read: see
 	// [Loader.File].
 	AllowWorldReadable bool
 
-	// Commands are the programs that a [Ref] may run, each spelled as in the
-	// reference: "/usr/bin/pass". None if empty. The reference chooses the
-	// arguments, so do not list a shell.
+	// Commands lists the programs that a [Ref] may run, each spelled as in the
+	// reference: "/usr/bin/pass". If empty, a Ref can run none. The reference
+	// chooses the arguments, so do not list a shell.
 	Commands []string
 }
 
@@ -55,7 +54,7 @@ func Dir(path string) (map[string]*enclave.Enclave, error) {
 	return Loader{}.Dir(context.Background(), path)
 }
 
-// Env takes a secret out of the environment: see [Loader.Env].
+// Env moves a secret out of the environment: see [Loader.Env].
 func Env(name string) (*enclave.Enclave, error) { return Loader{}.Env(context.Background(), name) }
 
 // Credential reads a credential that systemd passed: see [Loader.Credential].
@@ -79,12 +78,11 @@ func Command(ctx context.Context, argv ...string) (*enclave.Enclave, error) {
 	return Loader{}.Command(ctx, argv...)
 }
 
-// Reader reads r to its end, straight into locked memory. It does not close r,
-// which must not keep the slices that it is given: a [bufio.Reader] keeps a copy.
+// Reader reads r to its end, straight into locked memory. It does not close r. r must
+// not keep the slices that it reads into; a [bufio.Reader] keeps a copy.
 //
-// Where r has a SetReadDeadline method, as files and connections do, the end of
-// ctx interrupts a Read by a deadline in the past. Otherwise ctx counts between
-// reads.
+// If r has a SetReadDeadline method, as files and connections do, the end of ctx
+// interrupts a Read. Otherwise Reader checks ctx between reads.
 func (l Loader) Reader(ctx context.Context, r io.Reader) (*enclave.Enclave, error) {
 	return l.seal(ctx, "reader", nil, func(ctx context.Context, take taker) error {
 		return l.read(ctx, r, 0, take)
@@ -114,7 +112,7 @@ var errTimeout error = timeoutError{}
 type timeoutError struct{}
 
 func (timeoutError) Error() string {
-	return fmt.Sprintf("nothing came for %v; a context with a deadline waits longer", DefaultTimeout)
+	return fmt.Sprintf("no data for %v; to wait longer, use a context with a deadline", DefaultTimeout)
 }
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 )
 
-// A Ref is the place of a secret, and stands in a configuration instead of it:
+// A Ref names the source of a secret. A configuration holds it instead of the secret:
 //
 //	file:/run/secrets/db            a file, as File reads it
 //	file:/run/secrets/db#password   a field of the JSON in it
@@ -26,20 +26,19 @@ import (
 //	cmd:["op","read","a b"]         the same, with arguments that hold spaces
 //	literal:hunter2                 the secret itself
 //
-// env, credential and fd may have a field too. What stands behind env: and fd: can
-// be resolved once.
+// env, credential and fd may have a field too. References to env and fd can be
+// resolved once.
 //
 // Ref implements [encoding.TextUnmarshaler], so encoding/json, YAML, TOML, flag
-// (TextVar) and environment libraries decode it. Text that is none of the above
-// is [ErrInvalidRef], which does not repeat the text: it may be a secret that
-// somebody put there. The zero Ref, and an empty text, are unset: Resolve says so.
+// (TextVar) and environment libraries decode it. Any other text is [ErrInvalidRef].
+// The error does not repeat the text, which may be a secret that was put there by
+// mistake. The zero Ref and an empty text are unset; resolving them is [ErrNotSet].
 //
 // A literal is sealed in the default session as it is decoded, so Ref itself keeps
-// no plaintext. Its decoder may: encoding/json passes the bytes of its input on, so
-// a literal without escapes in JSON that lies in locked memory leaves no copy;
-// yaml.v3, TOML, flag and environment libraries make strings of all that they
-// read, and those copies stay on the heap for as long as the collector likes. A
-// literal suits tests.
+// no plaintext, but its decoder may. encoding/json passes on the bytes of its input,
+// so a literal without escapes in JSON that lies in locked memory leaves no copy.
+// yaml.v3, TOML, flag and environment libraries make strings, which stay on the heap
+// until the garbage collector frees them. Use literals in tests.
 //
 // A Ref prints as its text, and a literal as "literal:[REDACTED 7 bytes]".
 type Ref struct {
@@ -70,8 +69,8 @@ func ParseRef(text string) (Ref, error) {
 	return r, err
 }
 
-// UnmarshalText parses the text of a reference. It does not look at what the
-// reference points to, and does not keep text.
+// UnmarshalText parses the text of a reference. It does not resolve the reference, and
+// does not keep text.
 func (r *Ref) UnmarshalText(text []byte) error {
 	if err := r.parse(text); err != nil {
 		return failed("reference", err)
@@ -85,7 +84,7 @@ func (r *Ref) parse(text []byte) error {
 		return nil
 	}
 	head, rest, _ := bytes.Cut(text, []byte(":"))
-	// Until its kind is known the text may be a secret, and becomes no string.
+	// Until the kind is known, the text may be a secret: make no string of it.
 	var parsed Ref
 	for _, kind := range []string{kindFile, kindEnv, kindCredential, kindFD, kindCommand, kindLiteral} {
 		if string(head) == kind {
@@ -188,8 +187,8 @@ func (r Ref) Resolve(ctx context.Context) (*enclave.Enclave, error) {
 	return Loader{}.Resolve(ctx, r)
 }
 
-// Resolve reads the secret that the reference stands for into an enclave of its
-// own. The errors are those of the Loader's method for that source.
+// Resolve reads the secret that the reference names and returns it in a new enclave.
+// The errors are those of the Loader's method for that source.
 func (l Loader) Resolve(ctx context.Context, r Ref) (*enclave.Enclave, error) {
 	var pick picker
 	if r.field != "" {

@@ -12,70 +12,68 @@ import (
 )
 
 const (
-	// DefaultInterval is how often a Rotating reads its source: each minute,
-	// which is about how often the kubelet brings changes.
+	// DefaultInterval is how often a Rotating reads its source: once a minute,
+	// about as often as the kubelet updates its mounts.
 	DefaultInterval = time.Minute
 
 	// DefaultSettle is how long a changed file must stay the same before it is
-	// used: no editor or script takes as long between two writes of one secret.
+	// used. Editors and scripts pause for less between two writes of one secret.
 	DefaultSettle = 200 * time.Millisecond
 )
 
-// RotatingConfig says how a Rotating follows its source. The zero value is a good
-// choice.
+// RotatingConfig configures a Rotating. The zero value is a good choice.
 type RotatingConfig struct {
 	// Loader reads the source.
 	Loader Loader
 
 	// Interval is how often the source is read: [DefaultInterval] if zero. On
-	// Linux a change of a file is noticed at once besides.
+	// Linux, inotify reports changes of files at once.
 	Interval time.Duration
 
 	// Settle is how long a file must stay the same after a change:
 	// [DefaultSettle] if zero, not at all if negative.
 	Settle time.Duration
 
-	// PollOnly follows files by reading them alone, without inotify: for tests
-	// under testing/synctest, and for file systems on a network, which do not
-	// tell.
+	// PollOnly turns inotify off. It is for tests under testing/synctest, and for
+	// network file systems, which report no changes.
 	PollOnly bool
 
-	// Check, if set, refuses a new version that is not whole or not valid by
-	// returning an error, such as a key that does not parse. It must not keep
-	// the slice.
+	// Check, if set, validates each new version, for example by parsing a key. If
+	// it returns an error, the old version stays in use. It must not keep the
+	// slice.
 	Check func(secret []byte) error
 
-	// OnReload, if set, is told of each new version and of each attempt that
-	// failed: LastError tells which. It runs on the goroutine that follows the
-	// source, and must not call Reload or Close.
+	// OnReload, if set, is called after each new version and each failed attempt;
+	// LastError tells which. It runs on the goroutine that follows the source,
+	// and must not call Reload or Close.
 	OnReload func(RotatingStats)
 
 	// between runs between renewing the watches and reading the source: for tests.
 	between func()
 }
 
-// RotatingStats is what a Rotating did so far.
+// RotatingStats describes what a Rotating did.
 type RotatingStats struct {
 	Version    uint64    // of the secret in use; the first is 1
 	Reloads    uint64    // times the source was read again
-	Failures   uint64    // of these, those that kept the old version
-	LastError  error     // of the last time; nil if it went well
-	LastChange time.Time // when the version in use came
-	Retired    int       // older versions that are still in use
-	Watched    bool      // the system tells of changes
+	Failures   uint64    // reloads that kept the old version because of an error
+	LastError  error     // of the last reload; nil if it succeeded
+	LastChange time.Time // when the version in use was read
+	Retired    int       // older versions still in use
+	Watched    bool      // the system reports changes
 }
 
 // A Rotating is a secret that follows its source: a file that Kubernetes or
 // Vault's agent replaces, a systemd credential, the output of a command. A new
-// version takes the place of the old one in one step, and the old one is destroyed
-// when its last use ends. If the new version can't be read, is empty, or is
-// refused, the old one stays in use, and OnReload and Stats say why.
+// version replaces the old one in one step; the old one is destroyed when its last
+// use ends. If the new version can't be read, is empty, or fails Check, the old one
+// stays in use, and OnReload and Stats report why.
 //
-// Whoever writes the file should write a new one and rename it. One that is
-// written in place is taken once it stays the same for the time that Settle
-// gives; Check recognises a version that is cut short for longer.
+// Programs that write the file should write a new file and rename it. A file that is
+// written in place is used once it has stayed the same for Settle. Use Check to
+// detect a file that stays incomplete for longer.
 //
-// A Rotating is safe for concurrent use. Close ends it.
+// A Rotating is safe for concurrent use. Close it when it is no longer needed.
 type Rotating struct {
 	cfg    RotatingConfig
 	ref    Ref
@@ -97,9 +95,9 @@ type version struct {
 }
 
 // NewRotating reads the secret and follows its source until Close is called or ctx
-// ends; after the latter the last version stays. The reference is a file, a
-// credential or a command; the other kinds do not change. If the first version
-// can't be read, or is refused, NewRotating fails.
+// ends. After ctx ends the last version stays in use. ref must be a file, a
+// credential or a command; the other kinds do not change. If the first version can't
+// be read, or fails Check, NewRotating returns an error.
 func NewRotating(ctx context.Context, ref Ref, cfg RotatingConfig) (*Rotating, error) {
 	switch ref.kind {
 	case kindFile, kindCredential, kindCommand:
@@ -159,8 +157,8 @@ func (r *Rotating) follow(ctx context.Context, w *watch) {
 		case <-w.events():
 		case answer = <-r.asked:
 		}
-		// The watches first: what changes after that is told, what changed before is
-		// read.
+		// Renew the watches first: they report what changes afterwards, and the
+		// reload reads what changed before.
 		w.renew()
 		if r.cfg.between != nil {
 			r.cfg.between()
@@ -228,8 +226,8 @@ func (r *Rotating) read(ctx context.Context, asked bool) (*enclave.Enclave, erro
 	return next, nil
 }
 
-// same reports whether the current version holds the same secret. One that does
-// not open, since the session was purged, comes back only if it was asked for.
+// same reports whether the current version holds the same secret. If that can't be
+// opened, because the session was purged, only Reload replaces it.
 func (r *Rotating) same(ctx context.Context, next *enclave.Enclave, asked bool) (bool, error) {
 	v, err := r.acquire()
 	if err != nil {
@@ -287,7 +285,7 @@ func (r *Rotating) settled(ctx context.Context, secret *enclave.Enclave) (*encla
 	return nil, failed(r.ref.text(), ErrUnsettled)
 }
 
-// check has the program look at a new version.
+// check calls Check with a new version.
 func (r *Rotating) check(secret *enclave.Enclave) error {
 	if r.cfg.Check == nil {
 		return nil
@@ -332,13 +330,14 @@ func (r *Rotating) retire() {
 	}
 }
 
-// Use runs fn on the secret's current version: see [enclave.Enclave.Use]. A new
-// version that comes meanwhile does not change what fn has.
+// Use calls fn with the current version of the secret: see [enclave.Enclave.Use]. A
+// new version does not change the slice that fn has.
 func (r *Rotating) Use(fn func(secret []byte) error) error {
 	return r.UseContext(context.Background(), fn)
 }
 
-// UseContext is Use that waits until ctx ends, and then returns its cause.
+// UseContext is like [Rotating.Use], but if ctx ends the wait, it returns an error
+// that wraps the context's cause.
 func (r *Rotating) UseContext(ctx context.Context, fn func(secret []byte) error) error {
 	v, err := r.acquire()
 	if err != nil {
@@ -348,13 +347,14 @@ func (r *Rotating) UseContext(ctx context.Context, fn func(secret []byte) error)
 	return v.secret.UseContext(ctx, fn)
 }
 
-// Get is [Rotating.Use] for a function that returns a value. The value must not
+// Get is like [Rotating.Use] for a function that returns a value. The value must not
 // alias the secret.
 func Get[T any](r *Rotating, fn func(secret []byte) (T, error)) (T, error) {
 	return GetContext(context.Background(), r, fn)
 }
 
-// GetContext is Get that waits until ctx ends, and then returns its cause.
+// GetContext is like [Get], but if ctx ends the wait, it returns an error that wraps
+// the context's cause.
 func GetContext[T any](ctx context.Context, r *Rotating, fn func(secret []byte) (T, error)) (T, error) {
 	var value T
 	err := r.UseContext(ctx, func(secret []byte) (err error) {
@@ -364,9 +364,9 @@ func GetContext[T any](ctx context.Context, r *Rotating, fn func(secret []byte) 
 	return value, err
 }
 
-// Reload reads the source now, as a program does on SIGHUP, and returns the error
-// that kept the old version, if one did. After a purge of the session it is what
-// brings the secret back.
+// Reload reads the source now, as programs do on SIGHUP. If it returns an error, the
+// old version stays in use. After a purge of the session, Reload restores the
+// secret.
 func (r *Rotating) Reload(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
@@ -386,7 +386,7 @@ func (r *Rotating) Reload(ctx context.Context) error {
 	}
 }
 
-// Stats returns the figures.
+// Stats returns the statistics.
 func (r *Rotating) Stats() RotatingStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -405,9 +405,9 @@ func (r *Rotating) String() string { return r.ref.text() }
 // LogValue logs the source.
 func (r *Rotating) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
-// Close stops following the source, waits until that has ended, and destroys the
-// secret when its last use ends. Later calls of Use return [ErrClosed]. Closing
-// again does nothing.
+// Close stops following the source, and waits for that. The secret is destroyed when
+// its last use ends. Later calls of Use return [ErrClosed]. Closing again does
+// nothing.
 func (r *Rotating) Close() error {
 	r.cancel()
 	<-r.done

@@ -6,17 +6,16 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 )
 
-// Terminal prints the prompt on the process's terminal and reads a line there
-// without echo. It uses the controlling terminal (/dev/tty, on Windows the
-// console), so standard input and output may be redirected; a process that has
-// none gets [ErrNotTerminal].
+// Terminal prints the prompt on the process's terminal and reads a line without
+// echo. It uses the controlling terminal (/dev/tty, on Windows the console), so
+// standard input and output may be redirected. If the process has none, the error is
+// [ErrNotTerminal].
 //
-// The terminal is restored whatever ends the reading: the line, ctx, a panic, or
-// a signal. A signal that asks the program to end (SIGINT, SIGTERM, SIGHUP,
-// SIGQUIT) makes Terminal return [ErrInterrupted] rather than end the program
-// with the echo off: the caller ends it. A stopped program (SIGTSTP) asks again
-// when it goes on. On Windows ctx is not looked at while the console waits. Only
-// one call at a time makes sense.
+// Terminal restores the terminal whatever ends the reading: the line, ctx, a panic,
+// or a signal. On SIGINT, SIGTERM, SIGHUP and SIGQUIT it returns [ErrInterrupted],
+// and the caller ends the program. After SIGTSTP it prompts again when the program
+// continues. On Windows it does not observe ctx while the console waits. Call it
+// from one goroutine at a time.
 func (l Loader) Terminal(ctx context.Context, prompt string) (*enclave.Enclave, error) {
 	return l.sealSlow(ctx, "terminal", nil, func(ctx context.Context, take taker) error {
 		return l.readTerminal(ctx, prompt, take)

@@ -1,16 +1,16 @@
-// Package memguard is a drop-in for github.com/awnumar/memguard v0.23: the same
-// names, over this module's enclaves. Programs that were written for memguard run
-// on it by a change of import path. New programs want
-// [github.com/memkeep/memkeep/enclave] instead, whose calls return errors and
-// whose Use can't leak a buffer.
+// Package memguard is a drop-in replacement for github.com/awnumar/memguard v0.23: the
+// same names, built on this module's enclaves. Programs written for memguard switch by
+// a change of import path. New programs should use
+// [github.com/memkeep/memkeep/enclave], whose calls return errors and whose Use leaves
+// no buffer to forget.
 //
 // # Switching
 //
-// In the module's folder, this switches:
+// To switch, run this in the module's folder:
 //
 //	grep -rl --include='*.go' awnumar/memguard . | xargs sed -i 's#github.com/awnumar/memguard#github.com/memkeep/memkeep/enclave/memguard#' && go get github.com/memkeep/memkeep && go mod tidy
 //
-// and this switches back, as long as nothing uses what only this package has:
+// To switch back, as long as nothing uses what only this package has:
 //
 //	grep -rl --include='*.go' memkeep/enclave/memguard . | xargs sed -i 's#github.com/memkeep/memkeep/enclave/memguard#github.com/awnumar/memguard#' && go get github.com/awnumar/memguard@v0.23.0 && go mod tidy
 //
@@ -18,25 +18,25 @@
 //
 //	Names          every exported one, of core too, with its signature; the error values
 //	               compare with == and errors.Is, and read the same
-//	Buffers        data ends at a guard page; Freeze is the kernel's; a canary lies before the
-//	               data; String, the views and Reader are the memory itself; nothing is
-//	               taken away from an unreachable handle, so a finalizer on one works
+//	Buffers        data ends at a guard page; the kernel enforces Freeze; a canary lies before
+//	               the data; String, the views and Reader are the memory itself; an
+//	               unreachable handle stays valid, so a finalizer on one works
 //	Null values    sizes below one, nil and destroyed buffers, empty enclaves
 //	Wiping         NewBufferFromBytes, NewEnclave, Move and Stream.Write wipe their source
-//	Readers        a part that was read comes with its error
-//	Purge          kills buffers and makes old enclaves undecryptable; the program goes on
-//	Locks          the exported RWMutex is taken by the same methods, and by a purge
+//	Readers        return what was read before an error together with the error
+//	Purge          destroys buffers and makes old enclaves undecryptable; the program continues
+//	Locks          the same methods lock the exported RWMutex, and so does a purge
 //	Ciphertexts    core.Encrypt and core.Decrypt open what memguard's sealed, and the reverse
 //
 // # Different
 //
-//	No memory can be locked    NewBuffer panics with, and what has an error returns, a *locked.LimitError
-//	                           with what ran out (locked memory, file descriptors, mappings, address
-//	                           space), the figures and the remedy. memguard purges everything before
-//	                           it panics, or hangs: a program must be able to go on without one buffer.
-//	                           Only a broken canary purges here.
+//	No memory can be locked    NewBuffer panics with a *locked.LimitError, and calls that return errors
+//	                           return it, with the resource that ran out (locked memory, file
+//	                           descriptors, mappings, address space), the figures and the remedy.
+//	                           memguard purges everything before it panics, or hangs. Here only a
+//	                           broken canary purges, so that a program can continue without one buffer.
 //	The limit on locked memory the soft limit is raised to the hard one, and child processes inherit
-//	                           that. memguard leaves it, and gets fewer buffers.
+//	                           it. memguard does not raise it, and gets fewer buffers.
 //	The session's key          is assembled in registers (in locked memory where the cipher is no
 //	                           assembly). memguard opens a buffer for each use of it, leaves parts of
 //	                           it on the heap, and at a full limit hangs.
@@ -44,43 +44,41 @@
 //	                           cipher leaves subkeys. Enclaves never leave the process, so none sees it.
 //	Concurrent Purge           is safe, and no call deadlocks with another.
 //	A failed decryption        leaks no buffer and no key.
-//	Read-only sources          NewEnclave panics with, and Stream.Write and core.NewEnclave return,
-//	                           enclave.ErrReadOnly. In memguard the process dies of the fault.
+//	Read-only sources          NewEnclave panics with enclave.ErrReadOnly; Stream.Write and
+//	                           core.NewEnclave return it. In memguard the fault ends the process.
 //	A short ciphertext         is core.ErrDecryptionFailed. memguard panics below 24 bytes.
 //	Goroutines                 none at rest, so leak detectors are quiet. CatchSignal has one.
-//	CatchSignal                leaves other handlers of the program alone, and without a list of
-//	                           signals spares the one that the Go runtime sends itself.
-//	fmt, log/slog, JSON, XML   print "[REDACTED 32 bytes]": a secret must not reach a log by
-//	                           accident. String is called on purpose, and returns the data: go.uber.org/zap
-//	                           and spew know no other way, so they print the data of a *LockedBuffer,
-//	                           as with memguard. Give them its Size.
+//	CatchSignal                does not disturb other handlers of the program, and without a list of
+//	                           signals ignores the one that the Go runtime sends itself.
+//	fmt, log/slog, JSON, XML   print "[REDACTED 32 bytes]", so that a secret does not reach a log by
+//	                           accident. String returns the data. go.uber.org/zap and spew call String,
+//	                           so they print the data of a *LockedBuffer, as with memguard: give them
+//	                           its Size.
 //	Reading those back         leaves the value empty, as reading memguard's {} does. Any other text is
 //	                           an error.
-//	Import                     changes nothing. memguard forbids core dumps to the process and its
-//	                           children for good; here the pages are kept out of dumps. A program that
-//	                           counts on having none calls
-//	                           locked.Harden(locked.Hardening{NoCoreDumps: true}).
-//	Direct input and output    with memfd_secret (Linux) O_DIRECT, vmsplice and MSG_ZEROCOPY from a
-//	                           buffer are EFAULT: the kernel does not read those pages for a device.
+//	Import                     changes nothing. memguard disables core dumps of the process and its
+//	                           children for good; here the pages are kept out of dumps. To have none at
+//	                           all, call locked.Harden(locked.Hardening{NoCoreDumps: true}).
+//	Direct input and output    with memfd_secret (Linux), O_DIRECT, vmsplice and MSG_ZEROCOPY from a
+//	                           buffer return EFAULT: the kernel does not read those pages for a device.
 //	                           Plain reads and writes work.
-//	Buffers of megabytes       take some five times as long to make with memfd_secret: the kernel takes
-//	                           each page out of its own mapping when it is first touched.
-//	A canary                   is there for any size: data that fills its pages has one more page,
-//	                           which shows in the length of Inner.
+//	Buffers of megabytes       take about five times as long to create with memfd_secret, because the
+//	                           kernel unmaps each page from its own address space on first use.
+//	A canary                   exists for any size: data that fills its pages has one more page, which
+//	                           shows in the length of Inner.
 //	Readers that give nothing  a hundred times in a row end with io.ErrNoProgress, not in a loop.
 //	Exit                       ends the process with its code even if a canary is broken.
 //	Stream.Flush               is one step, and reads into a buffer that fits.
 //
-// The pages come from a budget of all that the process may lock; a few of them
-// serve the session itself, as memguard's own do. [core.Session] tells how many
-// are in use.
+// The budget is all that the process may lock. The session itself uses a few pages
+// of it, as memguard's own do. [core.Session] reports how many are in use.
 //
 // # Signing with ed25519
 //
-// crypto/ed25519 (since Go 1.26) remembers a private key by a weak pointer, and
-// the Go runtime ends the process if that is to locked memory, here as in
-// memguard. Sign with a key on the heap, and wipe that; the package keeps no copy,
-// but its stack frames may:
+// Since Go 1.26 crypto/ed25519 keeps a weak pointer to a private key, and the Go
+// runtime ends the process if the key lies in locked memory, here as in memguard.
+// Sign with github.com/memkeep/memkeep/enclave/keys. If you can't, sign with a key on
+// the heap and wipe it; stack frames may keep copies:
 //
 //	key := ed25519.NewKeyFromSeed(buf.Bytes()) // a seed of 32 bytes in locked memory
 //	signature := ed25519.Sign(key, message)
@@ -88,12 +86,11 @@
 //
 // # Moving on
 //
-// This package suits a program that works and shall go on working. Move to
-// [github.com/memkeep/memkeep/enclave] where a secret is opened often, where running
-// out of locked memory must be an error or a wait, or where parts of a program need
-// budgets of their own. It can be done call by call: [core.Session] is the session
-// to make new enclaves with, core.Unwrap(e.Enclave) is the new form of an old
-// enclave e, and &LockedBuffer{Buffer: core.Wrap(b)} the old form of a new buffer b.
+// Move to [github.com/memkeep/memkeep/enclave] where a secret is opened often, where
+// running out of locked memory must be an error or a wait, or where parts of a program
+// need budgets of their own. You can move call by call: [core.Session] is the session
+// for new enclaves, core.Unwrap(e.Enclave) converts an old enclave e, and
+// &LockedBuffer{Buffer: core.Wrap(b)} converts a new buffer b.
 //
 //	memguard                               enclave, locked
 //	e := memguard.NewEnclave(secret)       e, err := session.New(secret)
@@ -123,5 +120,6 @@
 //	memguard.CatchSignal(f, s...)          signal.Notify(caught, s...), and in a goroutine
 //	                                       f(<-caught), session.Purge(), os.Exit(1)
 //
-// Readers of the session return no part of a secret beside an error.
+// Unlike memguard's readers, those of the session return no part of a secret together
+// with an error.
 package memguard

@@ -10,10 +10,10 @@ type Enclave struct {
 	*core.Enclave
 }
 
-// NewEnclave seals the bytes and wipes them. Of no bytes it makes nil. If not
-// even the session's key can be locked it panics with an error that carries a
-// *[locked.LimitError], and for bytes in read-only memory with enclave.ErrReadOnly;
-// then the bytes are as they were.
+// NewEnclave seals src and wipes it. For an empty src it returns nil. If the session's
+// key can't be locked, it panics with an error that wraps a *[locked.LimitError]; if
+// src lies in read-only memory, it panics with enclave.ErrReadOnly. Then src is
+// unchanged.
 func NewEnclave(src []byte) *Enclave {
 	e, err := core.NewEnclave(src)
 	if err == core.ErrNullEnclave {
@@ -23,13 +23,13 @@ func NewEnclave(src []byte) *Enclave {
 	return &Enclave{e}
 }
 
-// NewEnclaveRandom seals size random bytes. If size is not positive it returns
-// nil. It panics as [NewBuffer] does.
+// NewEnclaveRandom seals size random bytes. If size is not positive, it returns nil. It
+// panics as [NewBuffer] does.
 func NewEnclaveRandom(size int) *Enclave { return NewBufferRandom(size).Seal() }
 
-// Open decrypts the enclave into a read-only buffer, any number of times. After a
-// purge it returns nil and [core.ErrDecryptionFailed]. If no more memory can be
-// locked the error carries a *[locked.LimitError]: destroy a buffer and try again.
+// Open decrypts the enclave into a read-only buffer. After a purge it returns nil and
+// [core.ErrDecryptionFailed]. If no more memory can be locked, the error wraps a
+// *[locked.LimitError]: destroy a buffer and try again.
 func (e *Enclave) Open() (*LockedBuffer, error) {
 	b, err := core.OpenFrozen(e.Enclave)
 	if err != nil {
@@ -38,5 +38,5 @@ func (e *Enclave) Open() (*LockedBuffer, error) {
 	return &LockedBuffer{b}, nil
 }
 
-// Size returns how many bytes are sealed in the enclave.
+// Size returns the size of the secret in bytes.
 func (e *Enclave) Size() int { return core.EnclaveSize(e.Enclave) }

@@ -9,9 +9,9 @@ func ScrambleBytes(buf []byte) { must(core.Scramble(buf)) }
 func WipeBytes(buf []byte) { core.Wipe(buf) }
 
 // Purge destroys every buffer and replaces the session key: enclaves made before
-// never open again, and the program may go on with new ones. It waits for callers
-// that hold a buffer's lock, panics if something wrote before a buffer's data,
-// when all is wiped, and may be called by several goroutines at once.
+// never open again; new ones work. It waits for callers that hold a buffer's lock. If
+// something wrote before a buffer's data, it panics after everything is wiped. Purge
+// is safe for concurrent use.
 func Purge() { core.Purge() }
 
 // SafePanic purges and then panics with v.

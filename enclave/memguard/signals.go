@@ -22,14 +22,11 @@ type catcher struct {
 	all      bool
 }
 
-// CatchSignal makes each of the signals, or any if none are given, run f, purge
-// the session and end the process with code 1. Calling it again replaces both the
-// function and the signals: one that is no longer among them does again what it
-// did before. Handlers that the program has elsewhere stay, and get the signals
-// too.
-//
-// Any signal is any but the one by which the Go runtime interrupts goroutines,
-// SIGURG on Unix. While signals are caught there is one goroutine.
+// CatchSignal waits for any of the signals in a goroutine, and then calls f, purges the
+// session and ends the process with code 1. Without signals it waits for any except the
+// one that the Go runtime sends itself, SIGURG on Unix. Calling CatchSignal again
+// replaces both f and the signals; a signal that is no longer among them has its
+// earlier effect again. Other handlers in the program receive the signals too.
 func CatchSignal(f func(os.Signal), signals ...os.Signal) {
 	c := &catcher{
 		handle: f,
@@ -51,8 +48,8 @@ func CatchSignal(f func(os.Signal), signals ...os.Signal) {
 	go c.wait()
 }
 
-// CatchInterrupt makes an interrupt purge the session and end the process with
-// code 1. It replaces an earlier [CatchSignal], and a later one replaces it.
+// CatchInterrupt purges the session and ends the process with code 1 on an interrupt.
+// It replaces an earlier [CatchSignal], and a later one replaces it.
 func CatchInterrupt() { CatchSignal(func(os.Signal) {}, os.Interrupt) }
 
 // wait handles the first signal, unless the catcher is replaced before.
@@ -60,12 +57,12 @@ func (c *catcher) wait() {
 	for {
 		select {
 		case s := <-c.caught:
-			c.take(s)
+			c.run(s)
 		case <-c.replaced:
 			// One may have come just before.
 			select {
 			case s := <-c.caught:
-				c.take(s)
+				c.run(s)
 			default:
 			}
 			return
@@ -73,8 +70,8 @@ func (c *catcher) wait() {
 	}
 }
 
-// take handles a signal with the function in force, which may be a newer one.
-func (c *catcher) take(s os.Signal) {
+// run runs the current function, which may be newer than c's.
+func (c *catcher) run(s os.Signal) {
 	if c.all && s == preemption {
 		return
 	}

@@ -12,16 +12,15 @@ import (
 // chunkSize is the most that a stream seals as one piece.
 var chunkSize = os.Getpagesize() * 4
 
-// StreamChunkSize is how many bytes a [Stream] seals as one piece at most. It
-// tells; setting it changes nothing.
+// StreamChunkSize is the most that a [Stream] seals as one piece, in bytes. Setting it
+// has no effect.
 var StreamChunkSize = chunkSize
 
-// A Stream is a queue of bytes that rest encrypted in ordinary memory, with at
-// most one piece of [StreamChunkSize] locked, and that only while a call runs. It
-// is made by [NewStream]. Write, Read, Next, Flush and Size take its lock.
+// A Stream is a queue of bytes, encrypted in ordinary memory. It locks at most one
+// piece of [StreamChunkSize], and only while a call runs. [NewStream] returns one.
+// Write, Read, Next, Flush and Size lock its mutex.
 //
-// The list's values are of type *[Enclave]. Its methods don't take the lock, and
-// an open Enclave of the list is no longer part of it.
+// The list's values are of type *[Enclave]. Methods of the list don't lock the mutex.
 type Stream struct {
 	sync.Mutex
 	*list.List
@@ -37,9 +36,9 @@ func (s *Stream) made() {
 // NewStream returns an empty stream.
 func NewStream() *Stream { return &Stream{List: list.New()} }
 
-// Write seals the data behind what is there, and wipes it. After an error, which
-// carries a *[locked.LimitError] or is enclave.ErrReadOnly, the returned number of
-// bytes are in the stream.
+// Write appends the data to the stream and wipes it. It returns how many bytes it
+// appended, and the error that stopped it early: one that wraps a
+// *[locked.LimitError], or enclave.ErrReadOnly.
 func (s *Stream) Write(data []byte) (int, error) {
 	s.made()
 	s.Lock()
@@ -54,10 +53,10 @@ func (s *Stream) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// Read moves bytes of the first piece, and of no other, into buf. What buf does
-// not hold is sealed again as the first piece. Without a piece it returns
-// [io.EOF]. If no more memory can be locked nothing is lost; a piece that a purge
-// made unreadable is.
+// Read moves bytes of the first piece to buf. If the piece does not fit, its rest is
+// sealed again as the first piece. If there is none, Read returns [io.EOF]. If no more
+// memory can be locked, the stream is unchanged. A piece that a purge made unreadable
+// is dropped.
 func (s *Stream) Read(buf []byte) (int, error) {
 	s.made()
 	s.Lock()
@@ -112,7 +111,7 @@ func (s *Stream) drop(first *list.Element, err error) {
 	}
 }
 
-// Size returns how many bytes are in the stream.
+// Size returns the number of bytes in the stream.
 func (s *Stream) Size() int {
 	s.made()
 	s.Lock()
@@ -129,9 +128,9 @@ func (s *Stream) size() int {
 	return n
 }
 
-// Next takes the first piece out of the stream and returns it in a read-only
-// buffer. Without one it returns a destroyed buffer and [io.EOF]. The other errors
-// are those of Read.
+// Next removes the first piece from the stream and returns it in a read-only buffer.
+// If there is none, it returns a destroyed buffer and [io.EOF]. Other errors are those
+// of Read.
 func (s *Stream) Next() (*LockedBuffer, error) {
 	s.made()
 	s.Lock()
@@ -148,9 +147,9 @@ func (s *Stream) Next() (*LockedBuffer, error) {
 	return b, nil
 }
 
-// Flush moves everything into one read-only buffer. Of an empty stream that is a
-// destroyed one. What was moved before an error comes with it; if so much can't be
-// locked, nothing is moved.
+// Flush moves all of the stream to one read-only buffer, a destroyed one if the stream
+// is empty. After an error it returns what it had moved. If that much can't be locked,
+// it moves nothing.
 func (s *Stream) Flush() (*LockedBuffer, error) {
 	s.made()
 	s.Lock()

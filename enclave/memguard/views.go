@@ -26,8 +26,8 @@ func array[T any](b *LockedBuffer) *T {
 	return &all[0]
 }
 
-// Uint16 returns the data itself as 16-bit unsigned integers in the machine's
-// byte order, without what is left over; nil if there are none.
+// Uint16 returns the data itself as 16-bit unsigned integers in the machine's byte
+// order, without an incomplete last one; nil if there are none.
 func (b *LockedBuffer) Uint16() []uint16 { return view[uint16](b) }
 
 // Uint32 is Uint16 for 32 bits.

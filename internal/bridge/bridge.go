@@ -1,9 +1,9 @@
-// Package bridge holds the calls that packages of this module make on each other
-// and that nobody else may make. Each variable is set by the package that its
-// comment names, and is never set again.
+// Package bridge holds functions that packages of this module export to each other and
+// to nobody else. The package that a group's comment names sets its variables once, at
+// start.
 //
-// The types are those of packages above this one, so they pass as any: a value of
-// another type panics.
+// Arguments and results have types of packages above this one, so they pass as any. A
+// value of another type panics.
 package bridge
 
 import (

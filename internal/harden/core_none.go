@@ -2,5 +2,5 @@
 
 package harden
 
-// NoCoreDumps has no means here.
+// NoCoreDumps is not supported here.
 func NoCoreDumps() error { return unsupported("keeping core dumps from being written") }

@@ -2,5 +2,5 @@
 
 package harden
 
-// NotDumpable has no means here.
+// NotDumpable is not supported here.
 func NotDumpable() error { return unsupported("forbidding others to trace the process") }

@@ -1,10 +1,10 @@
-// Package harden asks the system to keep the whole process's memory to itself,
-// beyond the pages that hold secrets.
+// Package harden protects the memory of the whole process, beyond the pages that hold
+// secrets.
 //
-// One function for each measure, one file for each system's means. A measure
-// that a system does not have is an error that wraps [errors.ErrUnsupported];
-// what failed changed nothing, unless its function says otherwise. None of them
-// is undone. Package locked has the public door, and says what each costs.
+// It has one function for each measure, and one file for each system's calls. A measure
+// that a system does not have is an error that wraps [errors.ErrUnsupported]. A measure
+// that fails changes nothing, unless its function says otherwise. None is undone.
+// Package locked exports the measures and documents what each costs.
 //
 //	               NoCoreDumps      NotDumpable        LockAll
 //	Linux          RLIMIT_CORE      PR_SET_DUMPABLE    mlockall

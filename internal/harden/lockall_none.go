@@ -2,6 +2,5 @@
 
 package harden
 
-// LockAll has no means here. It asks for no limit to be lifted: that would not
-// help.
+// LockAll is not supported here. It does not call unlimited, which would not help.
 func LockAll(func() error) error { return unsupported("locking memory when it is first touched") }

@@ -1,14 +1,11 @@
 package page
 
-// Protection names what keeps the pages of a run to this process besides their
-// lock: each field is the call that does it, and empty where the system offers
-// none.
+// Protection names the calls, besides the lock, that keep the pages of a run within
+// this process. A field is empty where the system has no such call.
 //
-// The contract of every platform's exclude, which each file advice_*.go fulfils
-// with what its system has: it is called once for each mapping, after the pages
-// are mapped and before they hold anything. A refusal by the system is an error
-// of [Backend.Map], as a refused lock is. What a system does not offer is no
-// error; it is missing from here.
+// Each file advice_*.go implements exclude with the calls of its system. Map calls
+// exclude once for each mapping, before the pages hold anything. If the system refuses,
+// Map returns an error. A call that the system does not have is no error.
 type Protection struct {
 	Dump string // keeps the pages out of core dumps
 	Fork string // keeps the pages out of child processes made by fork

@@ -2,5 +2,5 @@
 
 package page
 
-// exclude has nothing to ask for.
+// exclude does nothing: the system has no such calls.
 func exclude([]byte) error { return nil }

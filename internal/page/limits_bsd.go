@@ -2,5 +2,5 @@
 
 package page
 
-// exemptFromLimit: these systems hold everybody to the limit.
+// exemptFromLimit: these systems exempt no process.
 func exemptFromLimit() (bool, error) { return false, nil }

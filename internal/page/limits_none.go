@@ -8,5 +8,5 @@ func ReadLimits() (Limits, error) {
 	return Limits{Soft: Unlimited, Hard: Unlimited}, nil
 }
 
-// RaiseSoftLimit has nothing to raise.
+// RaiseSoftLimit does nothing: there is no limit.
 func RaiseSoftLimit(uint64) error { return nil }

@@ -9,10 +9,10 @@ import (
 	"github.com/awnumar/memcall"
 )
 
-// single is the backend over memcall: private memory at one address, locked
-// with mlock(2) or VirtualLock. It serves wherever memory can be locked, and
-// toggles the access of the only address it has. Where a closed view loses its
-// lock, it is locked again before anything can be written to it.
+// single is the backend over memcall: private memory at one address, locked with
+// mlock(2) or VirtualLock. It works wherever memory can be locked, and changes the
+// access of its only address. Where a closed view loses its lock, single locks it again
+// before anything can be written to it.
 type single struct {
 	hook     Hook
 	system   system // what an operating system needs besides memcall

@@ -72,18 +72,18 @@ type Run struct {
 	Window []byte
 	// View is what a caller gets. Its access is set by [Backend.Protect].
 	View []byte
-	// Dual says that Window and View are different addresses.
+	// Dual reports that Window and View are different addresses.
 	Dual bool
-	// Dumpable says that a core dump or crash report may hold the pages: the
-	// system can't leave them out, or leaves out no more.
+	// Dumpable reports that a core dump or crash report may include the pages,
+	// because the system can't exclude them, or can't exclude any more.
 	Dumpable bool
-	// Exposed is set by an owner who gave the pages to somebody that may change
-	// their access by the system's own calls: where that can cost their lock,
-	// it is taken again with each change of access, until the view is closed.
+	// Exposed is set by an owner whose caller may change the pages' protection by
+	// system calls. Where that can cost their lock, each change of access locks
+	// them again, until the view is closed.
 	Exposed bool
 
 	whole    []byte // the reservation with its guards, in one piece
-	excluded bool   // the system has a note of it, to be taken back
+	excluded bool   // registered with the system for exclusion from crash reports
 	unlocked bool   // closing the view cost its lock
 }
 
@@ -114,7 +114,7 @@ type Backend interface {
 	Unmap(r *Run) error
 }
 
-// ErrUnsupported says that this platform, or the mechanism that was asked for,
+// ErrUnsupported reports that this platform, or the mechanism that was asked for,
 // offers no locked memory.
 var ErrUnsupported = fmt.Errorf("memory can't be locked here: %w", errors.ErrUnsupported)
 

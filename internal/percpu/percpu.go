@@ -13,7 +13,7 @@ import (
 // because some processors fetch 64-byte lines in pairs.
 const CacheLine = 128
 
-// Hints hands out hints. The zero value is ready; it must not be copied.
+// Hints hands out hints. The zero value is ready to use. It must not be copied.
 type Hints struct {
 	pool sync.Pool // keeps one per processor, and may drop it: any is as good
 	next atomic.Uint32

@@ -11,11 +11,11 @@ package platform
 
 import "fmt"
 
-// Answer is what is known of a question.
+// Answer is the answer to a yes-or-no question.
 type Answer uint8
 
 const (
-	// Unknown says that it could not be read here.
+	// Unknown: it could not be read here.
 	Unknown Answer = iota
 	// No is a certain no.
 	No
@@ -44,7 +44,7 @@ func answer(yes bool) Answer {
 	return No
 }
 
-// Facts is what was read.
+// Facts describes what was read.
 type Facts struct {
 	Swap        Swap
 	Core        Core

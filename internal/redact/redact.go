@@ -1,5 +1,4 @@
-// Package redact is how everything that holds a secret prints: as the secret's
-// size and nothing more, whatever the verb or the encoder.
+// Package redact formats secrets as their size alone, whatever the verb or the encoder.
 package redact
 
 import (
@@ -33,7 +32,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText returns the redacted text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Is reports whether text is what a Secret prints as.
+// Is reports whether text is a printed Secret.
 func Is(text []byte) bool {
 	rest, ok := bytes.CutPrefix(text, []byte("[REDACTED "))
 	digits, end := bytes.CutSuffix(rest, []byte(" bytes]"))

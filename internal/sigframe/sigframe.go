@@ -1,4 +1,4 @@
-// Package sigframe overwrites what signals left of a thread's registers.
+// Package sigframe overwrites the registers that signals saved in ordinary memory.
 //
 // When a signal arrives, the operating system saves the thread's registers in
 // a frame on the thread's signal stack, and restores them from there when the
@@ -6,15 +6,14 @@
 // of a secret in registers, they are in ordinary memory until the next signal of
 // this thread puts a frame in the same place.
 //
-// So this package sends one: SIGURG, with which the runtime itself preempts
-// goroutines, and which does nothing to a thread that it has no such business
-// with. Code that handles secrets calls [Mark] when it is done; [Sweep] sends
-// the signals, and only if there was a mark since the last time.
+// So this package sends one: SIGURG, with which the runtime itself preempts goroutines,
+// and which does nothing to a thread that runs none. Code that handles secrets calls
+// [Mark] when it is done; [Sweep] sends the signals, and only if Mark was called since
+// the last time.
 //
-// Frames belong to the process's threads, whichever session's secret they hold.
-// That is why the process has one sweeper, which is package state, and not each
-// session one: a thousand sessions would send a thousand times as many signals,
-// to the same threads.
+// Frames belong to threads, whichever session's secret they hold, so the process has
+// one sweeper, which is package state. If each session had one, a thousand sessions
+// would send a thousand times as many signals to the same threads.
 //
 // The signal reaches every thread of the process, those of C libraries too.
 // There it interrupts system calls. The runtime's handler is installed with

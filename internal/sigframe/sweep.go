@@ -12,8 +12,8 @@ const Interval = 500 * time.Millisecond
 // process is the process's sweeper: the package doc says why there is but one.
 var process = sweeper{all: overwriteAll, now: time.Now}
 
-// Mark says that code that handles secrets ran on this thread. It is called at
-// the end of such code: a sweep that began earlier did not see what it left.
+// Mark reports that code that handles secrets ran on this thread. Call it at the end of
+// such code: a sweep that began earlier did not overwrite what it left.
 func Mark() { process.mark() }
 
 // Sweep sends the signal to every thread of the process, unless nothing was
@@ -21,13 +21,13 @@ func Mark() { process.mark() }
 // all threads have handled the signal; the calling one has, if the goroutine is
 // locked to it.
 //
-// An error says that some threads could not be signalled. The next call tries
+// If some threads can't be signalled, Sweep returns an error, and the next call tries
 // again.
 func Sweep() (swept bool, err error) { return process.sweep(0) }
 
-// SweepDue is Sweep that does nothing if the last one was less than [Interval]
-// ago: it is for timers, of which the process may have thousands. The mark
-// stays, for the one that comes when it is due.
+// SweepDue is like [Sweep], but does nothing if the last sweep was less than [Interval]
+// ago. It is for timers, of which the process may have thousands. The mark stays for
+// the next call.
 func SweepDue() (swept bool, err error) { return process.sweep(Interval) }
 
 // Sweeps returns how often all threads were signalled.

@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/memkeep/memkeep/internal/guard"
 	"github.com/memkeep/memkeep/internal/platform"
+	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -66,7 +66,7 @@ func examine(pid int) (state, error) {
 	s.Limits, s.LimitsErr = locked.CurrentLimits()
 	s.Probe = lockSession()
 	s.RuntimeSecret = platform.No
-	if guard.On {
+	if secretdo.On {
 		s.RuntimeSecret = platform.Yes
 	}
 	return s, nil

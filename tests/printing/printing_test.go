@@ -69,7 +69,7 @@ func marker() []byte { return []byte("QkzvXJwpYhGdTbNcRmLfSyWoKuEaHiVx") }
 // subjects returns the types that hold a secret, in all shapes, and the secrets.
 func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte) {
 	t.Helper()
-	budget := 24 * os.Getpagesize()
+	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, 2*budget)
 	must := func(err error) {
 		t.Helper()

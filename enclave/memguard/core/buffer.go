@@ -10,18 +10,17 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// ErrNullBuffer says that a buffer of less than one byte was asked for.
+// ErrNullBuffer reports that a requested buffer has less than one byte.
 var ErrNullBuffer = errors.New("<memguard::core::ErrNullBuffer> buffer size must be greater than zero")
 
-// ErrBufferExpired says that the buffer is destroyed.
+// ErrBufferExpired reports that the buffer is destroyed.
 var ErrBufferExpired = errors.New("<memguard::core::ErrBufferExpired> buffer has been purged from memory and can no longer be used")
 
-// A Buffer is a secret open in locked memory between guard pages. Whoever made
-// it destroys it. Its zero value is a destroyed one.
+// A Buffer is an open secret in locked memory between guard pages. The caller destroys
+// it. The zero Buffer is a destroyed one. A Buffer prints as its size alone.
 //
-// The lock is for callers that share the data: Freeze, Melt, Scramble, Destroy
-// and a purge take it, Alive and Mutable take it for reading, and Data and Inner
-// don't. It prints as its size alone.
+// The RWMutex is for callers that share the data: Freeze, Melt, Scramble, Destroy and a
+// purge lock it, Alive and Mutable lock it for reading, Data and Inner don't lock it.
 type Buffer struct {
 	sync.RWMutex
 
@@ -31,8 +30,8 @@ type Buffer struct {
 	prev, next *Buffer // in their list
 }
 
-// NewBuffer returns a writable buffer of size zero bytes. A size below one is
-// [ErrNullBuffer]. If no more memory can be locked the error is a
+// NewBuffer returns a writable buffer of size zero bytes. If size is below one, the
+// error is [ErrNullBuffer]; if no more memory can be locked, it is a
 // *[locked.LimitError].
 func NewBuffer(size int) (*Buffer, error) {
 	if size < 1 {
@@ -55,8 +54,8 @@ func NewBuffer(size int) (*Buffer, error) {
 	return enter(b), nil
 }
 
-// Wrap makes a Buffer of the library's own kind, which it takes over: [Purge]
-// takes the new Buffer's lock to destroy it. Of nil it makes a destroyed one.
+// Wrap returns b as a Buffer, which owns it: [Purge] destroys it under the new Buffer's
+// lock. For nil it returns a destroyed Buffer.
 //
 // It is not in memguard.
 func Wrap(b *locked.Buffer) *Buffer {
@@ -80,13 +79,13 @@ func (b *Buffer) inside() *locked.Buffer {
 	return b.buf
 }
 
-// Data returns the data itself, nil once the buffer is destroyed. Its capacity is
-// its length, and it ends at a guard page. Writing to it faults while the buffer
-// is frozen, and any use of it once the buffer is destroyed.
+// Data returns the data itself, or nil if the buffer is destroyed. Its capacity is its
+// length, and it ends at a guard page. Writing to it while the buffer is frozen faults,
+// and so does using it after Destroy.
 func (b *Buffer) Data() []byte { return b.inside().Bytes() }
 
-// Inner returns the whole pages that the data lies in, which are this buffer's
-// alone. Whatever access a caller gives or takes from them, Destroy works.
+// Inner returns the whole pages that hold the data, and nothing else. Callers may
+// change their protection; Destroy works all the same.
 func (b *Buffer) Inner() []byte { return bridge.Pages(b.inside()) }
 
 // Freeze makes the data read-only. On a destroyed buffer it does nothing.
@@ -101,9 +100,8 @@ func (b *Buffer) Scramble() {
 	must(b.locked(func(l *locked.Buffer) error { return Scramble(l.Bytes()) }))
 }
 
-// Destroy wipes the data and gives the memory back. On a nil or destroyed buffer
-// it does nothing. If something wrote before the data it purges the session and
-// panics.
+// Destroy wipes the data and frees the memory. On a nil or destroyed buffer it does
+// nothing. If something wrote before the data, it purges the session and panics.
 func (b *Buffer) Destroy() {
 	if b != nil {
 		must(b.destroy())
@@ -130,7 +128,7 @@ func (b *Buffer) Alive() bool {
 	return b.inside().Alive()
 }
 
-// Mutable reports whether the data may be written. A destroyed buffer's may not.
+// Mutable reports whether the data may be written. It is false for a destroyed buffer.
 func (b *Buffer) Mutable() bool {
 	b.RLock()
 	defer b.RUnlock()

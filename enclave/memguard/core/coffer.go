@@ -11,23 +11,22 @@ import (
 	"github.com/memkeep/memkeep/internal/redact"
 )
 
-// ErrCofferExpired says that the coffer is destroyed.
+// ErrCofferExpired reports that the coffer is destroyed.
 var ErrCofferExpired = errors.New("<memguard::core::ErrCofferExpired> attempted usage of destroyed key object")
 
 // cofferSize is the number of bytes that a coffer keeps.
 const cofferSize = 32
 
-// A Coffer keeps a random value of 32 bytes, sealed under the session's key. It
-// starts no goroutine and locks no memory of its own. A purge destroys it, and
-// its zero value is a destroyed one.
+// A Coffer keeps a random value of 32 bytes, sealed under the session's key. It starts
+// no goroutine and locks no memory. A purge destroys it. The zero Coffer is destroyed.
 type Coffer struct {
 	sync.Mutex
 
 	value *enclave.Enclave // protected by Mutex; nil once destroyed
 }
 
-// NewCoffer returns a coffer with a fresh value. It panics with a
-// *[locked.LimitError] if no memory can be locked.
+// NewCoffer returns a coffer with a new random value. If no memory can be locked, it
+// panics with a *[locked.LimitError].
 func NewCoffer() *Coffer {
 	s := new(Coffer)
 	must(s.draw())
@@ -61,13 +60,13 @@ func (s *Coffer) seal(b *Buffer) error {
 	return nil
 }
 
-// replace gives the old value up. The caller holds the lock.
+// replace destroys the old value. The caller holds the lock.
 func (s *Coffer) replace(fresh *enclave.Enclave) {
 	s.value.Destroy()
 	s.value = fresh
 }
 
-// Init draws a fresh value. On a destroyed coffer it returns [ErrCofferExpired].
+// Init draws a new random value. On a destroyed coffer it returns [ErrCofferExpired].
 func (s *Coffer) Init() error {
 	s.Lock()
 	defer s.Unlock()
@@ -92,10 +91,9 @@ func (s *Coffer) View() (*Buffer, error) {
 	return b, err
 }
 
-// Rekey seals the value anew; it stays the same. The shares of the session key
-// itself are re-randomised by a timer. On a destroyed coffer it returns
-// [ErrCofferExpired]. It opens a buffer for a moment: the other errors are those of
-// [Open].
+// Rekey seals the same value again. A timer re-randomises the shares of the session
+// key. On a destroyed coffer Rekey returns [ErrCofferExpired]; other errors are those
+// of [Open].
 func (s *Coffer) Rekey() error {
 	s.Lock()
 	defer s.Unlock()
@@ -112,7 +110,7 @@ func (s *Coffer) Rekey() error {
 	return err
 }
 
-// Destroy gives the value up. Destroying again does nothing.
+// Destroy permanently disables the coffer. Destroying again does nothing.
 func (s *Coffer) Destroy() error {
 	s.Lock()
 	defer s.Unlock()
@@ -120,8 +118,8 @@ func (s *Coffer) Destroy() error {
 	return nil
 }
 
-// Destroyed reports whether the coffer is destroyed, by its owner or by a purge.
-// A nil one is.
+// Destroyed reports whether the coffer is nil or was destroyed, by its owner or by a
+// purge.
 func (s *Coffer) Destroyed() bool {
 	if s == nil {
 		return true

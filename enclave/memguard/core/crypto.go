@@ -17,24 +17,23 @@ const (
 	nonceSize = 24
 )
 
-// Overhead is how many bytes longer what [Encrypt] returns is than the plaintext:
-// the nonce of 24 bytes and the tag of 16.
+// Overhead is the difference between the sizes of a ciphertext and its plaintext: 24
+// bytes of nonce and 16 of tag.
 const Overhead int = secretbox.Overhead + nonceSize
 
-// ErrInvalidKeyLength says that a key is not 32 bytes long.
+// ErrInvalidKeyLength reports that a key is not 32 bytes long.
 var ErrInvalidKeyLength = errors.New("<memguard::core::ErrInvalidKeyLength> key must be exactly 32 bytes")
 
-// ErrBufferTooSmall says that the plaintext does not fit into the output.
+// ErrBufferTooSmall reports that the plaintext does not fit into the output.
 var ErrBufferTooSmall = errors.New("<memguard::core::ErrBufferTooSmall> the given buffer is too small to hold the plaintext")
 
-// ErrDecryptionFailed says that the ciphertext does not open: it was tampered
-// with, or the key is another one. For an [Enclave], that the session was purged.
+// ErrDecryptionFailed reports that the ciphertext was modified or the key is wrong, or
+// that the session of an [Enclave] was purged.
 var ErrDecryptionFailed = errors.New("<memguard::core::ErrDecryptionFailed> decryption failed: key is wrong or ciphertext is corrupt")
 
-// Encrypt seals the plaintext under a key of 32 bytes, with XSalsa20-Poly1305 and
-// a random nonce in front, as memguard does: either opens what the other sealed.
-// It copies the key to ordinary memory for the time of the call; enclaves have a
-// cipher of their own, which does not.
+// Encrypt encrypts plaintext under a key of 32 bytes with XSalsa20-Poly1305, after a
+// random nonce, in memguard's format. Unlike enclaves, it copies the key to ordinary
+// memory during the call.
 func Encrypt(plaintext, key []byte) ([]byte, error) {
 	if len(key) != keySize {
 		return nil, ErrInvalidKeyLength
@@ -44,8 +43,8 @@ func Encrypt(plaintext, key []byte) ([]byte, error) {
 	return secretbox.Seal(nonce[:], plaintext, &nonce, (*[keySize]byte)(key)), nil
 }
 
-// Decrypt opens what [Encrypt] returned, to the start of output, and returns the
-// size of the plaintext, which must fit into output's capacity.
+// Decrypt decrypts what [Encrypt] or memguard returned to the start of output, whose
+// capacity must hold the plaintext, and returns the plaintext's size.
 func Decrypt(ciphertext, key []byte, output []byte) (int, error) {
 	if len(key) != keySize {
 		return 0, ErrInvalidKeyLength
@@ -88,14 +87,14 @@ func Hash(b []byte) []byte {
 	return h[:]
 }
 
-// Scramble fills buf with random bytes. It never fails: without a source of
-// randomness the program ends.
+// Scramble fills buf with random bytes. It never returns an error: if the system has no
+// random bytes, the program ends.
 func Scramble(buf []byte) error {
 	random.Bytes(buf)
 	return nil
 }
 
-// Wipe sets buf to zero, in a way that the compiler does not drop.
+// Wipe sets buf to zero. The compiler does not remove it.
 func Wipe(buf []byte) { wipe.Bytes(buf) }
 
 // Copy copies as many bytes as fit, in time that depends on the lengths alone.
@@ -103,12 +102,11 @@ func Copy(dst, src []byte) {
 	xchacha.Copy(dst, src)
 }
 
-// Move is Copy that then wipes src, all of it.
+// Move is like [Copy], but then wipes all of src.
 func Move(dst, src []byte) {
 	Copy(dst, src)
 	Wipe(src)
 }
 
-// Equal reports whether x and y hold the same, in time that depends on the
-// lengths alone.
+// Equal reports whether x and y are equal, in time that depends on the lengths alone.
 func Equal(x, y []byte) bool { return xchacha.Equal(x, y) }

@@ -9,7 +9,7 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// ErrNullEnclave says that an enclave of less than one byte was asked for.
+// ErrNullEnclave reports that a requested enclave has less than one byte.
 var ErrNullEnclave = errors.New("<memguard::core::ErrNullEnclave> enclave size must be greater than zero")
 
 // An Enclave is a secret at rest, encrypted in ordinary memory. It is safe for
@@ -18,9 +18,9 @@ type Enclave struct {
 	sealed *enclave.Enclave // nil in the zero value; never changes
 }
 
-// NewEnclave seals the bytes and wipes them. No bytes are [ErrNullEnclave]; if no
-// memory can be locked the error is a *[locked.LimitError], and the bytes are as
-// they were.
+// NewEnclave seals buf and wipes it. If buf is empty, the error is [ErrNullEnclave]; if
+// no memory can be locked, it is a *[locked.LimitError]. After an error buf is
+// unchanged.
 func NewEnclave(buf []byte) (*Enclave, error) {
 	if len(buf) < 1 {
 		return nil, ErrNullEnclave
@@ -36,8 +36,8 @@ func NewEnclave(buf []byte) (*Enclave, error) {
 	return &Enclave{e}, nil
 }
 
-// Seal moves the buffer's data, frozen or not, into an enclave and destroys the
-// buffer. A destroyed one is [ErrBufferExpired].
+// Seal moves the buffer's data into an enclave and destroys the buffer, which may be
+// frozen. For a destroyed buffer it returns [ErrBufferExpired].
 func Seal(b *Buffer) (*Enclave, error) {
 	b.Lock()
 	defer b.Unlock()
@@ -56,9 +56,9 @@ func Seal(b *Buffer) (*Enclave, error) {
 	return &Enclave{e}, nil
 }
 
-// Open decrypts the enclave into a writable buffer, any number of times. After a
-// purge it returns [ErrDecryptionFailed], and a *[locked.LimitError] if no more
-// memory can be locked. It panics on an enclave that was never made.
+// Open decrypts the enclave into a writable buffer. After a purge it returns
+// [ErrDecryptionFailed]; if no more memory can be locked, a *[locked.LimitError]. It
+// panics on a zero Enclave.
 func Open(e *Enclave) (*Buffer, error) {
 	b, err := OpenFrozen(e)
 	if err != nil {
@@ -72,7 +72,7 @@ func Open(e *Enclave) (*Buffer, error) {
 	return b, nil
 }
 
-// OpenFrozen is Open into a read-only buffer, whose data was never writable.
+// OpenFrozen is like [Open], but returns a read-only buffer.
 //
 // It is not in memguard.
 func OpenFrozen(e *Enclave) (*Buffer, error) {
@@ -93,9 +93,9 @@ func OpenFrozen(e *Enclave) (*Buffer, error) {
 	}
 }
 
-// OpenInto decrypts the enclave to the start of dst, which must hold it and
-// should be locked memory, and returns the size. It locks no memory of its own.
-// The errors are those of [Open].
+// OpenInto decrypts the enclave to the start of dst, which must be large enough and
+// should be locked memory, and returns the size. It locks no memory. The errors are
+// those of [Open].
 //
 // It is not in memguard.
 func OpenInto(e *Enclave, dst []byte) (int, error) {
@@ -103,14 +103,13 @@ func OpenInto(e *Enclave, dst []byte) (int, error) {
 	return n, translate(err, 0)
 }
 
-// Unwrap returns the enclave as the library knows it, nil for one that was never
-// made: for a program that moves over piece by piece. Of a *memguard.Enclave e it
-// is Unwrap(e.Enclave).
+// Unwrap returns e as an enclave of package enclave, or nil for a zero Enclave. For a
+// *memguard.Enclave e, call Unwrap(e.Enclave).
 //
 // It is not in memguard.
 func Unwrap(e *Enclave) *enclave.Enclave { return e.sealed }
 
-// EnclaveSize returns how many bytes are sealed in the enclave.
+// EnclaveSize returns the size of the secret in bytes.
 func EnclaveSize(e *Enclave) int {
 	if e.sealed == nil {
 		return -Overhead

@@ -8,15 +8,14 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// living is the Buffers that are not destroyed, for Purge to find. It keeps no
-// *memguard.LockedBuffer alive: those are handles of their own.
+// living lists the Buffers that are not destroyed, for Purge. It keeps no
+// *memguard.LockedBuffer alive.
 //
-// A call that makes or opens a buffer holds the gate shared until the buffer is
-// listed. A purge holds it alone while it replaces the key and reads the list: so
-// whatever was decrypted under the old key is in the list, and what comes later is
-// of the new one and lives on. It destroys the buffers, each under its own lock,
-// when the gate is open again: an owner who holds his buffer locked may make others
-// meanwhile. Nobody waits for a buffer's lock behind the gate.
+// A call that creates or opens a buffer read-locks the gate until the buffer is listed.
+// A purge locks the gate while it replaces the key and reads the list, so every buffer
+// that was decrypted under the old key is in the list. It destroys the buffers, each
+// under its own lock, after it unlocks the gate, so that an owner who holds a buffer's
+// lock may create others meanwhile. Nobody waits for a buffer's lock behind the gate.
 var living struct {
 	gate sync.RWMutex
 

@@ -9,23 +9,23 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// ReadFull reads size bytes, one at least, straight into a read-only buffer. What
-// was read before an error comes with it, as memguard has it; if that is nothing the
-// buffer is a destroyed one. The error is [io.ErrUnexpectedEOF] if r ends before,
-// [io.EOF] if it gave nothing, a *[locked.LimitError], or r's own.
+// ReadFull reads size bytes, at least one, straight into a read-only buffer. After an
+// error it also returns what was read, or a destroyed buffer if that is nothing. The
+// error is [io.ErrUnexpectedEOF] if r ends early, [io.EOF] if it gives nothing, a
+// *[locked.LimitError], or r's own.
 //
 // It is not in memguard.
 func ReadFull(r io.Reader, size int) (*Buffer, error) { return read(r, size, noDelim) }
 
-// ReadUntil is ReadFull up to a delimiter, which is read but not kept, and the last
-// byte read. Without one what was read comes with [io.EOF]. If nothing comes before
-// the delimiter it returns a destroyed buffer and no error.
+// ReadUntil reads up to delim, which it drops, and not beyond. If r ends first, it
+// returns what was read and [io.EOF]. If delim comes first, it returns a destroyed
+// buffer and no error. Otherwise it is like [ReadFull].
 //
 // It is not in memguard.
 func ReadUntil(r io.Reader, delim byte) (*Buffer, error) { return read(r, 0, int(delim)) }
 
-// ReadAll is ReadFull to the end, which is no error. If there is nothing it returns
-// a destroyed buffer and no error.
+// ReadAll reads r to its end. If r gives nothing, it returns a destroyed buffer and no
+// error. Otherwise it is like [ReadFull].
 //
 // It is not in memguard.
 func ReadAll(r io.Reader) (*Buffer, error) { return read(r, 0, noDelim) }

@@ -13,19 +13,17 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// session is everybody's; nil until something needs it.
+// session is created on first use.
 var session struct {
 	sync.Mutex // held while it is made
 	atomic.Pointer[enclave.Session]
 }
 
-// Session returns the session behind this package and memguard, and makes it on
-// its first use. Its budget is all that the process may lock, as memguard knows
-// no other bound, and buffers may take all of it: Use then waits for one to be
-// destroyed. Its statistics tell what the program holds, and what is made with it
-// goes with [Purge]; its own Purge takes no buffer's lock. It must not be closed.
-// An error is a *[locked.LimitError] or [locked.ErrUnsupported], and the next call
-// tries again.
+// Session returns the session behind this package and memguard, and creates it on first
+// use. Its budget is all that the process may lock, and buffers may take all of it; Use
+// then waits until one is destroyed. [Purge] also purges what is made with the session.
+// The session's own Purge locks no buffer's RWMutex. It must not be closed. The error is
+// a *[locked.LimitError] or [locked.ErrUnsupported]; the next call tries again.
 //
 // It is not in memguard.
 func Session() (*enclave.Session, error) {
@@ -47,11 +45,10 @@ func Session() (*enclave.Session, error) {
 	return s, nil
 }
 
-// Purge replaces the session key and destroys every buffer, under its lock: it
-// waits for those who hold one of them locked. Enclaves made before never open
-// again; what is made from then on works, also while Purge runs. It panics if
-// something wrote before a buffer's data, when all is wiped. It may be called by
-// several goroutines at once.
+// Purge replaces the session key and destroys every buffer under its lock, so it waits
+// for callers that hold one. Enclaves made before never open again; new ones work, also
+// while Purge runs. If something wrote before a buffer's data, Purge panics after
+// everything is wiped. It is safe for concurrent use.
 func Purge() {
 	if err := purge(); err != nil {
 		panic(translate(err, 0))
@@ -65,8 +62,7 @@ func Exit(c int) {
 	os.Exit(c)
 }
 
-// Panic purges, and then panics with v. The program may recover from it and go
-// on.
+// Panic purges and then panics with v. The program may recover and continue.
 func Panic(v interface{}) {
 	Purge()
 	panic(v)
@@ -101,9 +97,9 @@ func translate(err error, size int) error {
 	return err
 }
 
-// must panics with what has no other way out. Only a broken canary, which is an
-// attack or a bug that may have reached other memory, purges: after anything else
-// the program may recover and go on.
+// must panics with errors of functions that can't return them. A broken canary, which
+// is an attack or a bug that may have reached other memory, purges first; after any
+// other error the program may recover and continue.
 func must(err error) {
 	switch {
 	case err == nil, errors.Is(err, locked.ErrDestroyed):
@@ -114,8 +110,7 @@ func must(err error) {
 	}
 }
 
-// withRemedy adds to a limit's figures what helps: the text of a panic is all
-// that is seen of it.
+// withRemedy adds the remedy to a limit's figures, because a panic shows only its text.
 func withRemedy(err error) error {
 	var limit *locked.LimitError
 	if errors.As(err, &limit) {
@@ -124,8 +119,8 @@ func withRemedy(err error) error {
 	return err
 }
 
-// exhausted says what a budget that is in use means here, where it is all that
-// the process may lock: the limit is reached.
+// exhausted rewords a budget in use: here it is all that the process may lock, so the
+// limit is reached.
 func exhausted(cause error, size int) error {
 	e := &locked.LimitError{Resource: locked.LockedMemory, Size: size, Requested: size, Err: cause}
 	if s := session.Load(); s != nil {
