@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -167,11 +168,9 @@ func (f *source) take(enter func(*keyring.Key) error) error {
 	ctx := f.set.ctx
 	return f.set.vault.desk.Use(ctx, func(text, _ []byte) error {
 		n, err := load.GetContext(ctx, f.rotating, func(secret []byte) (int, error) {
-			// Not copy, which moves through wide registers, whose content the
+			// Byte by byte: copy moves through wide registers, whose content the
 			// runtime saves elsewhere when it preempts the goroutine.
-			for i, b := range secret {
-				text[i] = b
-			}
+			subtle.ConstantTimeCopy(1, text[:len(secret)], secret)
 			return len(secret), nil
 		})
 		if err != nil {

@@ -41,7 +41,7 @@ func TestImportTellsTheTypeAndWipesWhatItIsGiven(t *testing.T) {
 		err     error
 	}{
 		"PEM":          {string(pemOf(t, ed)), Ed25519, nil},
-		"spaced PEM":   {"\r\n " + string(pemOf(t, ed)), Ed25519, nil},
+		"spaced PEM":   {"\r\n\n" + string(pemOf(t, ed)), Ed25519, nil},
 		"EC PEM":       {string(pemOf(t, ec)), "", ErrUnknownType},
 		"cut PEM":      {string(pemOf(t, ed)[:50]), "", keys.ErrFormat},
 		"bytes":        {"\x00\xff-----BEGIN ", HMACSHA256, nil},
@@ -62,7 +62,7 @@ func TestImportTellsTheTypeAndWipesWhatItIsGiven(t *testing.T) {
 }
 
 // A signature that begins with a key goes on with the one that replaces it.
-func TestUseGoesOnWithTheKeyThatReplacesIts(t *testing.T) {
+func TestUseGoesOnWithTheKeyThatReplacesIt(t *testing.T) {
 	t.Parallel()
 	r, _ := newRing(t)
 	ctx := context.Background()
