@@ -59,8 +59,8 @@ const testToken = "bearer-Token_of.the~tests+/=="
 func TestTokenIsWantedUnderV1(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(publicDir(t), "it's a token")
-	writeFile(t, path, testToken+"\r\n")
-	server := start(t, spec{args: []string{"-keys", "1", "-token-file", path}})
+	writeSecret(t, path, testToken+"\r\n")
+	server := start(t, spec{args: []string{"-keys", "1", "-token", "file:" + path}})
 	c := server.client()
 	try := func(header, method, path string) answer {
 		t.Helper()
@@ -113,6 +113,21 @@ func TestTokenIsWantedUnderV1(t *testing.T) {
 	}
 }
 
+// writeSecret writes a file that only its owner may read, which is the user that
+// servers with a limit of their own run as, if there is a choice.
+func writeSecret(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		const nobody = 65534
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTokenFileThatIsNoneEndsTheServer(t *testing.T) {
 	t.Parallel()
 	needLocked(t)
@@ -120,14 +135,15 @@ func TestTokenFileThatIsNoneEndsTheServer(t *testing.T) {
 	const secret = "not-to-be-shown"
 	for name, text := range map[string]string{
 		"empty": "", "blank line": "\n", "two lines": secret + "\n" + secret + "\n", "long": strings.Repeat(secret, 100),
+		"spaced": secret + " " + secret, "latin": secret + "\xe9",
 	} {
-		writeFile(t, filepath.Join(dir, name), text)
+		writeSecret(t, filepath.Join(dir, name), text)
 	}
 	for name, want := range map[string]string{
-		"empty": "is empty", "blank line": "is empty", "two lines": "has more than one line", "long": "has more than 1024 bytes",
-		"missing": "missing", ".": "is not a regular file",
+		"empty": "is empty", "blank line": "is empty", "two lines": "more than one line", "long": "more than 1024 bytes",
+		"spaced": "a space, or a character", "latin": "a space, or a character", "missing": "missing", ".": "it is a directory",
 	} {
-		c := launch(t, spec{args: []string{"-token-file", filepath.Join(dir, name)}})
+		c := launch(t, spec{args: []string{"-token", "file:" + filepath.Join(dir, name)}})
 		c.wait(exitFailed)
 		if !strings.Contains(c.errors(), "the token: ") || !strings.Contains(c.errors(), want) || strings.Contains(c.errors(), secret) {
 			t.Errorf("%s:\n%s", name, c.errors())

@@ -33,6 +33,7 @@ type spec struct {
 
 	stdinFile *os.File // in place of stdin
 	dir, tmp  string   // its working directory and the one for temporary files
+	env       []string // besides this process's
 }
 
 // A child is a server in a process of its own.
@@ -92,6 +93,7 @@ func launch(t testing.TB, s spec) *child {
 	c.cmd = command(t, s.memlock != "")
 	c.cmd.Args = append(c.cmd.Args, append([]string{"-addr", "127.0.0.1:0"}, s.args...)...)
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", memlockEnv+"="+s.memlock)
+	c.cmd.Env = append(c.cmd.Env, s.env...)
 	if s.tmp != "" {
 		c.cmd.Env = append(c.cmd.Env, "TMPDIR="+s.tmp)
 	}

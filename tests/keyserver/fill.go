@@ -18,7 +18,7 @@ import (
 // lines were refused.
 func fill(ctx context.Context, o options, v *vault, stdin io.Reader, stderr *os.File) (refused int, err error) {
 	if o.load != "" {
-		refused, err = load(ctx, o.load, v, stdin, stderr)
+		refused, err = loadLines(ctx, o.load, v, stdin, stderr)
 		if err != nil {
 			return refused, fmt.Errorf("loading keys: %w", err)
 		}
@@ -31,8 +31,8 @@ func fill(ctx context.Context, o options, v *vault, stdin io.Reader, stderr *os.
 	return refused, nil
 }
 
-// load reads keys from a file, straight into locked memory.
-func load(ctx context.Context, path string, v *vault, stdin io.Reader, stderr *os.File) (refused int, err error) {
+// loadLines reads keys from a file, straight into locked memory.
+func loadLines(ctx context.Context, path string, v *vault, stdin io.Reader, stderr *os.File) (refused int, err error) {
 	src := stdin
 	if path != "-" {
 		file, err := os.Open(path)

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/memkeep/memkeep/enclave/load"
 	"github.com/memkeep/memkeep/locked"
+	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 )
 
 const (
@@ -28,7 +30,11 @@ type options struct {
 	anyPort        bool // another port will do if addr's is taken
 	keys           int
 	load           string
-	tokenFile      string
+	keyRefs        []namedRef
+	keysDir        string
+	token          load.Ref
+	reloadInterval time.Duration
+	harden         bool
 	hosts          []string // allowed in the Host header, in lower case
 	lockedBytes    int
 	maxBody        int64
@@ -51,6 +57,15 @@ address. Without flags it makes keys of its own.
 
 A line that holds no key is refused with its number, and the rest goes on.
 
+-key and -keys-dir take keys from files and systemd credentials: an Ed25519 key in
+PEM, as openssl genpkey -algorithm ed25519 makes it, or else the bytes of an
+HMAC-SHA-256 key, without a line end at their end. They follow the files: a new
+version is in use soon after it is there, and at once after SIGHUP, and no request
+fails for it. A version that is no key is refused, and the old one stays in use.
+
+    keyserver -key invoices=file:/etc/keys/invoices.pem -key hooks=credential:hooks
+    keyserver -keys-dir /run/secrets/keys -token file:/run/secrets/token
+
 Flags:
 `
 
@@ -65,9 +80,15 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.addr, "addr", defaultAddr, "loopback `address` to listen on; if the default's port is taken, any free one")
-	f.IntVar(&o.keys, "keys", defaultKeys, "how `many` keys to make; with -load none, unless this says so")
+	f.IntVar(&o.keys, "keys", defaultKeys, "how `many` keys to make; with keys from elsewhere none, unless this says so")
 	f.StringVar(&o.load, "load", "", "`file` of keys to load, - for standard input")
-	f.StringVar(&o.tokenFile, "token-file", "", "`file` with the bearer token that the API then wants; SIGHUP reads it again")
+	f.Func("key", "`NAME=REF`: a key, and where it is, file:PATH or credential:NAME; may be repeated", o.addKey)
+	f.StringVar(&o.keysDir, "keys-dir", "", "`folder` of keys, each in a file that has its name; SIGHUP takes new files and drops keys whose files are gone")
+	f.Func("token", "`REF` of the bearer token that the API then wants, file:PATH or credential:NAME", func(text string) error {
+		return parseRef(text, &o.token)
+	})
+	f.DurationVar(&o.reloadInterval, "reload-interval", load.DefaultInterval, "how `often` the files of keys and token are read again")
+	f.BoolVar(&o.harden, "harden", false, "leave no core dumps, and let no process of the same user trace this one (Linux, FreeBSD, macOS)")
 	f.Func("allow-host", "another `name` in the Host header of requests, besides localhost and loopback addresses; may be repeated", o.allowHost)
 	f.IntVar(&o.lockedBytes, "locked-bytes", locked.DefaultLockedBytes, "budget of locked memory in `bytes`")
 	f.Int64Var(&o.maxBody, "max-body", defaultMaxBody, "largest body of a request to sign or verify, in `bytes`")
@@ -82,7 +103,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	o.anyPort = !given["addr"]
-	if o.load != "" && !given["keys"] {
+	if (o.load != "" || o.keysDir != "" || len(o.keyRefs) > 0) && !given["keys"] {
 		o.keys = 0
 	}
 	err := o.check(f.Args())
@@ -104,10 +125,37 @@ func (o *options) check(rest []string) error {
 		return errors.New("-max-body must be more than 0")
 	case o.requestTimeout <= 0 || o.readTimeout <= 0 || o.drainTimeout <= 0:
 		return errors.New("a timeout must be more than 0")
+	case o.reloadInterval <= 0:
+		return errors.New("-reload-interval must be more than 0")
 	case o.logFormat != "text" && o.logFormat != "json":
 		return fmt.Errorf("-log-format is %q, not text or json", o.logFormat)
 	}
 	return checkLoopback(o.addr)
+}
+
+// addKey adds a key by its name and reference.
+func (o *options) addKey(text string) error {
+	name, ref, ok := strings.Cut(text, "=")
+	if !ok {
+		return errors.New("want NAME=REF")
+	}
+	if err := intake.CheckName(name); err != nil {
+		return err
+	}
+	k := namedRef{name: name}
+	if err := parseRef(ref, &k.ref); err != nil {
+		return err
+	}
+	o.keyRefs = append(o.keyRefs, k)
+	return nil
+}
+
+// parseRef parses a reference to what may change.
+func parseRef(text string, ref *load.Ref) error {
+	if !strings.HasPrefix(text, "file:") && !strings.HasPrefix(text, "credential:") {
+		return errors.New("want file:PATH or credential:NAME")
+	}
+	return ref.UnmarshalText([]byte(text))
 }
 
 // allowHost adds a name for the Host header.

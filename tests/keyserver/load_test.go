@@ -185,6 +185,12 @@ func TestUsage(t *testing.T) {
 		{[]string{"-allow-host", "host:80"}, exitUsage, "without a port"},
 		{[]string{"-allow-host", ""}, exitUsage, "not the name of a host"},
 		{[]string{"-locked-bytes", "0"}, exitUsage, "-locked-bytes"},
+		{[]string{"-key", "k"}, exitUsage, "want NAME=REF"},
+		{[]string{"-key", "=file:x"}, exitUsage, "bad name"},
+		{[]string{"-key", "k=env:X"}, exitUsage, "want file:PATH or credential:NAME"},
+		{[]string{"-key", "k=file:"}, exitUsage, "nothing follows file:"},
+		{[]string{"-token", "hunter2"}, exitUsage, "want file:PATH or credential:NAME"},
+		{[]string{"-reload-interval", "0"}, exitUsage, "-reload-interval"},
 		{[]string{"-log-format", "xml"}, exitUsage, "-log-format"},
 		{[]string{"-log-level", "loud"}, exitUsage, "-log-level"},
 	} {

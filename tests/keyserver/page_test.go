@@ -55,8 +55,8 @@ func TestStartSaysWhereToLook(t *testing.T) {
 	server := start(t, spec{args: []string{"-keys", "3"}})
 	server.await("# hmac-sha256")
 	for _, want := range []string{
-		"main job: 3 signing keys are sealed in enclaves, and this server signs and verifies with them over HTTP",
-		server.base + "/ shows its status", server.base + "/metrics has the figures for Prometheus",
+		"keyserver signs and verifies over HTTP with 3 keys, each encrypted in memory",
+		"status page for a browser: " + server.base + "/\n", "figures for Prometheus:    " + server.base + "/metrics\n",
 	} {
 		if !strings.Contains(server.output(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, server.output())

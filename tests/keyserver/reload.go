@@ -7,9 +7,9 @@ import (
 	"os/signal"
 )
 
-// watchReload runs reload at each signal to reload, and says what came of it. stop
-// ends that. Where the system has no such signal it does nothing.
-func watchReload(stderr io.Writer, reload func() error) (stop func()) {
+// watchReload reloads the sources at each signal to do so, and says what came of it.
+// stop ends that. Where the system has no such signal it does nothing.
+func watchReload(stderr io.Writer, s *sources) (stop func()) {
 	if len(reloadSignals) == 0 {
 		return func() {}
 	}
@@ -21,11 +21,7 @@ func watchReload(stderr io.Writer, reload func() error) (stop func()) {
 		for {
 			select {
 			case <-signals:
-				if err := reload(); err != nil {
-					fmt.Fprintf(stderr, "keyserver: not reloaded: %v\n", err)
-				} else {
-					fmt.Fprintln(stderr, "keyserver: token reloaded")
-				}
+				s.reload().say(stderr)
 			case <-stopped:
 				return
 			}
@@ -36,4 +32,14 @@ func watchReload(stderr io.Writer, reload func() error) (stop func()) {
 		close(stopped)
 		<-ended
 	}
+}
+
+// say prints the outcome: first what stays as it was, and why, then a line that ends
+// the report.
+func (o outcome) say(out io.Writer) {
+	for _, err := range o.errs {
+		fmt.Fprintf(out, "keyserver: not reloaded, the old version stays in use: %v\n", err)
+	}
+	fmt.Fprintf(out, "keyserver: reloaded: %d sources read, %d new versions, %d keys added, %d keys gone, %d errors\n",
+		o.read, o.changed, o.added, o.gone, len(o.errs))
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,17 +14,17 @@ import (
 func TestSIGHUPReadsTheTokenAgain(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(publicDir(t), "token")
-	writeFile(t, path, "first\n")
-	server := start(t, spec{args: []string{"-keys", "1", "-token-file", path}})
+	writeSecret(t, path, "first\n")
+	server := start(t, spec{args: []string{"-keys", "1", "-token", "file:" + path}})
 	first, second := server.client(), server.client()
 	first.token, second.token = "first", "second"
 	first.call(http.StatusOK, "GET", "/v1/keys", "")
 	second.call(http.StatusUnauthorized, "GET", "/v1/keys", "")
 
-	writeFile(t, path, "second")
+	writeSecret(t, path, "second")
 	first.call(http.StatusOK, "GET", "/v1/keys", "")
 	server.signal(syscall.SIGHUP)
-	server.await("token reloaded")
+	server.await("reloaded: 1 sources read")
 	first.call(http.StatusUnauthorized, "GET", "/v1/keys", "")
 	second.call(http.StatusOK, "GET", "/v1/keys", "")
 
@@ -34,7 +33,7 @@ func TestSIGHUPReadsTheTokenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.signal(syscall.SIGHUP)
-	server.await("not reloaded: the token: ")
+	server.await("not reloaded, the old version stays in use: token: load: file:")
 	second.call(http.StatusOK, "GET", "/v1/keys", "")
 	server.signal(syscall.SIGTERM)
 	server.wait(exitOK)
@@ -44,8 +43,8 @@ func TestSIGHUPReadsTheTokenAgain(t *testing.T) {
 func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(publicDir(t), "token")
-	writeFile(t, path, testToken)
-	server := start(t, spec{args: []string{"-keys", "1", "-token-file", path}})
+	writeSecret(t, path, testToken)
+	server := start(t, spec{args: []string{"-keys", "1", "-token", "file:" + path}})
 	c := server.client()
 	c.token = testToken
 	var group sync.WaitGroup
@@ -61,21 +60,7 @@ func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	}
 	for count := range 20 {
 		server.signal(syscall.SIGHUP)
-		server.awaitTimes("token reloaded", count+1)
+		server.awaitTimes("reloaded: 1 sources read", count+1)
 	}
 	group.Wait()
-}
-
-func TestTokenFileThatIsAFIFOEndsTheServer(t *testing.T) {
-	t.Parallel()
-	needLocked(t)
-	path := filepath.Join(publicDir(t), "fifo")
-	if err := syscall.Mkfifo(path, 0o644); err != nil {
-		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
-	}
-	c := launch(t, spec{args: []string{"-token-file", path}})
-	c.wait(exitFailed)
-	if !strings.Contains(c.errors(), "is not a regular file") {
-		t.Errorf("the error:\n%s", c.errors())
-	}
 }

@@ -53,17 +53,22 @@ func run(args []string, stdin io.Reader, stdout io.Writer, stderr *os.File) int 
 // serve opens the vault, fills it, serves it until a signal comes, and wipes it.
 func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err error) {
 	log := o.logger(stderr)
+	if o.harden {
+		if _, err := locked.Harden(locked.Hardening{NoCoreDumps: true, NotDumpable: true}); err != nil {
+			return err
+		}
+	}
 	v, err := openVault(o.lockedBytes)
 	if err != nil {
 		return err
 	}
-	token, err := loadToken(o, v.session)
+	sources, err := openSources(context.Background(), o, v, log)
 	if err != nil {
 		return errors.Join(err, v.wipe())
 	}
 	handler := api.New(api.Config{
-		Session: v.session, Ring: v.ring, Desk: v.desk, Token: token, Hosts: o.hosts,
-		Log: log, Timeout: o.requestTimeout, MaxBody: o.maxBody,
+		Session: v.session, Ring: v.ring, Desk: v.desk, Token: sources.token, Sources: sources.State, Hosts: o.hosts,
+		Harden: o.harden, Log: log, Timeout: o.requestTimeout, MaxBody: o.maxBody,
 	})
 	server := newHTTPServer(o, handler, log)
 	ctx, stop := watchSignals(stderr, func() {
@@ -73,10 +78,8 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 	})
 	defer stop()
 	defer func() { err = errors.Join(err, v.wipe()) }()
-
-	if token != nil {
-		defer watchReload(stderr, func() error { return reloadToken(o, v.session, token) })()
-	}
+	defer sources.close()
+	defer watchReload(stderr, sources)()
 	refused, err := fill(ctx, o, v, stdin, stderr)
 	if err != nil {
 		return unlessStopped(ctx, err)

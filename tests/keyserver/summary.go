@@ -20,11 +20,12 @@ import (
 // how to call it.
 func summarize(ctx context.Context, out io.Writer, o options, v *vault, refused int, addr net.Addr) error {
 	base := "http://" + addr.String()
-	fmt.Fprintf(out, "main job: %s signing keys are sealed in enclaves, and this server signs and verifies with them over HTTP\n\n",
+	fmt.Fprintf(out, "keyserver signs and verifies over HTTP with %s keys, each encrypted in memory but for the moment of its use\n\n",
 		format.Number(v.ring.Count().Total))
 	table(out, v, refused)
 	fmt.Fprintf(out, "\nlistening on %s\n", base)
-	fmt.Fprintf(out, "%s/ shows its status, %s/metrics has the figures for Prometheus\n", base, base)
+	fmt.Fprintf(out, "status page for a browser: %s/\n", base)
+	fmt.Fprintf(out, "figures for Prometheus:    %s/metrics\n", base)
 	for _, t := range []keyring.Type{keyring.Ed25519, keyring.HMACSHA256} {
 		if err := curlLines(ctx, out, o, v, t, base); err != nil {
 			return err
@@ -62,14 +63,18 @@ func curlLines(ctx context.Context, out io.Writer, o options, v *vault, t keyrin
 		return nil
 	}
 	message := []byte("hello")
-	signature, err := k.Sign(ctx, message)
+	var signature []byte
+	err := v.ring.Use(name, func(k *keyring.Key) (err error) {
+		signature, err = k.Sign(ctx, message)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("a first signature: %w", err)
 	}
 	before, header := "", ""
-	if o.tokenFile != "" {
+	if !o.token.IsZero() {
 		// printf is a part of the shell: no list of processes shows the token.
-		before = fmt.Sprintf(`printf 'Authorization: Bearer %%s' "$(cat %s)" | `, quoted(o.tokenFile))
+		before = fmt.Sprintf(`printf 'Authorization: Bearer %%s' "$(cat %s)" | `, quoted(pathOf(o.token)))
 		header = " -H @-"
 	}
 	encode := base64.StdEncoding.EncodeToString

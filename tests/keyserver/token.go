@@ -4,71 +4,51 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
-	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/tests/keyserver/internal/api"
+	"github.com/memkeep/memkeep/enclave/load"
 )
 
-// maxSecretFile is the size of the largest file that readSecret takes, in bytes.
-const maxSecretFile = 1024
+// maxToken is the size of the longest token, in bytes.
+const maxToken = 1024
 
-// loadToken reads the API's token from the file that the options name. It returns
-// nil if they name none.
-func loadToken(o options, session *enclave.Session) (*api.Token, error) {
-	if o.tokenFile == "" {
-		return nil, nil
-	}
-	t := &api.Token{}
-	return t, reloadToken(o, session, t)
+// tokenName is what the token is called among the sources.
+const tokenName = "token"
+
+// followToken reads the API's token and follows its source.
+func (s *sources) followToken(ref load.Ref) (err error) {
+	s.token, err = load.NewRotating(s.ctx, ref, load.RotatingConfig{
+		Loader: s.loader, Interval: s.interval,
+		Check:    checkToken,
+		OnReload: func(stats load.RotatingStats) { s.note(tokenName, stats.LastError) },
+	})
+	return err
 }
 
-// reloadToken reads the token again. After an error it stays as it was.
-func reloadToken(o options, session *enclave.Session, t *api.Token) error {
-	e, err := readSecret(session, o.tokenFile)
-	if err != nil {
-		return fmt.Errorf("the token: %w", err)
+// checkToken refuses what no header can hold.
+func checkToken(token []byte) error {
+	switch {
+	case len(token) > maxToken:
+		return fmt.Errorf("it has more than %d bytes", maxToken)
+	case bytes.ContainsAny(token, "\r\n"):
+		return errors.New("it has more than one line")
+	case bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("it has a space, or a character that is not ASCII")
 	}
-	t.Set(e)
 	return nil
 }
 
-// readSecret reads a file of one line, which is a secret, straight into locked
-// memory. The end of the line is no part of it.
-func readSecret(session *enclave.Session, path string) (*enclave.Enclave, error) {
-	// Before it is opened: to open a FIFO may take for ever.
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+// pathOf returns the path of a reference's file, for a shell; empty if it has none.
+func pathOf(ref load.Ref) string {
+	kind, arg, _ := strings.Cut(ref.String(), ":")
+	arg, _, _ = strings.Cut(arg, "#")
+	switch kind {
+	case "file":
+		return arg
+	case "credential":
+		return filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), arg)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b, err := session.ReadAll(io.LimitReader(file, maxSecretFile+1))
-	if errors.Is(err, enclave.ErrNothingRead) {
-		return nil, fmt.Errorf("%s is empty", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	var e *enclave.Enclave
-	err = b.Use(func(secret []byte) error {
-		line := bytes.TrimSuffix(bytes.TrimSuffix(secret, []byte("\n")), []byte("\r"))
-		switch {
-		case len(secret) > maxSecretFile:
-			return fmt.Errorf("%s has more than %d bytes", path, maxSecretFile)
-		case len(line) == 0:
-			return fmt.Errorf("%s is empty", path)
-		case bytes.ContainsAny(line, "\r\n"):
-			return fmt.Errorf("%s has more than one line", path)
-		}
-		var err error
-		e, err = session.NewCopy(line)
-		return err
-	})
-	return e, errors.Join(err, b.Destroy())
+	return ""
 }

@@ -41,7 +41,12 @@ func openVault(lockedBytes int) (_ *vault, err error) {
 		return nil, fmt.Errorf("no memory can be locked: %w", err)
 	}
 	v := &vault{session: session, ring: keyring.New(session)}
-	v.desk, err = intake.NewDesk(session, maxSeats)
+	// A file is read through a buffer of its own: the seats leave room for one.
+	room, err := session.NewBuffer(intake.MaxText + 1)
+	if err == nil {
+		v.desk, err = intake.NewDesk(session, maxSeats)
+		err = errors.Join(err, room.Destroy())
+	}
 	if err != nil {
 		stats := session.Stats()
 		err = fmt.Errorf("a budget of %d bytes of locked memory is too small, with %d in use: "+

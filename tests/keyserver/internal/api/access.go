@@ -1,15 +1,13 @@
 package api
 
 import (
+	"crypto/subtle"
 	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
-
-	"github.com/memkeep/memkeep/enclave"
 )
 
 // Errors of requests that may not be made.
@@ -34,31 +32,6 @@ func (a *API) allowsHost(host string) bool {
 	return host == "localhost" || slices.Contains(a.Hosts, host)
 }
 
-// A Token is a bearer token in an enclave, which may be replaced at any time. The
-// zero value is set before use. It is safe for concurrent use.
-type Token struct {
-	current atomic.Pointer[enclave.Enclave]
-}
-
-// Set replaces the token, and destroys the one before.
-func (t *Token) Set(e *enclave.Enclave) {
-	if old := t.current.Swap(e); old != nil {
-		old.Destroy()
-	}
-}
-
-// equal reports whether the token is exactly other.
-func (t *Token) equal(other []byte) (bool, error) {
-	for {
-		e := t.current.Load()
-		same, err := e.Equal(other)
-		if errors.Is(err, enclave.ErrDestroyed) && t.current.Load() != e {
-			continue // it was replaced in between
-		}
-		return same, err
-	}
-}
-
 // authorize returns errToken for a request that lacks the token. The header was in
 // the connection's buffers, and is a string on the heap: see the package's comment.
 func (a *API) authorize(r *http.Request) error {
@@ -71,9 +44,12 @@ func (a *API) authorize(r *http.Request) error {
 	}
 	presented := []byte(strings.TrimSpace(token))
 	defer clear(presented)
-	same, err := a.Token.equal(presented)
-	if err == nil && !same {
-		err = errToken
-	}
-	return err
+	ctx, cancel := a.bounded(r)
+	defer cancel()
+	return a.Token.UseContext(ctx, func(secret []byte) error {
+		if subtle.ConstantTimeCompare(secret, presented) == 1 {
+			return nil
+		}
+		return errToken
+	})
 }

@@ -34,18 +34,36 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/load"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 )
+
+// Sources is what is known of the keys and the token that follow a file.
+type Sources struct {
+	Keys        int       // how many of the keys do
+	Versions    uint64    // new ones that were taken
+	LastVersion time.Time // when the last one was; zero for never
+	Refused     uint64    // times that a new version could not be read or used
+	Failing     []Failing // those whose newest version is not in use
+}
+
+// A Failing is a source whose newest version is not in use.
+type Failing struct {
+	Name string
+	Err  error
+}
 
 // Config is what the interface works with.
 type Config struct {
 	Session *enclave.Session
 	Ring    *keyring.Ring
 	Desk    *intake.Desk
-	Token   *Token   // that requests under /v1/ must have; nil for none
-	Hosts   []string // allowed in the Host header, besides localhost and loopback addresses
+	Token   *load.Rotating // that requests under /v1/ must have; nil for none
+	Sources func() Sources // of keys that follow a file; nil for none
+	Hosts   []string       // allowed in the Host header, besides localhost and loopback addresses
 	Log     *slog.Logger
+	Harden  bool          // the process is not dumpable, and leaves no core dumps
 	Timeout time.Duration // of a request's wait for locked memory
 	MaxBody int64         // of requests that bring a message, in bytes
 }
@@ -62,6 +80,9 @@ type API struct {
 
 // New returns an API.
 func New(cfg Config) *API {
+	if cfg.Sources == nil {
+		cfg.Sources = func() Sources { return Sources{} }
+	}
 	a := &API{
 		Config: cfg, mux: http.NewServeMux(),
 		metrics: newMetrics(cfg), meter: newMeter(time.Now(), decrypted(cfg.Session.Stats())),

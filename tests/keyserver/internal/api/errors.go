@@ -14,6 +14,7 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
+	"github.com/memkeep/memkeep/enclave/load"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/intake"
 	"github.com/memkeep/memkeep/tests/keyserver/internal/keyring"
 )
@@ -61,6 +62,7 @@ var verdicts = []verdict{
 	{keyring.ErrUnknownType, http.StatusUnprocessableEntity, "unknown_type"},
 
 	{keyring.ErrExists, http.StatusConflict, "name_taken"},
+	{keyring.ErrManaged, http.StatusConflict, "follows_a_file"},
 	{keyring.ErrNotFound, http.StatusNotFound, "no_such_key"},
 	// It was deleted after it was found.
 	{enclave.ErrDestroyed, http.StatusNotFound, "no_such_key"},
@@ -74,6 +76,7 @@ var verdicts = []verdict{
 	{intake.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 	{enclave.ErrPurged, http.StatusServiceUnavailable, "shutting_down"},
 	{enclave.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{load.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 }
 
 // retryAfter is when a client may come back, in seconds: what occupies locked

@@ -103,11 +103,17 @@ func (a *API) remove(_ http.ResponseWriter, r *http.Request) (int, any, error) {
 }
 
 func (a *API) sign(w http.ResponseWriter, r *http.Request) (int, any, error) {
-	k, err := a.Ring.Get(r.PathValue("name"))
-	if err != nil {
+	name := r.PathValue("name")
+	if _, err := a.Ring.Get(name); err != nil {
 		return 0, nil, err
 	}
-	return a.signWith(w, r, k.Sign)
+	return a.signWith(w, r, func(ctx context.Context, message []byte) (signature []byte, err error) {
+		err = a.Ring.Use(name, func(k *keyring.Key) (err error) {
+			signature, err = k.Sign(ctx, message)
+			return err
+		})
+		return signature, err
+	})
 }
 
 // signWith signs the message that the body brings.
@@ -136,8 +142,8 @@ func (a *API) signWith(w http.ResponseWriter, r *http.Request,
 }
 
 func (a *API) verify(w http.ResponseWriter, r *http.Request) (int, any, error) {
-	k, err := a.Ring.Get(r.PathValue("name"))
-	if err != nil {
+	name := r.PathValue("name")
+	if _, err := a.Ring.Get(name); err != nil {
 		return 0, nil, err
 	}
 	var request struct {
@@ -157,7 +163,11 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	}
 	ctx, cancel := a.bounded(r)
 	defer cancel()
-	valid, err := k.Verify(ctx, message, signature)
+	var valid bool
+	err = a.Ring.Use(name, func(k *keyring.Key) (err error) {
+		valid, err = k.Verify(ctx, message, signature)
+		return err
+	})
 	if err != nil {
 		return 0, nil, err
 	}

@@ -39,7 +39,7 @@ func newMetrics(cfg Config) *metrics {
 		}, []string{"route", "method"}),
 	}
 	m.registry.MustRegister(m.inFlight, m.requests, m.seconds,
-		newStatsCollector(cfg.Session, cfg.Ring),
+		newStatsCollector(cfg),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -58,8 +58,11 @@ func (m *metrics) handler() http.Handler {
 type statsCollector struct {
 	session *enclave.Session
 	ring    *keyring.Ring
+	sources func() Sources
 	figures []figure
 	keys    *prometheus.Desc
+	reads   *prometheus.Desc
+	failing *prometheus.Desc
 	backend *prometheus.Desc
 }
 
@@ -70,10 +73,15 @@ type figure struct {
 	value func(enclave.Stats) float64
 }
 
-func newStatsCollector(session *enclave.Session, ring *keyring.Ring) *statsCollector {
+func newStatsCollector(cfg Config) *statsCollector {
 	c := &statsCollector{
-		session: session,
-		ring:    ring,
+		session: cfg.Session,
+		ring:    cfg.Ring,
+		sources: cfg.Sources,
+		reads: prometheus.NewDesc("keyserver_versions_total",
+			"New versions of keys that follow a file, and of the token, by whether they were taken.", []string{"outcome"}, nil),
+		failing: prometheus.NewDesc("keyserver_sources_failing",
+			"Keys that follow a file, and the token, whose newest version is not in use.", nil, nil),
 		keys:    prometheus.NewDesc("keyserver_keys", "Signing keys, by type.", []string{"type"}, nil),
 		backend: prometheus.NewDesc("memkeep_backend_info", "The mechanism for locked pages; always 1.", []string{"backend"}, nil),
 	}
@@ -102,6 +110,8 @@ func newStatsCollector(session *enclave.Session, ring *keyring.Ring) *statsColle
 func (c *statsCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.keys
 	ch <- c.backend
+	ch <- c.reads
+	ch <- c.failing
 	for _, f := range c.figures {
 		ch <- f.desc
 	}
@@ -114,6 +124,10 @@ func (c *statsCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(stats))
 	}
 	ch <- prometheus.MustNewConstMetric(c.backend, prometheus.GaugeValue, 1, string(stats.Backend))
+	s := c.sources()
+	ch <- prometheus.MustNewConstMetric(c.reads, prometheus.CounterValue, float64(s.Versions), "taken")
+	ch <- prometheus.MustNewConstMetric(c.reads, prometheus.CounterValue, float64(s.Refused), "refused")
+	ch <- prometheus.MustNewConstMetric(c.failing, prometheus.GaugeValue, float64(len(s.Failing)))
 	for t, n := range c.ring.Count().Keys {
 		ch <- prometheus.MustNewConstMetric(c.keys, prometheus.GaugeValue, float64(n), string(t))
 	}

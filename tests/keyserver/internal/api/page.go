@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type row struct{ What, Value string }
 type view struct {
 	Draining    bool
 	Uptime      time.Duration
+	PID         int
 	LockedBytes int
 	Budget      int
 	Keys        []row
@@ -39,6 +41,7 @@ type view struct {
 	LimitError  string // the last one; empty for none
 	Remedy      string
 	Protections []row
+	Failing     []row // keys whose newest version is not in use, and why
 }
 
 // page shows an operator how the server is.
@@ -69,6 +72,7 @@ func (a *API) view() view {
 	v := view{
 		Draining:    a.draining.Load(),
 		Uptime:      uptime.Round(time.Second),
+		PID:         os.Getpid(),
 		LockedBytes: stats.LockedBytes,
 		Budget:      stats.Budget,
 		Keys: []row{
@@ -79,9 +83,10 @@ func (a *API) view() view {
 		Memory: []row{
 			{"locked bytes", fmt.Sprintf("%s of a budget of %s", format.Number(stats.LockedBytes), format.Number(stats.Budget))},
 			{"most locked bytes so far", format.Number(stats.LockedBytesPeak)},
-			{"locked, by the system's count", procmem.String(usage.Locked)},
-			{"of it memfd_secret", procmem.String(usage.Secret)},
-			{"resident, by the system's count", procmem.String(usage.Resident)},
+			{"locked, as the system counts it", procmem.String(usage.Locked)},
+			{"mapped memfd_secret pages", procmem.String(usage.Secret)},
+			{"resident", procmem.String(usage.Resident)},
+			{"in swap", procmem.String(usage.Swapped)},
 			{"open buffers", format.Number(stats.OpenBuffers)},
 		},
 		Work: []row{
@@ -91,12 +96,30 @@ func (a *API) view() view {
 			{"secrets that did not decrypt", fmt.Sprint(stats.Failures)},
 			{"refreshes of the session key's shares", fmt.Sprint(stats.Refreshes)},
 		},
-		Protections: protections(stats),
+		Protections: a.protections(stats),
 	}
+	v.Keys = append(v.Keys, a.sources(&v, now)...)
 	if e := stats.LastLimitError; e != nil {
 		v.LimitError, v.Remedy = e.Error(), e.Remedy()
 	}
 	return v
+}
+
+// sources says how the keys are that follow a file.
+func (a *API) sources(v *view, now time.Time) []row {
+	s := a.Sources()
+	for _, f := range s.Failing {
+		v.Failing = append(v.Failing, row{f.Name, f.Err.Error()})
+	}
+	last := ""
+	if !s.LastVersion.IsZero() {
+		last = fmt.Sprintf(", the last one %v ago", now.Sub(s.LastVersion).Round(time.Second))
+	}
+	return []row{
+		{"keys that follow a file", format.Number(s.Keys)},
+		{"new versions taken", fmt.Sprint(s.Versions) + last},
+		{"new versions refused", fmt.Sprint(s.Refused)},
+	}
 }
 
 // decrypted returns how many secrets were decrypted so far: by Use, or into memory
@@ -104,21 +127,26 @@ func (a *API) view() view {
 func decrypted(s enclave.Stats) uint64 { return s.Uses + s.Opens }
 
 // protections says what keeps this process's secrets to itself.
-func protections(stats enclave.Stats) []row {
+func (a *API) protections(stats enclave.Stats) []row {
 	limits, err := locked.CurrentLimits()
 	if err != nil {
 		return []row{{"limits", err.Error()}}
 	}
-	reading := "other processes with the rights to trace this one can read open secrets"
+	reading := "other processes that may trace this one can read open secrets"
 	if stats.Backend == locked.MemfdSecret {
 		reading = "no other process can read open secrets, not even root's"
+	}
+	hardened := "as the system has it: -harden rules them out"
+	if a.Harden {
+		hardened = "none is written, and only root can trace this process"
 	}
 	rows := []row{
 		{"locked pages", string(stats.Backend)},
 		{"reading from outside", reading},
-		{"core dumps", orNone(limits.DumpExclusion, "secrets are left out by ")},
+		{"core dumps and tracing", hardened},
+		{"secrets in core dumps", orNone(limits.DumpExclusion, "left out by ")},
 		{"bytes that a core dump may hold", format.Number(stats.DumpableBytes)},
-		{"child processes", orNone(limits.ForkExclusion, "secrets are left out by ")},
+		{"secrets in child processes", orNone(limits.ForkExclusion, "left out by ")},
 		{"when the process ends", orNone(limits.ExitWipe, "pages are wiped by ")},
 		{"runtime/secret", onOff(stats.RuntimeSecret)},
 		{"limit on locked memory", limit(limits)},
@@ -140,7 +168,7 @@ func onOff(on bool) string {
 	if on {
 		return "on"
 	}
-	return "off: build with GOEXPERIMENT=runtimesecret to have the stacks of uses wiped"
+	return "off: build with GOEXPERIMENT=runtimesecret to have what functions given to Use leave behind wiped"
 }
 
 func limit(l locked.Limits) string {

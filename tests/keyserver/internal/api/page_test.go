@@ -11,7 +11,7 @@ func TestPageEscapesWhatItShows(t *testing.T) {
 	t.Parallel()
 	const evil = `<script>alert(1)</script>"'&<b onload=x>`
 	v := view{LimitError: evil, Remedy: evil}
-	for _, rows := range []*[]row{&v.Keys, &v.Memory, &v.Work, &v.Protections} {
+	for _, rows := range []*[]row{&v.Keys, &v.Memory, &v.Work, &v.Protections, &v.Failing} {
 		*rows = []row{{evil, evil}}
 	}
 	body, err := v.render()
@@ -21,8 +21,8 @@ func TestPageEscapesWhatItShows(t *testing.T) {
 	if strings.Contains(string(body), "<script") || strings.Contains(string(body), "<b ") {
 		t.Errorf("markup came through:\n%s", body)
 	}
-	if n := strings.Count(string(body), "&lt;script&gt;alert(1)"); n != 10 {
-		t.Errorf("the text shows %d times, want 10:\n%s", n, body)
+	if n := strings.Count(string(body), "&lt;script&gt;alert(1)"); n != 12 {
+		t.Errorf("the text shows %d times, want 12:\n%s", n, body)
 	}
 }
 

@@ -51,6 +51,7 @@ type Key struct {
 	private *keys.PrivateKey // nil for HMAC
 	mac     *keys.MAC        // nil for Ed25519
 	size    int              // of the secret that it was made of, in bytes
+	managed bool             // set before it is entered
 }
 
 // Type returns the key's algorithm.

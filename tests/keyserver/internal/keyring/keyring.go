@@ -16,6 +16,7 @@ import (
 var (
 	ErrExists   = errors.New("a key of that name exists")
 	ErrNotFound = errors.New("no key of that name exists")
+	ErrManaged  = errors.New("the key follows a file: remove it there")
 )
 
 // A Ring is a set of keys by name, kept in order, so that a page of the list
@@ -43,10 +44,69 @@ func (r *Ring) Add(name string, k *Key) error {
 	if r.count == nil {
 		r.count = map[Type]int{}
 	}
+	r.set(name, k)
+	return nil
+}
+
+// set enters a key. The caller holds mu.
+func (r *Ring) set(name string, k *Key) {
 	r.byName.Set(name, k)
 	r.count[k.Type()]++
 	r.bytes += k.Size()
+}
+
+// unset takes a key out and destroys it. The caller holds mu.
+func (r *Ring) unset(name string, k *Key) {
+	r.byName.Delete(name)
+	r.count[k.Type()]--
+	r.bytes -= k.Size()
+	k.Destroy()
+}
+
+// AddManaged is Add for a key that [Ring.Replace] and [Ring.DeleteManaged] change,
+// and [Ring.Delete] does not.
+func (r *Ring) AddManaged(name string, k *Key) error {
+	k.managed = true
+	return r.Add(name, k)
+}
+
+// Replace puts k in the place of a managed key, and destroys that. Signatures that
+// are under way finish, and those that begin with the old one go on with the new
+// one: see [Ring.Use].
+func (r *Ring) Replace(name string, k *Key) error {
+	k.managed = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old, ok := r.byName.Get(name)
+	if !ok || !old.managed {
+		return ErrNotFound
+	}
+	// First the new one, so that whoever finds the old one destroyed finds this.
+	r.set(name, k)
+	r.count[old.Type()]--
+	r.bytes -= old.Size()
+	old.Destroy()
 	return nil
+}
+
+// Use calls fn with the key of that name, or returns [ErrNotFound]. If the key is
+// replaced meanwhile, so that fn fails, Use calls it again with the new one.
+func (r *Ring) Use(name string, fn func(*Key) error) error {
+	k, err := r.Get(name)
+	if err != nil {
+		return err
+	}
+	for {
+		err := fn(k)
+		if !errors.Is(err, enclave.ErrDestroyed) {
+			return err
+		}
+		next, missing := r.Get(name)
+		if missing != nil || next == k {
+			return err
+		}
+		k = next
+	}
 }
 
 // Get returns the key of that name, or ErrNotFound.
@@ -59,18 +119,29 @@ func (r *Ring) Get(name string) (*Key, error) {
 	return nil, ErrNotFound
 }
 
-// Delete takes the key of that name out and destroys it.
+// Delete takes the key of that name out and destroys it, unless it is managed.
 func (r *Ring) Delete(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k, ok := r.byName.Delete(name)
-	if !ok {
+	k, ok := r.byName.Get(name)
+	switch {
+	case !ok:
 		return ErrNotFound
+	case k.managed:
+		return ErrManaged
 	}
-	r.count[k.Type()]--
-	r.bytes -= k.Size()
-	k.Destroy()
+	r.unset(name, k)
 	return nil
+}
+
+// DeleteManaged takes a managed key out, if there is one of that name, and destroys
+// it.
+func (r *Ring) DeleteManaged(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k, ok := r.byName.Get(name); ok && k.managed {
+		r.unset(name, k)
+	}
 }
 
 // An Entry is one key of a list.

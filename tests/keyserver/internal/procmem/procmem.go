@@ -9,7 +9,8 @@ import "github.com/memkeep/memkeep/tests/keyserver/internal/format"
 type Usage struct {
 	Resident int64 // in memory now
 	Locked   int64 // counted towards the limit on locked memory: VmLck on Linux
-	Secret   int64 // of these, in memfd_secret pages
+	Secret   int64 // in memfd_secret pages, which kernels may leave out of Locked
+	Swapped  int64 // in swap now
 }
 
 // Unknown stands for a figure that this system does not give.

@@ -14,6 +14,7 @@ func Read() Usage {
 		Resident: statusField("VmRSS:"),
 		Locked:   statusField("VmLck:"),
 		Secret:   secretBytes(),
+		Swapped:  statusField("VmSwap:"),
 	}
 }
 

@@ -3,4 +3,6 @@
 package procmem
 
 // Read returns a usage of which nothing is known.
-func Read() Usage { return Usage{Resident: Unknown, Locked: Unknown, Secret: Unknown} }
+func Read() Usage {
+	return Usage{Resident: Unknown, Locked: Unknown, Secret: Unknown, Swapped: Unknown}
+}
