@@ -11,11 +11,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+	"unsafe"
+	"weak"
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/bearer"
@@ -370,6 +375,45 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	for _, host := range []string{"example.com", "EXAMPLE.com:8443", "[::1]:443", net.JoinHostPort("::1", "1")} {
 		if _, err := bearer.New(token, bearer.Config{Host: host}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Nothing keeps the header of a request that is over: HTTP/2's table would, and what it
+// kept would change under it.
+func TestNoConnectionKeepsTheHeader(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		var header weak.Pointer[byte]
+		trace := &httptrace.ClientTrace{WroteHeaderField: func(key string, value []string) {
+			if strings.EqualFold(key, "Authorization") {
+				header = weak.Make(unsafe.StringData(value[0]))
+			}
+		}}
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); errors.Join(err, resp.Body.Close()) != nil {
+			t.Fatal(err)
+		}
+		if header == (weak.Pointer[byte]{}) {
+			t.Fatalf("%s: no header was seen", proto)
+		}
+		// The next request lets the connection forget the last one.
+		get(t, transport, s.URL)
+		for deadline := time.Now().Add(10 * time.Second); header.Value() != nil; {
+			runtime.GC()
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the header is kept", proto)
+			}
 		}
 	}
 }
