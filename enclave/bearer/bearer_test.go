@@ -1,0 +1,419 @@
+package bearer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+	"weak"
+
+	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/bearer"
+	"github.com/memkeep/memkeep/internal/testenv"
+)
+
+var protocols = map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true}
+
+// newToken returns an enclave with a token.
+func newToken(t *testing.T, token string) *enclave.Enclave {
+	t.Helper()
+	e, err := newSession(t).New([]byte(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func newSession(t *testing.T) *enclave.Session {
+	t.Helper()
+	testenv.Lockable(t, testenv.SmallLimit())
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// newServer starts a TLS server.
+func newServer(t *testing.T, http2 bool, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handler)
+	s.EnableHTTP2 = http2
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// newTransport returns a transport for the server.
+func newTransport(t *testing.T, token bearer.Token, s *httptest.Server) *bearer.Transport {
+	t.Helper()
+	transport, err := bearer.New(token, bearer.Config{Host: s.Listener.Addr().String(), Base: s.Client().Transport.(*http.Transport)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// get returns the answer's body and the response.
+func get(t *testing.T, rt http.RoundTripper, address string) (string, *http.Response) {
+	t.Helper()
+	resp, err := (&http.Client{Transport: rt}).Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(body), resp
+}
+
+// echo answers with the protocol and the token.
+func echo(w http.ResponseWriter, r *http.Request) {
+	_, _ = fmt.Fprint(w, r.Proto, " ", r.Header.Get("Authorization"))
+}
+
+func TestHostGetsTheTokenAndTheCallersRequestStaysWithout(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		req, err := http.NewRequest("GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // over one connection
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err := errors.Join(err, resp.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if want := proto + " Bearer token"; string(body) != want {
+				t.Errorf("the server has %q, want %q", body, want)
+			}
+			if resp.Request != req || len(req.Header) != 0 {
+				t.Errorf("the response has request %p with %v, want %p", resp.Request, resp.Request.Header, req)
+			}
+		}
+	}
+}
+
+func TestManyRequestsAtOnceEachHaveTheToken(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, strings.Repeat("t", 3000))
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				for range 20 {
+					if body, _ := get(t, transport, s.URL); body != proto+" Bearer "+strings.Repeat("t", 3000) {
+						t.Errorf("the server has %.40q", body)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+	}
+}
+
+func TestHeaderAndSchemeAreTheCallersChoice(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for _, c := range []struct{ header, scheme, at, want string }{
+		{"", "", "Authorization", "Bearer token"},
+		{"", "Token", "Authorization", "Token token"},
+		{"x-api-key", "", "X-Api-Key", "token"},
+		{"x-api-key", "Key", "X-Api-Key", "Key token"},
+	} {
+		s := newServer(t, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get(c.at)) })
+		transport, err := bearer.New(token, bearer.Config{Host: s.Listener.Addr().String(), Header: c.header, Scheme: c.scheme,
+			Base: s.Client().Transport.(*http.Transport)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := get(t, transport, s.URL); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+// A server of the same certificate at another address, and one without TLS at the
+// same host, are redirected to.
+func TestRedirectsDoNotCarryTheTokenElsewhere(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for _, http2 := range protocols {
+		other := newServer(t, http2, echo)
+		plain := httptest.NewServer(http.HandlerFunc(echo))
+		t.Cleanup(plain.Close)
+		var target atomic.Value
+		s := newServer(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/there" {
+				echo(w, r)
+				return
+			}
+			http.Redirect(w, r, target.Load().(string), http.StatusTemporaryRedirect)
+		})
+		transport := newTransport(t, token, s)
+		for to, has := range map[string]bool{other.URL: false, plain.URL: false, s.URL + "/there": true} {
+			target.Store(to)
+			body, _ := get(t, transport, s.URL)
+			if strings.Contains(body, "token") != has {
+				t.Errorf("a redirect to %s: it has %q", to, body)
+			}
+		}
+		// Asked directly, too.
+		if body, _ := get(t, transport, other.URL); strings.Contains(body, "token") {
+			t.Errorf("another host has %q", body)
+		}
+		insecure := *mustParse(t, s.URL)
+		insecure.Scheme = "http"
+		resp, err := transport.RoundTrip(&http.Request{Method: "GET", URL: &insecure, Header: http.Header{}})
+		if err == nil && resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("the host without TLS: %s", resp.Status)
+		}
+	}
+}
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// changing is a token that changes.
+type changing struct {
+	atomic.Pointer[enclave.Enclave]
+}
+
+func (c *changing) UseContext(ctx context.Context, fn func([]byte) error) error {
+	return c.Load().UseContext(ctx, fn)
+}
+
+func TestATokenThatChangedIsTheNextRequests(t *testing.T) {
+	t.Parallel()
+	session, token := newSession(t), new(changing)
+	s := newServer(t, true, echo)
+	transport := newTransport(t, token, s)
+	for _, want := range []string{"first", "second", "third"} {
+		e, err := session.New([]byte(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token.Store(e)
+		for range 2 {
+			if body, _ := get(t, transport, s.URL); body != "HTTP/2.0 Bearer "+want {
+				t.Errorf("%q, want %s", body, want)
+			}
+		}
+	}
+}
+
+// The server closes each connection at the second request without a word, and the
+// client tries again over another one.
+func TestARetryHasTheToken(t *testing.T) {
+	t.Parallel()
+	var requests, retries atomic.Int32
+	s := newServer(t, false, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1)%2 == 1 {
+			echo(w, r)
+			return
+		}
+		retries.Add(1)
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Close()
+	})
+	transport := newTransport(t, newToken(t, "token"), s)
+	for range 20 {
+		if body, _ := get(t, transport, s.URL); body != "HTTP/1.1 Bearer token" {
+			t.Errorf("%q", body)
+		}
+	}
+	if retries.Load() == 0 {
+		t.Error("nothing was tried again: the test proves nothing")
+	}
+}
+
+// A server that answers before it has read the request, and clients that go away, leave
+// others' requests whole: the headers of HTTP/2 share one connection's state.
+func TestEarlyAnswersAndCancelledRequestsDisturbNobody(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/early" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			echo(w, r)
+		})
+		transport := newTransport(t, token, s)
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for i := range 50 {
+					ctx, cancel := context.WithCancel(t.Context())
+					if i%2 == 0 {
+						cancel()
+					}
+					req, err := http.NewRequestWithContext(ctx, "POST", s.URL+"/early", bytes.NewReader(make([]byte, 1<<20)))
+					if err != nil {
+						t.Error(err)
+					}
+					go cancel()
+					if resp, err := transport.RoundTrip(req); err == nil {
+						resp.Body.Close()
+					}
+					cancel()
+				}
+			})
+			group.Go(func() {
+				for range 50 {
+					if body, _ := get(t, transport, s.URL); body != proto+" Bearer token" {
+						t.Errorf("%q", body)
+					}
+				}
+			})
+		}
+		group.Wait()
+	}
+}
+
+type closeCounter struct {
+	io.Reader
+	closed atomic.Int32
+}
+
+func (c *closeCounter) Close() error { c.closed.Add(1); return nil }
+
+// A token that can't be used fails the request, whose body is closed all the same.
+func TestATokenThatIsGoneFailsTheRequest(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	token := newToken(t, "token")
+	transport := newTransport(t, token, s)
+	token.Destroy()
+	body := &closeCounter{Reader: strings.NewReader("body")}
+	req, err := http.NewRequest("POST", s.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if !errors.Is(err, enclave.ErrDestroyed) || resp != nil || body.closed.Load() != 1 {
+		t.Errorf("%v, %v, closed %d times", resp, err, body.closed.Load())
+	}
+}
+
+// A token with a line end in it could add a header, and is refused without being
+// printed.
+func TestATokenThatIsNoHeaderIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	transport := newTransport(t, newToken(t, "sec\r\nret: x"), s)
+	req, err := http.NewRequest("GET", s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transport.RoundTrip(req); err == nil || strings.Contains(err.Error(), "ret") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
+	t.Parallel()
+	token := new(enclave.Enclave)
+	own := &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{
+		"h2": func(string, *tls.Conn) http.RoundTripper { return nil },
+	}}
+	for _, host := range []string{"", "https://example.com", "example.com/path", "user@example.com", "ex ample.com", ":443"} {
+		if _, err := bearer.New(token, bearer.Config{Host: host}); err == nil {
+			t.Errorf("host %q is taken", host)
+		}
+	}
+	if _, err := bearer.New(nil, bearer.Config{Host: "example.com"}); err == nil {
+		t.Error("no token is taken")
+	}
+	if _, err := bearer.New(token, bearer.Config{Host: "example.com", Base: own}); err == nil {
+		t.Error("an HTTP/2 implementation that may keep headers is taken")
+	}
+	for _, host := range []string{"example.com", "EXAMPLE.com:8443", "[::1]:443", net.JoinHostPort("::1", "1")} {
+		if _, err := bearer.New(token, bearer.Config{Host: host}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Nothing keeps the header of a request that is over: HTTP/2's table would, and what it
+// kept would change under it.
+func TestNoConnectionKeepsTheHeader(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		var header weak.Pointer[byte]
+		trace := &httptrace.ClientTrace{WroteHeaderField: func(key string, value []string) {
+			if strings.EqualFold(key, "Authorization") {
+				header = weak.Make(unsafe.StringData(value[0]))
+			}
+		}}
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); errors.Join(err, resp.Body.Close()) != nil {
+			t.Fatal(err)
+		}
+		if header == (weak.Pointer[byte]{}) {
+			t.Fatalf("%s: no header was seen", proto)
+		}
+		// The next request lets the connection forget the last one.
+		get(t, transport, s.URL)
+		for deadline := time.Now().Add(10 * time.Second); header.Value() != nil; {
+			runtime.GC()
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the header is kept", proto)
+			}
+		}
+	}
+}
