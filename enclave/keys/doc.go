@@ -85,9 +85,9 @@
 // An RSA signature is verified before it is returned.
 //
 // An Ed25519 signature is deterministic, as RFC 8032 has it, so that a wrong one and
-// the right one of the same message give the key away. Verifying it would take three
-// times as long as signing. What costs little is checked, and [PrivateKey.Sign]
-// returns an error if
+// the right one of the same message give the key away. Verifying it takes more than
+// twice as long as signing. What costs little is checked, and [PrivateKey.Sign] returns
+// an error if
 //
 //   - the message changed while it was signed, which takes no more than a program
 //     that writes to it;
@@ -97,8 +97,9 @@
 //   - S, computed again from the hashes, is different.
 //
 // What is not noticed is a fault that leaves R on the curve, as where another entry of
-// a table was taken, and one within the hash function. Bits that a test flips in all
-// the numbers leave no wrong signature: TestFaultsNeverLeaveAnEd25519Signature.
+// a table was taken, one within the hash function, and one in the key itself after it
+// was opened. Bits that a test flips in everything else leave no wrong signature:
+// TestFaultsNeverLeaveAnEd25519Signature.
 //
 // # Waiting
 //
