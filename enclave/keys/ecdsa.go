@@ -92,19 +92,24 @@ func expandX25519(dst, scalar, public []byte, memory arena) (*ecdh.PublicKey, er
 
 // signECDSA returns the signature in ASN.1 DER.
 func (k *PrivateKey) signECDSA(digest []byte) (signature []byte, err error) {
-	err = k.use(ecScratchSize, func(scalar []byte, memory arena) error {
-		s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
-		if err != nil {
-			return err
-		}
-		defer s.Wipe()
-		entropy := memory.cut(entropySize)
-		random.Bytes(entropy)
-		signature, err = k.alg.curve().Sign(nil, scalar, digest, entropy, s)
-		registers.Clear()
+	err = k.use(ecScratchSize, func(scalar []byte, memory arena) (err error) {
+		signature, err = signEC(scalar, digest, k.alg.curve(), memory)
 		return err
 	})
 	return signature, err
+}
+
+// signEC is signECDSA with the opened key.
+func signEC(scalar, digest []byte, c ec.Curve, memory arena) ([]byte, error) {
+	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+	if err != nil {
+		return nil, err
+	}
+	defer registers.Clear()
+	defer s.Wipe()
+	entropy := memory.cut(entropySize)
+	random.Bytes(entropy)
+	return c.Sign(nil, scalar, digest, entropy, s)
 }
 
 // ECDH agrees with the owner of remote on a secret, which stays sealed: an enclave
@@ -130,21 +135,11 @@ func (k *PrivateKey) ECDH(remote *ecdh.PublicKey) (*enclave.Enclave, error) {
 	point := remote.Bytes()
 	var e *enclave.Enclave
 	err := k.use(ec.MemorySize+ec.X25519Size, func(scalar []byte, memory arena) error {
-		s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
-		if err != nil {
-			return err
-		}
-		defer s.Wipe()
 		secret := memory.cut(ec.X25519Size)
-		if k.alg == X25519 {
-			err = ec.X25519(secret, scalar, point, s)
-		} else {
-			err = ec.P256.ECDH(secret, scalar, point, s)
-		}
-		registers.Clear()
-		if err != nil {
+		if err := agree(secret, scalar, point, k.alg, memory); err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
+		var err error
 		e, err = k.in.session().NewCopy(secret)
 		return err
 	})
@@ -152,4 +147,18 @@ func (k *PrivateKey) ECDH(remote *ecdh.PublicKey) (*enclave.Enclave, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// agree writes the secret that the scalar and a public key agree on to dst.
+func agree(dst, scalar, point []byte, alg Algorithm, memory arena) error {
+	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
+	if err != nil {
+		return err
+	}
+	defer registers.Clear()
+	defer s.Wipe()
+	if alg == X25519 {
+		return ec.X25519(dst, scalar, point, s)
+	}
+	return ec.P256.ECDH(dst, scalar, point, s)
 }

@@ -55,20 +55,25 @@ func (s Session) generateEC(alg Algorithm) (*PrivateKey, error) {
 	return s.make(c.ScalarSize()+ec.MemorySize, func(memory []byte) (keyfile.Key, error) {
 		rest := arena(memory)
 		scalar := rest.cut(c.ScalarSize())
-		scratch, err := ec.NewScratchIn(rest)
-		if err != nil {
-			return keyfile.Key{}, err
-		}
-		defer scratch.Wipe()
-		// One in 2^32 is no scalar, or fewer.
-		for range 64 {
-			random.Bytes(scalar)
-			if c.CheckScalar(scalar, scratch) == nil {
-				return keyfile.Key{Type: kind, Secret: scalar}, nil
-			}
-		}
-		return keyfile.Key{}, errRandom
+		return keyfile.Key{Type: kind, Secret: scalar}, drawScalar(scalar, c, rest)
 	})
+}
+
+// drawScalar sets dst to a random scalar.
+func drawScalar(dst []byte, c ec.Curve, memory arena) error {
+	scratch, err := ec.NewScratchIn(memory)
+	if err != nil {
+		return err
+	}
+	defer scratch.Wipe()
+	// One in 2^32 is no scalar, or fewer.
+	for range 64 {
+		random.Bytes(dst)
+		if c.CheckScalar(dst, scratch) == nil {
+			return nil
+		}
+	}
+	return errRandom
 }
 
 var errRandom = errors.New("keys: the system's random bytes are broken")

@@ -3,10 +3,53 @@ package keys
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/rand"
 	"testing"
 
+	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
 	"github.com/memkeep/memkeep/enclave/keys/internal/hashing"
 )
+
+// What computes on a curve wipes the memory that it works in, and so the numbers that
+// can't be there, which a test of the package ec looks at.
+func TestCurvesWipeTheirSecrets(t *testing.T) {
+	t.Parallel()
+	scalar, digest, dst := bytes.Repeat([]byte{7}, 32), make([]byte, 32), make([]byte, 32)
+	remote, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, run := range map[string]func(memory arena) error{
+		"expandEC": func(memory arena) error {
+			_, err := expandEC(dst, scalar, nil, ec.P256, memory)
+			return err
+		},
+		"expandX25519": func(memory arena) error {
+			_, err := expandX25519(dst, scalar, nil, memory)
+			return err
+		},
+		"signEC": func(memory arena) error {
+			_, err := signEC(scalar, digest, ec.P256, memory)
+			return err
+		},
+		"agree": func(memory arena) error {
+			return agree(dst, scalar, remote.PublicKey().Bytes(), ECDSAP256, memory)
+		},
+		"agree, X25519": func(memory arena) error {
+			return agree(dst, scalar, scalar, X25519, memory)
+		},
+		"drawScalar": func(memory arena) error { return drawScalar(dst, ec.P256, memory) },
+	} {
+		memory := bytes.Repeat([]byte{0xa5}, ecScratchSize)
+		if err := run(memory); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !bytes.Equal(memory[:ec.MemorySize], make([]byte, ec.MemorySize)) {
+			t.Errorf("%s: the memory is not wiped", what)
+		}
+	}
+}
 
 // What hashes a secret forgets it: after each operation, nothing is left where the
 // hash function worked, and so it was told to forget its own state too, which a test
