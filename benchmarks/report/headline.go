@@ -110,13 +110,12 @@ func Section(runs []Run, folder string) string {
 	for _, peer := range peers(runs) {
 		row(peer+": open, read, close", func(h headline) string { return h.peer(peer) })
 	}
-	b.WriteString(`
-"bare" is ` + "`chacha20poly1305.NewX`" + ` of golang.org/x/crypto, its key kept in ordinary memory; "floor" is two bare calls of ` + "`mprotect`" + ` on a page and that
-cipher. Both run in the same process as memkeep, in turns; ratios are medians of those within each turn. Below 1.00× our assembly is the faster cipher.
-`)
+	b.WriteString("\n\"bare\" is x/crypto's `chacha20poly1305.NewX` with its key in ordinary memory; \"floor\" is that cipher and two bare calls of `mprotect` on a page. " +
+		"They run in memkeep's process and take turns with it; ratios are medians of the ratios within each turn. " +
+		"Below 1.00×, memkeep's cipher is the faster one.\n\n")
 	for _, r := range runs {
 		e := r.Environment
-		fmt.Fprintf(&b, "%s: %s, %s, commit %s.\n", title(r.Processor), e.Date.Format(time.DateOnly), e.Machine(), e.Commit)
+		fmt.Fprintf(&b, "- %s: %s, %s, commit %s.\n", title(r.Processor), e.Date.Format(time.DateOnly), e.Machine(), e.Commit)
 	}
 	fmt.Fprintf(&b, "\n![%s](%s/%s/%s)\n", timeBySizeTitle, folder, runs[0].Processor, timeBySizeFile)
 	return b.String()
