@@ -46,15 +46,15 @@ func UnderSeccomp(t *testing.T, number uint32, errno syscall.Errno) bool {
 // on. It is for a test that runs in a process of its own.
 func Refuse(t *testing.T, number uint32, errno syscall.Errno) {
 	t.Helper()
-	if err := refuse(number, errno); err != nil {
+	if err := RefuseCall(number, errno); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
 }
 
-// refuse makes every thread of this process, for good, get errno from the
+// RefuseCall makes every thread of this process, for good, get errno from the
 // system call of that number: seccomp(2). The number of the call is the first
-// field of struct seccomp_data.
-func refuse(number uint32, errno syscall.Errno) error {
+// field of struct seccomp_data. The process can't gain privileges from then on.
+func RefuseCall(number uint32, errno syscall.Errno) error {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},

@@ -22,3 +22,7 @@ func command(t testing.TB, unprivileged bool) *exec.Cmd {
 }
 
 func applyMemlock(string) error { return nil }
+
+const settingsEnv = "KEYSERVER_TEST_SETTINGS"
+
+func applySettings(string) error { return nil }

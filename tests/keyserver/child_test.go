@@ -34,6 +34,7 @@ type spec struct {
 	stdinFile *os.File // in place of stdin
 	dir, tmp  string   // its working directory and the one for temporary files
 	env       []string // besides this process's
+	below     []string // a command that starts this test binary, in place of itself
 }
 
 // A child is a server in a process of its own.
@@ -91,6 +92,9 @@ func launch(t testing.TB, s spec) *child {
 	t.Helper()
 	c := &child{t: t, exited: make(chan struct{}), heard: make(chan struct{})}
 	c.cmd = command(t, s.memlock != "")
+	if s.below != nil {
+		c.cmd = exec.Command(s.below[0], s.below[1:]...)
+	}
 	c.cmd.Args = append(c.cmd.Args, append([]string{"-addr", "127.0.0.1:0"}, s.args...)...)
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", memlockEnv+"="+s.memlock)
 	c.cmd.Env = append(c.cmd.Env, s.env...)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -173,4 +174,29 @@ func (s *slow) answer() answer {
 		s.t.Fatal(err)
 	}
 	return a
+}
+
+const (
+	manyCallers    = 8
+	manySignatures = 2000
+)
+
+var manyMessage = []byte("a message that is the same every time")
+
+// signMany signs 2,000 times, with the keys in turn.
+func (c *client) signMany(names ...string) {
+	c.t.Helper()
+	var group sync.WaitGroup
+	for range manyCallers {
+		group.Go(func() {
+			for i := range manySignatures / manyCallers {
+				path := keyPath(names[i%len(names)]) + "/sign"
+				if _, err := c.expect(http.StatusOK, "POST", path, messageBody(manyMessage)); err != nil {
+					c.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }

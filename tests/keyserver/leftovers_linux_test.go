@@ -15,20 +15,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"filippo.io/edwards25519"
 
 	"github.com/memkeep/memkeep/internal/testenv"
 )
-
-const (
-	leftoverCallers    = 8
-	leftoverSignatures = 2000
-)
-
-var leftoverMessage = []byte("a message of the leftovers test, the same every time")
 
 // A server that loaded its keys from a file and signed with them for many clients
 // has nothing in ordinary memory, at rest and scanned from outside, that would do in
@@ -68,24 +60,6 @@ func TestServerLeavesNothingOfItsKeys(t *testing.T) {
 	}
 }
 
-// signMany signs as often as the test of leftovers does, with the keys in turn.
-func (c *client) signMany(names ...string) {
-	c.t.Helper()
-	var group sync.WaitGroup
-	for range leftoverCallers {
-		group.Go(func() {
-			for i := range leftoverSignatures / leftoverCallers {
-				path := keyPath(names[i%len(names)]) + "/sign"
-				if _, err := c.expect(http.StatusOK, "POST", path, messageBody(leftoverMessage)); err != nil {
-					c.t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	group.Wait()
-}
-
 // The same of keys that follow files: one in PEM that is watched, and one in a folder
 // that is polled, each rotated once. Neither version is left.
 func TestServerLeavesNothingOfKeysThatFollowFiles(t *testing.T) {
@@ -113,9 +87,9 @@ func TestServerLeavesNothingOfKeysThatFollowFiles(t *testing.T) {
 			server = start(t, spec{args: []string{"-key", control + "=file:" + pemFile, "-keys-dir", folder, "-reload-interval", "50ms"}})
 			c = server.client()
 		}
-		for name, want := range map[string][]byte{control: ed25519.Sign(private, leftoverMessage), "mac": macOf(key, leftoverMessage)} {
+		for name, want := range map[string][]byte{control: ed25519.Sign(private, manyMessage), "mac": macOf(key, manyMessage)} {
 			for { // until the version is in use
-				a := c.call(http.StatusOK, "POST", keyPath(name)+"/sign", messageBody(leftoverMessage))
+				a := c.call(http.StatusOK, "POST", keyPath(name)+"/sign", messageBody(manyMessage))
 				if bytes.Equal(a.Signature, want) {
 					break
 				}
@@ -151,7 +125,7 @@ func random32() []byte {
 func needles(t *testing.T, seed, key []byte) map[string][]byte {
 	t.Helper()
 	expanded := sha512.Sum512(seed)
-	nonce := sha512.Sum512(slices.Concat(expanded[32:], leftoverMessage))
+	nonce := sha512.Sum512(slices.Concat(expanded[32:], manyMessage))
 	scalar, err := edwards25519.NewScalar().SetBytesWithClamping(expanded[:32])
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -15,7 +16,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
 	}
-	if err := applyMemlock(os.Getenv(memlockEnv)); err != nil {
+	if err := errors.Join(applyMemlock(os.Getenv(memlockEnv)), applySettings(os.Getenv(settingsEnv))); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
 		os.Exit(99)
 	}

@@ -94,7 +94,7 @@ func (a *API) view() view {
 			{"uses since the start", fmt.Sprint(uses)},
 			{"calls waiting for locked memory", format.Number(stats.Waiters)},
 			{"secrets that did not decrypt", fmt.Sprint(stats.Failures)},
-			{"refreshes of the session key's shares", fmt.Sprint(stats.Refreshes)},
+			{"refreshes of the key's shares", fmt.Sprint(stats.Refreshes)},
 		},
 		Protections: a.protections(stats),
 	}
@@ -147,9 +147,11 @@ func (a *API) protections(stats enclave.Stats) []row {
 		{"secrets in core dumps", orNone(limits.DumpExclusion, "left out by ")},
 		{"bytes that a core dump may hold", format.Number(stats.DumpableBytes)},
 		{"secrets in child processes", orNone(limits.ForkExclusion, "left out by ")},
-		{"when the process ends", orNone(limits.ExitWipe, "pages are wiped by ")},
 		{"runtime/secret", onOff(stats.RuntimeSecret)},
 		{"limit on locked memory", limit(limits)},
+	}
+	if limits.ExitWipe != "" {
+		rows = append(rows, row{"when the process ends", "pages are wiped by " + limits.ExitWipe})
 	}
 	if stats.BackendReason != "" {
 		rows = append(rows, row{"why no better mechanism", stats.BackendReason})
@@ -179,7 +181,10 @@ func limit(l locked.Limits) string {
 		if n == locked.Unlimited {
 			return "unlimited"
 		}
-		return fmt.Sprint(n)
+		return format.Number(int(n))
+	}
+	if l.Soft == l.Hard {
+		return bytes(l.Soft)
 	}
 	return fmt.Sprintf("%s, can be raised to %s", bytes(l.Soft), bytes(l.Hard))
 }
