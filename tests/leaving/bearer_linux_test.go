@@ -60,7 +60,7 @@ func digest(header string) string {
 	return hex.EncodeToString(d[:])
 }
 
-func bearerSubject(name, proto string, most map[string]int) *subject {
+func bearerSubject(name, proto string, keepAlive bool, most map[string]int) *subject {
 	return &subject{
 		name: name,
 		make: func(*testing.T) ([]byte, []needle) {
@@ -75,13 +75,13 @@ func bearerSubject(name, proto string, most map[string]int) *subject {
 				return serve(t, "api", digestEnv+"="+digest("Bearer "+string(secret))), nil
 			}
 		},
-		run:  func(u *user) error { return u.request(proto) },
+		run:  func(u *user) error { return u.request(proto, keepAlive) },
 		most: most,
 	}
 }
 
 // request sends requests with the token, from several goroutines.
-func (u *user) request(proto string) error {
+func (u *user) request(proto string, keepAlive bool) error {
 	var host, certificate string
 	if _, err := fmt.Sscan(u.address, &host, &certificate); err != nil {
 		return err
@@ -92,7 +92,8 @@ func (u *user) request(proto string) error {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	base := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: proto == "HTTP/2.0"}
+	base := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: proto == "HTTP/2.0",
+		DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: callers}
 	var transport http.RoundTripper = &setsHeader{u, base}
 	if u.way == recommended {
 		if transport, err = bearer.New(u.secret, bearer.Config{Host: host, Base: base}); err != nil {

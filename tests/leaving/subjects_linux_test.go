@@ -11,8 +11,9 @@ import (
 var none = map[string]int{recommended: 0}
 
 var subjects = []*subject{
-	bearerSubject("bearer, HTTP/1.1", "HTTP/1.1", nil),
-	bearerSubject("bearer, HTTP/2", "HTTP/2.0", nil),
+	bearerSubject("bearer, HTTP/1.1", "HTTP/1.1", true, map[string]int{recommended: 12}),
+	bearerSubject("bearer, no reuse", "HTTP/1.1", false, nil),
+	bearerSubject("bearer, HTTP/2", "HTTP/2.0", true, map[string]int{recommended: 20}),
 	{
 		name:  "webhook, HMAC",
 		make:  macSecret,
