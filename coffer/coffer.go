@@ -45,6 +45,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -96,8 +97,8 @@ type Config struct {
 // concurrent use. Close ends it, and it must be closed before its pool. New
 // makes one: the zero value is closed.
 type Coffer struct {
-	lanes   []*lane // a power of two of them
-	shift   uint    // of a page: see percpu.PageOf
+	lanes   []*lane      // a power of two of them
+	hints   percpu.Hints // of lanes
 	regions []*locked.Region
 
 	// The shares and the prefix may be read under any lane's lock, and
@@ -148,7 +149,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if xchacha.Overlap(dst, plaintext) && &plaintext[0] != &dst[counterSize] {
 		return errors.New("coffer: dst and plaintext overlap: in place, the plaintext begins at dst[8]")
 	}
-	l := c.enter(dst)
+	l := c.enter()
 	if l == nil {
 		return ErrClosed
 	}
@@ -173,7 +174,7 @@ func (c *Coffer) Open(dst, sealed []byte) error {
 	if xchacha.Overlap(dst, sealed) && &dst[0] != &sealed[counterSize] {
 		return errors.New("coffer: dst and sealed overlap: in place, dst begins at sealed[8]")
 	}
-	l := c.enter(dst)
+	l := c.enter()
 	if l == nil {
 		return ErrClosed
 	}
