@@ -46,6 +46,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/xchacha"
@@ -95,8 +96,8 @@ type Config struct {
 // A Coffer seals and opens bytes under a random key that only it has. It is safe for
 // concurrent use. Close it before its pool. The zero Coffer is closed.
 type Coffer struct {
-	lanes   []*lane // a power of two of them
-	shift   uint    // of a page: see percpu.PageOf
+	lanes   []*lane      // a power of two of them
+	hints   percpu.Hints // of lanes
 	regions []*locked.Region
 
 	// The shares and the prefix may be read under any lane's lock, and
@@ -147,7 +148,7 @@ func (c *Coffer) Seal(dst, plaintext []byte) error {
 	if xchacha.Overlap(dst, plaintext) && &plaintext[0] != &dst[counterSize] {
 		return errors.New("coffer: dst and plaintext overlap: to seal in place, begin the plaintext at dst[8]")
 	}
-	l := c.enter(dst)
+	l := c.enter()
 	if l == nil {
 		return ErrClosed
 	}
@@ -172,7 +173,7 @@ func (c *Coffer) Open(dst, sealed []byte) error {
 	if xchacha.Overlap(dst, sealed) && &dst[0] != &sealed[counterSize] {
 		return errors.New("coffer: dst and sealed overlap: to open in place, begin dst at sealed[8]")
 	}
-	l := c.enter(dst)
+	l := c.enter()
 	if l == nil {
 		return ErrClosed
 	}

@@ -3,6 +3,7 @@ package coffer
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"testing"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -123,18 +124,47 @@ func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
 	}
 }
 
-func TestCallersThatWriteToDifferentPagesMeetInNoLane(t *testing.T) {
+func TestCallersAtTheSameTimeMeetInNoLane(t *testing.T) {
 	t.Parallel()
 	c := newInternal(t)
-	mem := make([]byte, (len(c.lanes)+1)*os.Getpagesize())
 	seen := map[*lane]bool{}
-	for i := range c.lanes {
-		l := c.enter(mem[i*os.Getpagesize():])
+	var taken []*lane
+	for range c.lanes {
+		l := c.enter()
 		if seen[l] {
-			t.Error("two pages, one lane")
+			t.Error("one lane twice")
 		}
 		seen[l] = true
+		taken = append(taken, l)
+	}
+	for _, l := range taken {
 		l.mu.Unlock()
+	}
+}
+
+// Who found its lane taken goes on where it found a free one, and does not come back
+// to disturb the other.
+func TestACallerStaysOnTheLaneThatItFoundFree(t *testing.T) {
+	if testenv.Race {
+		t.Skip("SKIPPED: the race detector drops hints")
+	}
+	c := newInternal(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	first := c.enter()
+	second := c.enter()
+	first.mu.Unlock()
+	second.mu.Unlock()
+	same := 0
+	for range 100 { // the scheduler may move this goroutine to another processor
+		l := c.enter()
+		if l == second {
+			same++
+		}
+		l.mu.Unlock()
+	}
+	if same < 50 {
+		t.Errorf("%d of 100 calls on the lane that was free, want nearly all", same)
 	}
 }
 
@@ -144,7 +174,7 @@ func TestALaneThatIsTakenHoldsNobodyUp(t *testing.T) {
 	sealed := make([]byte, 1+Overhead)
 	var taken []*lane
 	for range len(c.lanes) - 1 {
-		taken = append(taken, c.enter(sealed))
+		taken = append(taken, c.enter())
 	}
 	if err := c.Seal(sealed, []byte{1}); err != nil { // or it waits for ever
 		t.Error(err)

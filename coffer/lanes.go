@@ -16,6 +16,7 @@ import (
 type lane struct {
 	mu      sync.Mutex     // protects what follows and, shared with all lanes, the key
 	state   *xchacha.State // zero while nobody holds mu; see clearLanes
+	number  uint32         // of the lane; it does not change
 	dirty   bool           // an operation ran since clearLanes
 	counter uint64         // of the next nonce; its first bits name the lane
 	nonce   *[xchacha.NonceSize]byte
@@ -60,10 +61,10 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 	left, right := c.regions[0].Bytes(), c.regions[1].Bytes()
 	c.key = &xchacha.Shares{Left: (*[KeySize]byte)(left), Right: (*[KeySize]byte)(right), Domain: &domain}
 	c.spare = (*[KeySize]byte)(right[shareArea/2:])
-	c.shift = uint(bits.TrailingZeros(uint(pageSize)))
 	for i := range lanes {
 		area := c.regions[i%2].Bytes()[shareArea+i/2*laneSize:][:laneSize]
 		c.lanes = append(c.lanes, &lane{
+			number:  uint32(i),
 			state:   xchacha.StateAt(area),
 			nonce:   (*[xchacha.NonceSize]byte)(area[xchacha.StateSize:]),
 			counter: uint64(i) << (64 - laneBits),
@@ -75,19 +76,20 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 // laneSize is a state, the nonce, and room up to the next pair of cache lines.
 const laneSize = xchacha.StateSize + percpu.CacheLine
 
-// enter returns a lane, locked, for an operation that writes to dst: the lane
-// that dst's page names, or if it is taken the next free one. It returns nil if
-// the coffer is closed.
-func (c *Coffer) enter(dst []byte) *lane {
-	n := uintptr(len(c.lanes))
+// enter returns a lane, locked: the one that this processor used last, or if it is
+// taken the next free one. It returns nil if the coffer is closed.
+func (c *Coffer) enter() *lane {
+	n := uint32(len(c.lanes))
 	if n == 0 { // the zero value
 		return nil
 	}
-	first := percpu.PageOf(dst, c.shift)
-	l := c.lanes[first&(n-1)]
+	h := c.hints.Get()
+	l := c.lanes[h.Index&(n-1)]
 	if !l.mu.TryLock() {
-		l = c.enterAny(first)
+		l = c.enterAny(h.Index)
+		h.Index = l.number
 	}
+	c.hints.Put(h)
 	if c.closed {
 		l.mu.Unlock()
 		return nil
@@ -96,8 +98,8 @@ func (c *Coffer) enter(dst []byte) *lane {
 }
 
 // enterAny returns a free lane behind the first, or waits for that one.
-func (c *Coffer) enterAny(first uintptr) *lane {
-	n := uintptr(len(c.lanes))
+func (c *Coffer) enterAny(first uint32) *lane {
+	n := uint32(len(c.lanes))
 	for i := range n - 1 {
 		if l := c.lanes[(first+1+i)&(n-1)]; l.mu.TryLock() {
 			return l

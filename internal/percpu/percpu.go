@@ -6,7 +6,6 @@ package percpu
 import (
 	"sync"
 	"sync/atomic"
-	"unsafe"
 )
 
 // CacheLine is how far apart data of different processors lies: 128 bytes,
@@ -46,13 +45,4 @@ func Places(want, limit int) int {
 		n *= 2
 	}
 	return n
-}
-
-// PageOf returns the number of the page that b begins in, where pages have
-// 1<<shift bytes. Callers on different processors mostly write to different
-// pages: the Go heap gives each processor spans of its own, and a slot of locked
-// memory has one user. So what they write to tells them apart, and costs nothing
-// to look at.
-func PageOf(b []byte, shift uint) uintptr {
-	return uintptr(unsafe.Pointer(unsafe.SliceData(b))) >> shift
 }
