@@ -54,7 +54,6 @@ func (s Session) NewAEAD(key []byte) (*AEAD, error) {
 	a := &AEAD{in: Session{enclaves: s.enclaves}}
 	err := s.scratch(aeadScratchSize, func(memory []byte) (err error) {
 		state, share := aeadMemory(memory)
-		defer state.Wipe()
 		state.HChaCha8(share, &zeroShare, &zeroDomain)
 		xchacha.XOR(share, (*[xchacha.KeySize]byte)(key))
 		a.sealed, err = s.session().NewCopy(share[:])
@@ -66,7 +65,7 @@ func (s Session) NewAEAD(key []byte) (*AEAD, error) {
 	return a, nil
 }
 
-// aeadMemory returns what the memory is used as.
+// aeadMemory returns what the memory of a scratch, which wipes it, is used as.
 func aeadMemory(memory []byte) (*xchacha.State, *[xchacha.KeySize]byte) {
 	return xchacha.StateAt(memory), (*[xchacha.KeySize]byte)(memory[xchacha.StateSize:])
 }
@@ -148,7 +147,6 @@ func (a *AEAD) use(ctx context.Context, additional bool, fn func(*xchacha.State,
 	}
 	return a.in.WithContext(ctx).scratch(aeadScratchSize, func(memory []byte) error {
 		state, share := aeadMemory(memory)
-		defer state.Wipe()
 		if _, err := a.sealed.OpenInto(share[:]); err != nil {
 			return err
 		}

@@ -255,8 +255,7 @@ func (k *PrivateKey) useRSA(fn func(key []byte, s *flat.Scratch) error) error {
 			return err
 		}
 		defer registers.Clear()
-		defer s.Wipe()
-		return fn(key, s)
+		return fn(key, s) // which wipes s
 	})
 	if errors.Is(err, flat.ErrHash) {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
