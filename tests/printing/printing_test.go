@@ -144,7 +144,7 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 	return shapes, append(sharesOf(c), marker())
 }
 
-func TestNoPrinterShowsASecret(t *testing.T) {
+func TestNoLibraryPrintsASecret(t *testing.T) {
 	t.Parallel()
 	all, secrets := subjects(t)
 	for name, shapes := range all {
