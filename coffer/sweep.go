@@ -30,16 +30,16 @@ func (c *Coffer) lockedOut(f func() error) error {
 	c.lockAll()
 	defer c.unlockAll()
 	if !c.closed {
-		c.clearLanes()
+		c.clearStations()
 	}
 	return f()
 }
 
-// clearLanes wipes states that operations left behind. Only an operation that
+// clearStations wipes states that operations left behind. Only an operation that
 // faulted, on a slice of a destroyed buffer, say, in a program that recovers, leaves
 // anything. The caller holds all locks.
-func (c *Coffer) clearLanes() {
-	for _, l := range c.lanes {
+func (c *Coffer) clearStations() {
+	for _, l := range c.stations {
 		if l.dirty {
 			l.state.Wipe()
 			l.dirty = false

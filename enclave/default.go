@@ -37,29 +37,32 @@ func SetDefault(s *Session) {
 	replacement.Store(s)
 }
 
-// New seals the secret in the default session and wipes it: see [Session.New].
+// New seals the secret in the default session and wipes the slice. It returns
+// [ErrEmpty], [ErrReadOnly] or a *[LimitError] as [Session.New] does.
 func New(secret []byte) (*Enclave, error) { return Default().New(secret) }
 
-// NewCopy seals a copy of the secret in the default session: see
+// NewCopy seals the secret in the default session and does not wipe the slice: see
 // [Session.NewCopy].
 func NewCopy(secret []byte) (*Enclave, error) { return Default().NewCopy(secret) }
 
-// NewRandom seals random bytes in the default session: see [Session.NewRandom].
+// NewRandom seals size random bytes in the default session: see [Session.NewRandom].
 func NewRandom(size int) (*Enclave, error) { return Default().NewRandom(size) }
 
-// NewFunc seals what fill writes in the default session: see [Session.NewFunc].
+// NewFunc calls fill with size bytes of locked memory and seals what it writes in the
+// default session: see [Session.NewFunc].
 func NewFunc(size int, fill func(dst []byte) error) (*Enclave, error) {
 	return Default().NewFunc(size, fill)
 }
 
-// Seal seals the buffer in the default session: see [Session.Seal].
+// Seal moves the buffer's secret into a new enclave of the default session and destroys
+// the buffer: see [Session.Seal].
 func Seal(b *locked.Buffer) (*Enclave, error) { return Default().Seal(b) }
 
-// NewBuffer returns a writable buffer of the default session: see
-// [Session.NewBuffer].
+// NewBuffer returns a writable buffer of size zero bytes from the default session. The
+// caller destroys it: see [Session.NewBuffer].
 func NewBuffer(size int) (*locked.Buffer, error) { return Default().NewBuffer(size) }
 
-// NewStream returns an empty stream of the default session.
+// NewStream returns an empty stream that seals its chunks in the default session.
 func NewStream() *Stream { return Default().NewStream() }
 
 // ReadFull reads size bytes into a buffer of the default session: see
@@ -76,5 +79,6 @@ func ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
 // [Session.ReadAll].
 func ReadAll(r io.Reader) (*locked.Buffer, error) { return Default().ReadAll(r) }
 
-// Purge purges the default session: see [Session.Purge].
+// Purge makes every enclave of the default session unreadable and destroys its open
+// buffers: see [Session.Purge].
 func Purge() error { return Default().Purge() }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/enclave/bearer"
 	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/enclave/load"
 	"github.com/memkeep/memkeep/enclave/memguard"
@@ -119,6 +120,8 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 	rotating, err := load.NewRotating(context.Background(), ref, load.RotatingConfig{Interval: time.Hour, PollOnly: true, Loader: load.Loader{Session: session}})
 	must(err)
 	last(rotating.Close)
+	transport, err := bearer.New(e, bearer.Config{Host: "example.com"})
+	must(err)
 	mac, err := keys.In(session).NewMAC(crypto.SHA256, marker())
 	must(err)
 	aead, err := keys.In(session).NewAEAD(marker())
@@ -138,13 +141,14 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 		"MAC":        testenv.Shapes(mac),
 		"AEAD":       testenv.Shapes(aead),
 		"PrivateKey": testenv.Shapes(key),
+		"Transport":  testenv.Shapes(transport),
 		// It has a goroutine, and may not be copied beside it.
 		"Rotating": {"pointer": rotating, "map of pointers": map[string]*load.Rotating{"k": rotating}, "exported pointer": testenv.Whole[*load.Rotating]{Field: rotating}},
 	}
 	return shapes, append(sharesOf(c), marker())
 }
 
-func TestNoPrinterShowsASecret(t *testing.T) {
+func TestNoLibraryPrintsASecret(t *testing.T) {
 	t.Parallel()
 	all, secrets := subjects(t)
 	for name, shapes := range all {
