@@ -61,6 +61,12 @@ func (s Stats) LogValue() slog.Value {
 // Stats returns the session's statistics. It takes a few locks for a moment, and
 // does not create the session: before its first use all fields are zero. After
 // Close they keep their last values.
+//
+// To serve them under /debug/vars, publish an [expvar.Func] that returns them, as in
+// the example: this package does not import expvar, which would add a handler to
+// [net/http.DefaultServeMux] of every program. For Prometheus, and for OpenTelemetry
+// through its Prometheus receiver, use
+// github.com/memkeep/memkeep/enclave/enclaveprom.
 func (s *Session) Stats() Stats {
 	if c := s.core.Load(); c != nil {
 		return c.stats()

@@ -12,6 +12,7 @@ require (
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/memkeep/memkeep v0.0.0
+	github.com/memkeep/memkeep/enclave/enclaveprom v0.0.0
 	github.com/memkeep/memkeep/enclave/keys v0.0.0
 	github.com/prometheus/client_golang v1.24.1
 	github.com/schollz/progressbar/v3 v3.19.1
@@ -50,5 +51,6 @@ require (
 
 replace (
 	github.com/memkeep/memkeep => ../
+	github.com/memkeep/memkeep/enclave/enclaveprom => ../enclave/enclaveprom
 	github.com/memkeep/memkeep/enclave/keys => ../enclave/keys
 )

@@ -3,6 +3,8 @@
 //	registry.MustRegister(enclaveprom.NewCollector(enclave.Default(), nil))
 //
 // It is a module of its own, so that the library itself requires no client.
+// OpenTelemetry's collector takes the figures from here, with its Prometheus
+// receiver: there is no second exporter.
 //
 // Alert on memkeep_decrypt_failures_total, which grows when memory was tampered
 // with or a purged enclave was used, on memkeep_open_buffers, whose steady growth

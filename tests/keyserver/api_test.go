@@ -248,10 +248,10 @@ func TestMetricsAndHealth(t *testing.T) {
 		`keyserver_keys{type="hmac-sha256"} 2`,
 		`memkeep_seals_total 4`,
 		`memkeep_locked_bytes `,
-		`memkeep_locked_bytes_allowed `,
+		`memkeep_budget_bytes `,
 		`memkeep_waiters 0`,
-		`memkeep_failures_total 0`,
-		`memkeep_backend_info{backend="`,
+		`memkeep_decrypt_failures_total 0`,
+		`memkeep_session_info{backend="`,
 	} {
 		if !strings.Contains(metrics, "\n"+want) {
 			t.Errorf("the metrics lack %s", want)

@@ -39,8 +39,8 @@ func TestManyClientsUnderASmallLimit(t *testing.T) {
 	metrics := c.call(http.StatusOK, "GET", "/metrics", "").raw
 	for _, want := range []string{
 		fmt.Sprintf(`keyserver_requests_total{code="200",method="POST",route="/v1/keys/{name}/sign"} %d`, 2*clients*rounds),
-		`memkeep_locked_bytes_allowed ` + strconv.FormatFloat(float64(testenv.SmallLimit()), 'g', -1, 64),
-		`memkeep_failures_total 0`,
+		`memkeep_budget_bytes ` + strconv.FormatFloat(float64(testenv.SmallLimit()), 'g', -1, 64),
+		`memkeep_decrypt_failures_total 0`,
 		`memkeep_waiters 0`,
 	} {
 		if !strings.Contains(metrics, "\n"+want) {
