@@ -12,9 +12,10 @@
 //
 // # What it does not
 //
-// It binds no channel: without TLS, whoever relays the connection can use it once the
-// login is done. Passwords must be ASCII, for which the RFC's preparation changes
-// nothing.
+// It binds no channel, so use TLS: without it, whoever relays the connection can use it
+// once the login is done, and whoever poses as the server can choose one iteration and
+// try passwords on the proof that it gets. Passwords must be ASCII, for which the RFC's
+// preparation changes nothing.
 package scram
 
 import (
