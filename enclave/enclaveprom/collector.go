@@ -1,15 +1,13 @@
-// Package enclaveprom exports the figures of an [enclave.Session] to Prometheus.
+// Package enclaveprom exports the statistics of an [enclave.Session] to Prometheus.
 //
 //	registry.MustRegister(enclaveprom.NewCollector(enclave.Default(), nil))
 //
-// It is a module of its own, so that the library itself requires no client.
-// OpenTelemetry's collector takes the figures from here, with its Prometheus
-// receiver: there is no second exporter.
+// It is a module of its own, so that the library itself requires no client. For
+// OpenTelemetry, use the Prometheus receiver of its collector.
 //
-// Alert on memkeep_decrypt_failures_total, which grows when memory was tampered
-// with or a purged enclave was used, on memkeep_open_buffers, whose steady growth
-// indicates a leak, and on memkeep_unlocked, which is 1 if secrets lie in memory that
-// may be swapped out.
+// Alert on memkeep_decrypt_failures_total, which grows when a ciphertext was modified,
+// on memkeep_open_buffers, whose steady growth indicates a leak, and on
+// memkeep_unlocked, which is 1 if secrets lie in memory that may be swapped out.
 package enclaveprom
 
 import (
@@ -18,24 +16,23 @@ import (
 	"github.com/memkeep/memkeep/enclave"
 )
 
-// A collector reads the session's figures whenever Prometheus asks.
+// A collector reads the session's statistics for each scrape.
 type collector struct {
 	session *enclave.Session
 	figures []figure
 	info    *prometheus.Desc
 }
 
-// A figure is one of those in enclave.Stats.
+// A figure is a field of enclave.Stats.
 type figure struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
 	value func(enclave.Stats) float64
 }
 
-// NewCollector returns a collector for the session, whose metrics all have the
-// labels: a program with several sessions tells them apart by these. It takes no
-// resources, and asking it does not make the session take any. After the session
-// was closed its last figures stay.
+// NewCollector returns a collector for the session. All its metrics have the labels, which
+// tell several sessions of a program apart. Collecting does not create a session that was
+// not used yet. After the session is closed, the metrics keep their last values.
 func NewCollector(session *enclave.Session, labels prometheus.Labels) prometheus.Collector {
 	c := &collector{
 		session: session,
