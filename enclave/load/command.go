@@ -22,12 +22,12 @@ func (l Loader) Command(ctx context.Context, argv ...string) (*enclave.Enclave, 
 	}
 	// The arguments may say more than a log should keep.
 	source := "cmd:" + filepath.Base(argv[0])
-	return l.sealSlow(ctx, source, nil, func(ctx context.Context, take taker) error {
-		return l.run(ctx, argv, take)
+	return l.sealSlow(ctx, source, nil, func(ctx context.Context, consume consumer) error {
+		return l.run(ctx, argv, consume)
 	})
 }
 
-func (l Loader) run(ctx context.Context, argv []string, take taker) error {
+func (l Loader) run(ctx context.Context, argv []string, consume consumer) error {
 	running, kill := context.WithCancel(ctx)
 	defer kill()
 	cmd := exec.CommandContext(running, argv[0], argv[1:]...)
@@ -45,7 +45,7 @@ func (l Loader) run(ctx context.Context, argv []string, take taker) error {
 		if err := cmd.Wait(); err != nil {
 			return err
 		}
-		return take(secret)
+		return consume(secret)
 	})
 	if cmd.ProcessState == nil {
 		kill()

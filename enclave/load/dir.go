@@ -102,8 +102,8 @@ func (l Loader) dirFile(ctx context.Context, root *os.Root, name, source string)
 	} else if err == nil && info.Mode().Type() == fs.ModeNamedPipe {
 		return nil, failed(source, fmt.Errorf("%w: it is a FIFO", ErrNotFile))
 	}
-	return l.seal(ctx, source, nil, func(ctx context.Context, take taker) error {
-		return l.readFile(ctx, f, take)
+	return l.seal(ctx, source, nil, func(ctx context.Context, consume consumer) error {
+		return l.readFile(ctx, f, consume)
 	})
 }
 

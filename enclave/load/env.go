@@ -41,11 +41,11 @@ func (l Loader) env(ctx context.Context, name, source string, pick picker) (*enc
 	if len(secret) > l.maxSize() {
 		return nil, failed(source, l.tooLarge())
 	}
-	e, err := l.seal(ctx, source, nil, func(ctx context.Context, take taker) error {
+	e, err := l.seal(ctx, source, nil, func(ctx context.Context, consume consumer) error {
 		if pick == nil {
-			return take(secret)
+			return consume(secret)
 		}
-		return l.pickCopy(ctx, secret, pick, take)
+		return l.pickCopy(ctx, secret, pick, consume)
 	})
 	if err != nil {
 		return nil, err
@@ -59,19 +59,19 @@ func (l Loader) env(ctx context.Context, name, source string, pick picker) (*enc
 	return e, nil
 }
 
-// pickCopy calls take with the part of the bytes that pick chooses. pick works on
+// pickCopy calls consume with the part of the bytes that pick chooses. pick works on
 // a copy in locked memory, which it may write to.
-func (l Loader) pickCopy(ctx context.Context, from []byte, pick picker, take taker) error {
+func (l Loader) pickCopy(ctx context.Context, from []byte, pick picker, consume consumer) error {
 	e, err := l.session().NewCopy(from)
 	if err != nil {
 		return err
 	}
 	defer e.Destroy()
-	return l.pickFrom(ctx, e, pick, take)
+	return l.pickFrom(ctx, e, pick, consume)
 }
 
 // pickFrom is pickCopy of what an enclave holds.
-func (l Loader) pickFrom(ctx context.Context, from *enclave.Enclave, pick picker, take taker) (err error) {
+func (l Loader) pickFrom(ctx context.Context, from *enclave.Enclave, pick picker, consume consumer) (err error) {
 	b, err := l.session().NewBufferContext(ctx, max(from.Size(), 1))
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (l Loader) pickFrom(ctx context.Context, from *enclave.Enclave, pick picker
 		if err != nil {
 			return err
 		}
-		return take(secret)
+		return consume(secret)
 	})
 }
 

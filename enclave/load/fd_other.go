@@ -19,7 +19,7 @@ func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 }
 
 func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enclave.Enclave, error) {
-	return l.seal(ctx, source, pick, func(ctx context.Context, take taker) error {
+	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
 		if n < 0 {
 			return syscall.EINVAL
 		}
@@ -28,6 +28,6 @@ func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enc
 			return os.ErrInvalid
 		}
 		defer f.Close()
-		return l.read(ctx, f, 0, take)
+		return l.read(ctx, f, 0, consume)
 	})
 }

@@ -22,7 +22,7 @@ func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 }
 
 func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enclave.Enclave, error) {
-	return l.seal(ctx, source, pick, func(ctx context.Context, take taker) error {
+	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
 		f, err := takeOver(n)
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enc
 		if info, err := f.Stat(); err == nil && info.Size() > int64(l.maxSize()) {
 			return fmt.Errorf("%w: it has %d", l.tooLarge(), info.Size())
 		}
-		return l.read(ctx, f, 0, take)
+		return l.read(ctx, f, 0, consume)
 	})
 }
 

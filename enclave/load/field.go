@@ -44,7 +44,7 @@ func (l Loader) PEM(ctx context.Context, e *enclave.Enclave, blockType string) (
 }
 
 func (l Loader) part(ctx context.Context, e *enclave.Enclave, source string, pick picker) (*enclave.Enclave, error) {
-	return l.seal(ctx, source, nil, func(ctx context.Context, take taker) error {
-		return l.pickFrom(ctx, e, pick, take)
+	return l.seal(ctx, source, nil, func(ctx context.Context, consume consumer) error {
+		return l.pickFrom(ctx, e, pick, consume)
 	})
 }

@@ -28,7 +28,7 @@ func (l Loader) File(ctx context.Context, path string) (*enclave.Enclave, error)
 }
 
 func (l Loader) file(ctx context.Context, path, source string, pick picker) (*enclave.Enclave, error) {
-	return l.seal(ctx, source, pick, func(ctx context.Context, take taker) error {
+	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
 		if strings.ContainsRune(path, 0) {
 			return fs.ErrInvalid
 		}
@@ -37,7 +37,7 @@ func (l Loader) file(ctx context.Context, path, source string, pick picker) (*en
 			return err
 		}
 		defer f.Close()
-		return l.readFile(ctx, f, take)
+		return l.readFile(ctx, f, consume)
 	})
 }
 
@@ -49,7 +49,7 @@ func (l Loader) Credential(ctx context.Context, name string) (*enclave.Enclave, 
 }
 
 func (l Loader) credential(ctx context.Context, name, source string, pick picker) (*enclave.Enclave, error) {
-	return l.seal(ctx, source, pick, func(ctx context.Context, take taker) error {
+	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
 		dir, err := credentialsDirectory(name)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (l Loader) credential(ctx context.Context, name, source string, pick picker
 			return err
 		}
 		defer f.Close()
-		return l.readFile(ctx, f, take)
+		return l.readFile(ctx, f, consume)
 	})
 }
 
@@ -86,7 +86,7 @@ func credentialPath(name string) string {
 }
 
 // readFile reads an open file if it is one that may hold a secret.
-func (l Loader) readFile(ctx context.Context, f *os.File, take taker) error {
+func (l Loader) readFile(ctx context.Context, f *os.File, consume consumer) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (l Loader) readFile(ctx context.Context, f *os.File, take taker) error {
 		if err := l.checkAccess(f, info); err != nil {
 			return err
 		}
-		return l.read(ctx, &pipe{ctx: ctx, File: f}, 0, take)
+		return l.read(ctx, &pipe{ctx: ctx, File: f}, 0, consume)
 	default:
 		return fmt.Errorf("%w: it is %v", ErrNotFile, kindOf(mode))
 	}
@@ -110,7 +110,7 @@ func (l Loader) readFile(ctx context.Context, f *os.File, take taker) error {
 		return fmt.Errorf("%w: it has %d", l.tooLarge(), info.Size())
 	}
 	// Files in /proc report a size of 0.
-	return l.read(ctx, f, int(info.Size()), take)
+	return l.read(ctx, f, int(info.Size()), consume)
 }
 
 // kindOf names what is neither a file nor a directory.

@@ -84,21 +84,21 @@ func Command(ctx context.Context, argv ...string) (*enclave.Enclave, error) {
 // If r has a SetReadDeadline method, as files and connections do, the end of ctx
 // interrupts a Read. Otherwise Reader checks ctx between reads.
 func (l Loader) Reader(ctx context.Context, r io.Reader) (*enclave.Enclave, error) {
-	return l.seal(ctx, "reader", nil, func(ctx context.Context, take taker) error {
-		return l.read(ctx, r, 0, take)
+	return l.seal(ctx, "reader", nil, func(ctx context.Context, consume consumer) error {
+		return l.read(ctx, r, 0, consume)
 	})
 }
 
-// A taker is given a secret in locked memory, which it may write to and must not
+// A consumer receives a secret in locked memory, which it may write to and must not
 // keep.
-type taker func(secret []byte) error
+type consumer func(secret []byte) error
 
 // A picker returns the part of the bytes that is the secret.
 type picker func(secret []byte) ([]byte, error)
 
 // seal returns an enclave with what read gives, or with the part of it that pick
 // chooses. Where ctx has no deadline it ends after DefaultTimeout.
-func (l Loader) seal(ctx context.Context, source string, pick picker, read func(context.Context, taker) error) (*enclave.Enclave, error) {
+func (l Loader) seal(ctx context.Context, source string, pick picker, read func(context.Context, consumer) error) (*enclave.Enclave, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, DefaultTimeout, errTimeout)
@@ -117,7 +117,7 @@ func (timeoutError) Error() string {
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // sealSlow is seal for what may wait for a human.
-func (l Loader) sealSlow(ctx context.Context, source string, pick picker, read func(context.Context, taker) error) (*enclave.Enclave, error) {
+func (l Loader) sealSlow(ctx context.Context, source string, pick picker, read func(context.Context, consumer) error) (*enclave.Enclave, error) {
 	if ctx.Err() != nil {
 		return nil, failed(source, context.Cause(ctx))
 	}

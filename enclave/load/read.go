@@ -18,9 +18,9 @@ type intake struct {
 	max int // the most there may be
 }
 
-// read reads r to its end into locked memory and calls take with all of it. hint
+// read reads r to its end into locked memory and calls consume with all of it. hint
 // is the size that is expected, 0 if that is unknown.
-func (l Loader) read(ctx context.Context, r io.Reader, hint int, take taker) (err error) {
+func (l Loader) read(ctx context.Context, r io.Reader, hint int, consume consumer) (err error) {
 	in := &intake{l: l, max: l.maxSize()}
 	// One more byte tells the end from a secret that is too large, or that grew.
 	size := os.Getpagesize() - locked.CanarySize
@@ -48,7 +48,7 @@ func (l Loader) read(ctx context.Context, r io.Reader, hint int, take taker) (er
 			return err
 		}
 	}
-	return in.b.Use(func(b []byte) error { return take(b[:in.n]) })
+	return in.b.Use(func(b []byte) error { return consume(b[:in.n]) })
 }
 
 // interrupt ends the reads of r when ctx does, if r can be told. It returns what

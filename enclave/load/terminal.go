@@ -17,7 +17,7 @@ import (
 // continues. On Windows it does not observe ctx while the console waits. Call it
 // from one goroutine at a time.
 func (l Loader) Terminal(ctx context.Context, prompt string) (*enclave.Enclave, error) {
-	return l.sealSlow(ctx, "terminal", nil, func(ctx context.Context, take taker) error {
-		return l.readTerminal(ctx, prompt, take)
+	return l.sealSlow(ctx, "terminal", nil, func(ctx context.Context, consume consumer) error {
+		return l.readTerminal(ctx, prompt, consume)
 	})
 }

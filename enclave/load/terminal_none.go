@@ -4,4 +4,4 @@ package load
 
 import "context"
 
-func (l Loader) readTerminal(context.Context, string, taker) error { return ErrNotTerminal }
+func (l Loader) readTerminal(context.Context, string, consumer) error { return ErrNotTerminal }

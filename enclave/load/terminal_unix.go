@@ -21,7 +21,7 @@ type tty struct {
 	signal chan os.Signal
 }
 
-func (l Loader) readTerminal(ctx context.Context, prompt string, take taker) error {
+func (l Loader) readTerminal(ctx context.Context, prompt string, consume consumer) error {
 	// Not with package os, whose poller can't watch a terminal on every system.
 	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -33,7 +33,7 @@ func (l Loader) readTerminal(ctx context.Context, prompt string, take taker) err
 		return fmt.Errorf("%w: /dev/tty: %w", ErrNotTerminal, err)
 	}
 	t := &tty{fd: fd, before: *before, prompt: prompt, signal: make(chan os.Signal, 8)}
-	if err := t.read(ctx, l, take); err != nil {
+	if err := t.read(ctx, l, consume); err != nil {
 		return err
 	}
 	// One that came behind the line is not lost.
@@ -53,7 +53,7 @@ func (l Loader) readTerminal(ctx context.Context, prompt string, take taker) err
 }
 
 // read reads a line, and restores the terminal whatever happens.
-func (t *tty) read(ctx context.Context, l Loader, take taker) error {
+func (t *tty) read(ctx context.Context, l Loader, consume consumer) error {
 	// Before the echo goes, and until it is back.
 	signal.Notify(t.signal, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP)
 	defer signal.Stop(t.signal)
@@ -61,7 +61,7 @@ func (t *tty) read(ctx context.Context, l Loader, take taker) error {
 	if err := t.ask(); err != nil {
 		return err
 	}
-	return l.read(ctx, &line{tty: t, ctx: ctx}, 0, take)
+	return l.read(ctx, &line{tty: t, ctx: ctx}, 0, consume)
 }
 
 // ask turns the echo off and prints the prompt. The system goes on editing the

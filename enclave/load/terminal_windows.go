@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func (l Loader) readTerminal(ctx context.Context, prompt string, take taker) error {
+func (l Loader) readTerminal(ctx context.Context, prompt string, consume consumer) error {
 	in, err := openConsole("CONIN$")
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (l Loader) readTerminal(ctx context.Context, prompt string, take taker) err
 	if err := print(out, prompt); err != nil {
 		return err
 	}
-	return l.readConsole(ctx, in, take)
+	return l.readConsole(ctx, in, consume)
 }
 
 // maxLine is the longest line, in UTF-16 units, that is read from a console.
@@ -68,7 +68,7 @@ func print(out windows.Handle, text string) error {
 
 // readConsole reads a line as UTF-16 into one locked buffer and encodes it in
 // another. Package os would read it through a buffer on the heap.
-func (l Loader) readConsole(ctx context.Context, in windows.Handle, take taker) (err error) {
+func (l Loader) readConsole(ctx context.Context, in windows.Handle, consume consumer) (err error) {
 	wide, err := l.session().NewBufferContext(ctx, 2*maxLine)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (l Loader) readConsole(ctx context.Context, in windows.Handle, take taker) 
 		if err := windows.ReadConsole(in, &units[0], maxLine, &n, nil); err != nil {
 			return err
 		}
-		return l.read(ctx, &encoder{units: units[:n]}, 3*int(n), take)
+		return l.read(ctx, &encoder{units: units[:n]}, 3*int(n), consume)
 	})
 }
 
