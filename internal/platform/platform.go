@@ -1,12 +1,13 @@
 // Package platform reads what the system around the process does with its
 // memory: where it swaps, whether it dumps cores or hibernates, and who may
-// trace the process.
+// trace the process. On Linux it reads the same of another process, with
+// [ReadProcess].
 //
 // It changes nothing. What can't be read is [Unknown], never a guess. The
 // reading is kept apart from the system: Linux is read from a file system, the
 // BSDs and macOS through a function that answers for a sysctl, Windows through
 // one that answers for a registry value, so that all of them are tested on any
-// machine. Only the functions behind [Read] ask the system itself.
+// machine. Only [Read], [ReadProcess] and what they call ask the system itself.
 package platform
 
 import "fmt"

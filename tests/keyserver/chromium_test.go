@@ -123,7 +123,7 @@ func TestScreenshot(t *testing.T) {
 		put(t, filepath.Join(dir, name), pemOf(t, edKey(name+" 2")))
 	}
 	server.signal(syscall.SIGHUP)
-	server.await("2 new versions")
+	server.await("changed 2")
 	c.signMany("invoices", "payroll", "webhooks", "key-000000", "key-000001")
 	picture := filepath.Join(dir, "status.png")
 	browse(t, server.base+"/", "--window-size=820,1550", "--hide-scrollbars", "--disable-lcd-text", "--screenshot="+picture)

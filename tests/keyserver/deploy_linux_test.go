@@ -175,7 +175,7 @@ func TestUnitsFilterAllowsWhatTheServerCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s == syscall.SIGHUP {
-			server.await("reloaded: 2 sources read")
+			server.await("reloaded: read 2")
 		}
 	}
 	server.wait(exitOK)

@@ -40,6 +40,6 @@ func (o outcome) say(out io.Writer) {
 	for _, err := range o.errs {
 		fmt.Fprintf(out, "keyserver: not reloaded, the old version stays in use: %v\n", err)
 	}
-	fmt.Fprintf(out, "keyserver: reloaded: %d sources read, %d new versions, %d keys added, %d keys gone, %d errors\n",
+	fmt.Fprintf(out, "keyserver: reloaded: read %d, changed %d, added %d, gone %d, failed %d\n",
 		o.read, o.changed, o.added, o.gone, len(o.errs))
 }

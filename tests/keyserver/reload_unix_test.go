@@ -24,7 +24,7 @@ func TestSIGHUPReadsTheTokenAgain(t *testing.T) {
 	writeSecret(t, path, "second")
 	first.call(http.StatusOK, "GET", "/v1/keys", "")
 	server.signal(syscall.SIGHUP)
-	server.await("reloaded: 1 sources read")
+	server.await("reloaded: read 1")
 	first.call(http.StatusUnauthorized, "GET", "/v1/keys", "")
 	second.call(http.StatusOK, "GET", "/v1/keys", "")
 
@@ -60,7 +60,7 @@ func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	}
 	for count := range 20 {
 		server.signal(syscall.SIGHUP)
-		server.awaitTimes("reloaded: 1 sources read", count+1)
+		server.awaitTimes("reloaded: read 1", count+1)
 	}
 	group.Wait()
 }

@@ -124,7 +124,7 @@ func TestSIGHUPReadsKeysAgain(t *testing.T) {
 		signs(name, name)
 	}
 	server.signal(syscall.SIGHUP)
-	server.await("reloaded: 5 sources read, 1 new versions, 1 keys added, 1 keys gone, 3 errors")
+	server.await("reloaded: read 5, changed 1, added 1, gone 1, failed 3")
 	signs("changed", "changed 2")
 	for _, name := range []string{"cut", "mistaken", "same", "new"} {
 		signs(name, name)
@@ -154,12 +154,12 @@ func TestSIGHUPReadsKeysAgain(t *testing.T) {
 	put(t, file("same"), "")
 	put(t, file("strange"), hmacText("strange"))
 	server.signal(syscall.SIGHUP)
-	server.await("0 keys added, 0 keys gone, 2 errors") // the folder, which can't be read whole, and the key
+	server.await("added 0, gone 0, failed 2") // the folder, which can't be read whole, and the key
 	signs("mistaken", "mistaken 2")
 	signs("same", "same")
 	put(t, file("same"), pemOf(t, edKey("same")))
 	server.signal(syscall.SIGHUP)
-	server.await("1 keys added, 0 keys gone, 0 errors")
+	server.await("added 1, gone 0, failed 0")
 	for _, name := range []string{"cut", "same", "new"} {
 		signs(name, name)
 	}
@@ -183,7 +183,7 @@ func TestRequestUnderWayOutlivesARotation(t *testing.T) {
 	}
 	put(t, path, pemOf(t, edKey("second")))
 	server.signal(syscall.SIGHUP)
-	server.await("1 new versions")
+	server.await("changed 1")
 	if a := request.finish(); a.status != http.StatusOK || string(a.Signature) != string(ed25519.Sign(edKey("second"), message)) {
 		t.Errorf("status %d: %s", a.status, a.raw)
 	}
