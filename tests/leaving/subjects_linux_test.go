@@ -10,10 +10,19 @@ import (
 
 var none = map[string]int{recommended: 0}
 
+// How many copies of a token may be left. Each connection over HTTP/1.1 has it in its
+// write buffer; there are as many as callers, some have been replaced, and crypto/tls
+// has grown a buffer or two. Over HTTP/2 it is in four buffers of each connection, of
+// which the callers may have opened one each before they share the first.
+var (
+	inConnections1 = map[string]int{recommended: 3 * callers}
+	inConnections2 = map[string]int{recommended: 4*callers + callers}
+)
+
 var subjects = []*subject{
-	bearerSubject("bearer, HTTP/1.1", "HTTP/1.1", true, map[string]int{recommended: 12}),
+	bearerSubject("bearer, HTTP/1.1", "HTTP/1.1", true, inConnections1),
 	bearerSubject("bearer, no reuse", "HTTP/1.1", false, nil),
-	bearerSubject("bearer, HTTP/2", "HTTP/2.0", true, map[string]int{recommended: 20}),
+	bearerSubject("bearer, HTTP/2", "HTTP/2.0", true, inConnections2),
 	{
 		name:  "webhook, HMAC",
 		make:  macSecret,
