@@ -170,9 +170,9 @@ func (s *Session) Seal(b *locked.Buffer) (*Enclave, error) {
 //
 // Destroy makes the buffer's pages inaccessible, which interrupts every other
 // processor that runs a thread of the process. Open and Destroy together cost about
-// ten times what [Enclave.Use] does in a process that is otherwise idle, and forty
-// times with another thread running. Prefer Use unless the secret has to stay open
-// across calls.
+// ten times what [Enclave.Use] does in a process that is otherwise idle, and several
+// times that with other threads running. Prefer Use unless the secret has to stay
+// open across calls.
 //
 // Open returns [ErrExhausted] if the budget is in use, a *[LimitError] if the
 // system refuses to lock memory, [ErrDestroyed] if the enclave is destroyed,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/memkeep/memkeep/benchmarks/report"
 	"github.com/memkeep/memkeep/benchmarks/workload"
 )
 
@@ -39,7 +41,7 @@ func (r *runner) group(ctx context.Context, g group) error {
 	for _, part := range []func(*cell) bool{others, purges} {
 		cells := filter(g.cells, part)
 		for repeat := range r.Repeats * max(1, g.times) {
-			for _, i := range r.order.Perm(len(cells)) {
+			for _, i := range r.turn(g, cells) {
 				r.progress.Begin(describe(cells[i]))
 				if err := r.measure(ctx, g, ps, cells[i], repeat); err != nil {
 					return err
@@ -51,6 +53,22 @@ func (r *runner) group(ctx context.Context, g group) error {
 		}
 	}
 	return nil
+}
+
+// turn is the order of one repeat: drawn, and with what belongs together together.
+func (r *runner) turn(g group, cells []*cell) []int {
+	order := r.order.Perm(len(cells))
+	if g.together == nil {
+		return order
+	}
+	rank := map[report.Key]int{}
+	for _, i := range order {
+		if k := g.together(cells[i]); rank[k] == 0 {
+			rank[k] = len(rank) + 1
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return rank[g.together(cells[a])] - rank[g.together(cells[b])] })
+	return order
 }
 
 // Purges come last, since nothing opens afterwards.

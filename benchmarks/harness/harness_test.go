@@ -3,6 +3,8 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -111,5 +113,26 @@ func TestAContenderThatBreaksAPromiseIsNotTimed(t *testing.T) {
 	}
 	if len(c.Samples) != 0 || !strings.Contains(c.Error, "it lies") {
 		t.Errorf("%+v", c.Cell)
+	}
+}
+
+func TestWhatBelongsTogetherIsMeasuredTogether(t *testing.T) {
+	r := &runner{Plan: Quick(), order: rand.New(rand.NewPCG(1, 1))}
+	g := r.headline()
+	orders := map[string]bool{}
+	for range 20 {
+		order := r.turn(g, g.cells)
+		seen, last := map[report.Key]bool{}, report.Key{}
+		for _, i := range order {
+			k := besidesLine(g.cells[i])
+			if k != last && seen[k] {
+				t.Fatalf("%+v comes in two places", k)
+			}
+			seen[k], last = true, k
+		}
+		orders[fmt.Sprint(order)] = true
+	}
+	if len(orders) < 15 {
+		t.Errorf("%d different orders of 20", len(orders))
 	}
 }

@@ -102,6 +102,9 @@ type group struct {
 	fresh bool
 	// once is done by each process when it starts.
 	once func(*cell) *cell
+	// together, if any, is what cells have in common that are measured one right after
+	// the other, for their ratios: what disturbs one then disturbs the others.
+	together func(*cell) report.Key
 	// times is how often each repeat is made, for what is to be exact: once if zero.
 	times int
 }
@@ -172,7 +175,7 @@ func eachContender(f func(contenders.Line)) {
 // that process alone and with another of its threads awake: revoking a page then
 // interrupts the processor that it runs on.
 func (p Plan) headline() group {
-	g := group{name: "headline", fresh: true, times: 2}
+	g := group{name: "headline", fresh: true, times: 4, together: besidesLine}
 	awake := []int{0}
 	if runtime.GOMAXPROCS(0) > 1 {
 		awake = append(awake, 1)
@@ -182,7 +185,7 @@ func (p Plan) headline() group {
 			add := func(label, beside string, way contenders.Way, op workload.Op) {
 				g.cells = append(g.cells, p.cell(memkeepLine(way), label,
 					report.Key{Workload: report.Headline, Size: size, Goroutines: 1, Awake: n},
-					workload.Request{Op: op, Contender: beside}))
+					workload.Request{Op: op, Contender: beside, For: p.Cell / 2}))
 			}
 			add(report.HeadUse, "", contenders.Use, workload.OpOpen)
 			add(report.HeadBareOpen, contenders.Bare, contenders.Use, workload.OpOpen)
@@ -198,6 +201,13 @@ func (p Plan) headline() group {
 	return g
 }
 
+// besidesLine is a cell's key but for its line.
+func besidesLine(c *cell) report.Key {
+	k := c.Key
+	k.Line = ""
+	return k
+}
+
 // memkeepLine is memkeep in one of its ways.
 func memkeepLine(way contenders.Way) contenders.Line {
 	for _, l := range contenders.Lines() {
@@ -210,7 +220,7 @@ func memkeepLine(way contenders.Way) contenders.Line {
 
 // cipher is ours beside the one that is measured against, over sizes.
 func (p Plan) cipher() group {
-	g := group{name: "cipher", fresh: true}
+	g := group{name: "cipher", fresh: true, together: besidesLine}
 	for _, size := range p.Messages {
 		for _, op := range []struct {
 			workload string
