@@ -75,7 +75,7 @@ func TestLeaving(t *testing.T) {
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED, NOTHING TESTED: an emulator has copies of its own of what a program reads")
 	}
-	testenv.Lockable(t, testenv.SmallLimit())
+	testenv.Lockable(t, os.Getpagesize()) // the children lock memory of their own
 	var mu sync.Mutex // protects table
 	table := map[string]map[string]row{}
 	t.Cleanup(func() { show(t, table) })
