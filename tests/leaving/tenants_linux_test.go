@@ -49,7 +49,6 @@ type knownTenant struct {
 type estate struct {
 	t       *testing.T
 	dir     string
-	config  map[string]any
 	env     []string
 	tenants []*knownTenant
 	tokens  []*knownTenant
