@@ -45,8 +45,8 @@
 //	bearer token, HTTP/2     492–748      493–619      5              4–5   enclave/bearer
 //	PostgreSQL's password    284–426      455–607      448            0     enclave/keys/scram
 //	webhook, HMAC-SHA-256    689–1481     575–3950     0              0     enclave/keys
-//	JWT, HS256               340–1028     398–1186     0              0     enclave/keys
-//	JWT, EdDSA               4            771–1108     1240           0     enclave/keys
+//	JWT, HS256               340–1752     398–4700     0              0     enclave/keys
+//	JWT, EdDSA               4            771–1239     1240           0     enclave/keys
 //	JWT, ES256               4–6          216–428      45             0     enclave/keys
 //	TLS server, P-256        4            69–257       13             0     enclave/keys
 //	SSH server, Ed25519      2–4          56–277       140            0     enclave/keys

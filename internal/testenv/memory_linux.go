@@ -22,12 +22,7 @@ const PieceSize = 16
 
 // Memory is the writable memory of another process as the system lets a reader
 // have it.
-type Memory struct {
-	bytes []byte
-
-	// Unreadable is how many bytes the system refused to read: memfd_secret pages.
-	Unreadable int
-}
+type Memory struct{ bytes []byte }
 
 // ReadMemory returns the writable memory of a child process, which it stops
 // meanwhile. It leaves out the mappings for which any of the functions returns
@@ -132,7 +127,7 @@ func (m *Memory) add(of Mapping, mem, pagemap *os.File) error {
 			_, err := mem.ReadAt(content, int64(at))
 			switch {
 			case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EFAULT):
-				m.Unreadable += int(page)
+				// A page of memfd_secret(2).
 			case err != nil:
 				return err
 			case !bytes.Equal(content, zeros):
