@@ -88,7 +88,7 @@ func (s *Session) seal(c *core, plaintext []byte) (*Enclave, error) {
 // that is too large for the budget; after an error the secret is unchanged. The
 // caller wipes the buffers that the secret was read through.
 func (s *Session) New(secret []byte) (*Enclave, error) {
-	if len(secret) > 0 && !writable(secret) {
+	if !wipe.Writable(secret) {
 		return nil, ErrReadOnly
 	}
 	e, err := s.NewCopy(secret)

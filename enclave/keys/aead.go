@@ -44,10 +44,29 @@ var (
 // session: see [Session.NewAEAD].
 func NewAEAD(key []byte) (*AEAD, error) { return Session{}.NewAEAD(key) }
 
+// AEADFromEnclave makes an XChaCha20-Poly1305 key of the bytes that the enclave holds,
+// in the default session: see [Session.AEADFromEnclave].
+func AEADFromEnclave(e *enclave.Enclave) (*AEAD, error) { return Session{}.AEADFromEnclave(e) }
+
 // NewAEAD makes an XChaCha20-Poly1305 key of [AEADKeySize] bytes. It wipes key,
-// whatever comes of it. A key of another size is [ErrFormat].
+// whatever comes of it. A key of another size is [ErrFormat], and read-only memory
+// [enclave.ErrReadOnly]: see [Session.AEADFromEnclave].
 func (s Session) NewAEAD(key []byte) (*AEAD, error) {
+	if !wipe.Writable(key) {
+		return nil, readOnlyError{}
+	}
 	defer wipe.Bytes(key)
+	return s.newAEAD(key)
+}
+
+// AEADFromEnclave is [Session.NewAEAD] with the key that the enclave holds. The AEAD is
+// independent of the enclave, which stays as it is.
+func (s Session) AEADFromEnclave(e *enclave.Enclave) (*AEAD, error) {
+	return fromEnclave(s, e, s.newAEAD)
+}
+
+// newAEAD is NewAEAD that leaves its input.
+func (s Session) newAEAD(key []byte) (*AEAD, error) {
 	if len(key) != AEADKeySize {
 		return nil, fmt.Errorf("%w: %d bytes, an XChaCha20-Poly1305 key has %d", ErrFormat, len(key), AEADKeySize)
 	}

@@ -25,9 +25,24 @@ type MAC struct {
 
 // NewMAC makes an HMAC key of any length, for SHA-256, SHA-384, SHA-512, or SHA-1
 // as one-time passwords have it (RFC 6238). It wipes key, whatever comes of it. An
-// empty key is [enclave.ErrEmpty], another hash [ErrUnsupported].
+// empty key is [enclave.ErrEmpty], another hash [ErrUnsupported], and read-only memory
+// [enclave.ErrReadOnly]: see [Session.MACFromEnclave].
 func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
+	if !wipe.Writable(key) {
+		return nil, readOnlyError{}
+	}
 	defer wipe.Bytes(key)
+	return s.newMAC(hash, key)
+}
+
+// MACFromEnclave is [Session.NewMAC] with the key that the enclave holds. The MAC is
+// independent of the enclave, which stays as it is.
+func (s Session) MACFromEnclave(hash crypto.Hash, e *enclave.Enclave) (*MAC, error) {
+	return fromEnclave(s, e, func(secret []byte) (*MAC, error) { return s.newMAC(hash, secret) })
+}
+
+// newMAC is NewMAC that leaves its input.
+func (s Session) newMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 	if len(key) == 0 && hashing.Supports(hash) {
 		return nil, enclave.ErrEmpty
 	}

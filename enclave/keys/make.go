@@ -80,9 +80,23 @@ var errRandom = errors.New("keys: the system's random bytes are broken")
 
 // ParseSeed makes an Ed25519 key of its 32-byte seed, which RFC 8032 calls the
 // private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, whatever
-// comes of it.
+// comes of it. Read-only memory is [enclave.ErrReadOnly]: see [Session.SeedFromEnclave].
 func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
+	if !wipe.Writable(seed) {
+		return nil, readOnlyError{}
+	}
 	defer wipe.Bytes(seed)
+	return s.parseSeed(seed)
+}
+
+// SeedFromEnclave is [Session.ParseSeed] of the seed that the enclave holds. The key is
+// independent of the enclave, which stays as it is.
+func (s Session) SeedFromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
+	return fromEnclave(s, e, s.parseSeed)
+}
+
+// parseSeed is ParseSeed that leaves its input.
+func (s Session) parseSeed(seed []byte) (*PrivateKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w: %d bytes, an Ed25519 seed has %d", ErrFormat, len(seed), ed25519.SeedSize)
 	}
@@ -98,8 +112,12 @@ func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
 // it; what that was read through is the caller's to wipe.
 //
 // The errors are [ErrFormat], [ErrEncrypted], [ErrUnsupported] and [ErrMismatch],
-// and those of [enclave.Session.NewFunc].
+// those of [enclave.Session.NewFunc], and [enclave.ErrReadOnly] for read-only memory,
+// such as what [enclave.Enclave.Use] lends: see [Session.FromEnclave].
 func (s Session) Parse(pemOrDER []byte) (*PrivateKey, error) {
+	if !wipe.Writable(pemOrDER) {
+		return nil, readOnlyError{}
+	}
 	defer wipe.Bytes(pemOrDER)
 	return s.parse(pemOrDER)
 }
@@ -108,16 +126,30 @@ func (s Session) Parse(pemOrDER []byte) (*PrivateKey, error) {
 // [Session.Parse] takes. The key is independent of the enclave, which stays as it
 // is: destroy it if it is no longer needed.
 func (s Session) FromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
-	var k *PrivateKey
+	return fromEnclave(s, e, s.parse)
+}
+
+// fromEnclave returns what parse makes of the bytes that the enclave holds.
+func fromEnclave[T any](s Session, e *enclave.Enclave, parse func(secret []byte) (*T, error)) (*T, error) {
+	var key *T
 	err := e.UseContext(s.context(), func(secret []byte) (err error) {
-		k, err = s.parse(secret)
+		key, err = parse(secret)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return k, nil
+	return key, nil
 }
+
+// readOnlyError is an [enclave.ErrReadOnly] that says what to do here.
+type readOnlyError struct{}
+
+func (readOnlyError) Error() string {
+	return "keys: can't wipe a key in read-only memory: make it from its enclave"
+}
+
+func (readOnlyError) Is(target error) bool { return target == enclave.ErrReadOnly }
 
 // parse is Parse that leaves its input.
 func (s Session) parse(input []byte) (*PrivateKey, error) {

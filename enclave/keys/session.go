@@ -44,8 +44,18 @@ func ParseSeed(seed []byte) (*PrivateKey, error) { return Session{}.ParseSeed(se
 // [Session.FromEnclave].
 func FromEnclave(e *enclave.Enclave) (*PrivateKey, error) { return Session{}.FromEnclave(e) }
 
+// SeedFromEnclave makes an Ed25519 key of the seed that an enclave holds in the default
+// session: see [Session.SeedFromEnclave].
+func SeedFromEnclave(e *enclave.Enclave) (*PrivateKey, error) { return Session{}.SeedFromEnclave(e) }
+
 // NewMAC makes an HMAC key in the default session: see [Session.NewMAC].
 func NewMAC(hash crypto.Hash, key []byte) (*MAC, error) { return Session{}.NewMAC(hash, key) }
+
+// MACFromEnclave makes an HMAC key of the bytes that an enclave holds in the default
+// session: see [Session.MACFromEnclave].
+func MACFromEnclave(hash crypto.Hash, e *enclave.Enclave) (*MAC, error) {
+	return Session{}.MACFromEnclave(hash, e)
+}
 
 // GenerateMAC makes an HMAC key of random bytes in the default session: see
 // [Session.GenerateMAC].

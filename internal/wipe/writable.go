@@ -1,4 +1,4 @@
-package enclave
+package wipe
 
 import (
 	"os"
@@ -6,9 +6,12 @@ import (
 	"unsafe"
 )
 
-// writable reports whether all of b is writable. It rewrites one byte of each page;
-// a fault becomes a panic, which it recovers.
-func writable(b []byte) (ok bool) {
+// Writable reports whether all of b is writable, so that [Bytes] doesn't fault. It
+// rewrites one byte of each page; a fault becomes a panic, which it recovers.
+func Writable(b []byte) (ok bool) {
+	if len(b) == 0 {
+		return true
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() { ok = recover() == nil }()
 	page := os.Getpagesize()
