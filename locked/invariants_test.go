@@ -3,15 +3,17 @@ package locked
 import "testing"
 
 // Kept is how many slots are kept for Use.
-func (p *Pool) Kept() int {
-	if p.lender.hasSpare {
-		return p.lender.kept + 1
-	}
-	return p.lender.kept
-}
+func (p *Pool) Kept() int { return p.KeptBytes() / p.store.charge(p.store.keptKind()) }
 
 // KeptBytes is what they count.
-func (p *Pool) KeptBytes() int { return p.kept() }
+func (p *Pool) KeptBytes() int { return p.store.size[kept] + p.store.size[spare] }
+
+// taken is how many bytes of the shared part are taken.
+func (p *Pool) taken() int {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return p.store.size[shared] - p.store.left[shared]
+}
 
 // CheckInvariants is checkInvariants for tests outside of the package.
 func (p *Pool) CheckInvariants(t testing.TB) {
@@ -26,8 +28,13 @@ func (p *Pool) checkInvariants(t testing.TB) {
 	if p.backend == nil {
 		return
 	}
-	m, l := &p.store, &p.lender
+	m := &p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	seen := map[*slot]string{}
+	var bytes [states]int
 	note := func(s *slot, where string, want state) {
 		if other, twice := seen[s]; twice {
 			t.Errorf("a slot is in %s and in %s", other, where)
@@ -39,80 +46,57 @@ func (p *Pool) checkInvariants(t testing.TB) {
 		if s.run == nil {
 			t.Errorf("a slot in %s is not mapped", where)
 		}
+		bytes[want] += m.charge(s.kind)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	idleBytes, idleSlots := 0, 0
-	for k, list := range m.idle {
-		n := 0
-		for s := list.first; s != nil; s = s.next {
-			note(s, "the idle list", idle)
-			if s.kind != k || s.paid {
-				t.Errorf("an idle slot of kind %+v among %+v, paid for: %v", s.kind, k, s.paid)
+	for k, l := range m.idle {
+		for _, s := range l {
+			note(s, "an idle list", idle)
+			if s.kind != k || k.role == forRegion || k.part == kept && !m.closed.Load() {
+				t.Errorf("an idle slot of kind %+v among %+v", s.kind, k)
 			}
-			n++
 		}
-		if n != list.n {
-			t.Errorf("%d idle slots of kind %+v, counted %d", n, k, list.n)
-		}
-		idleBytes, idleSlots = idleBytes+n*m.charge(k), idleSlots+n
 	}
-	stuckBytes := 0
 	for _, s := range m.stuck {
 		note(s, "the stuck list", stuck)
-		stuckBytes += m.charge(s.kind)
-		if !s.paid {
-			t.Errorf("a stuck slot is not paid for")
-		}
 	}
-	lent := 0
-	for i := range l.idle.at {
-		if s := l.idle.at[i].slot.Load(); s != nil {
-			note(s, "the lender", inHand)
-			lent += m.charge(s.kind)
-			if s.paid {
-				t.Error("one of the lender's idle slots is paid for by the budget")
+	for i := range m.stripes.at {
+		if s := m.stripes.at[i].slot.Load(); s != nil {
+			note(s, "the stripes", inHand)
+			if s.kind != m.keptKind() {
+				t.Errorf("a slot of kind %+v is among the stripes", s.kind)
 			}
 		}
 	}
-	if l.spare != nil {
-		note(l.spare, "the spare's place", inHand)
-		lent += m.charge(l.spare.kind)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	open := 0
 	for b := range p.open {
 		if b.slot == nil {
 			t.Error("a destroyed buffer is among the open ones")
 			continue
 		}
 		note(b.slot, "a buffer", inHand)
-		open += m.charge(b.slot.kind)
-		if !b.slot.paid {
-			t.Error("a buffer's slot is not paid for")
+	}
+	if m.bytes[idle] != bytes[idle] || m.bytes[stuck] != bytes[stuck] {
+		t.Errorf("%d bytes idle and %d stuck, counted %v", bytes[idle], bytes[stuck], m.bytes)
+	}
+	regions, taken := m.total, 0
+	for i := range m.left {
+		regions -= m.size[i]
+		taken += m.size[i] - m.left[i]
+		if m.left[i] > m.size[i] || m.left[i] < -m.bytes[stuck] {
+			t.Errorf("%d of %d bytes of part %d are left", m.left[i], m.size[i], i)
 		}
 	}
-	if m.bytes[idle] != idleBytes || m.slots[idle] != idleSlots || m.bytes[stuck] != stuckBytes || m.slots[stuck] != len(m.stuck) {
-		t.Errorf("idle %d of %d bytes, stuck %d of %d bytes; counted %v, %v", idleSlots, idleBytes, len(m.stuck), stuckBytes, m.slots, m.bytes)
-	}
 	// What functions given to Use have in hand is seen nowhere.
-	if least := lent + open + int(p.regions.Load()); m.bytes[inHand] < least {
+	if least := bytes[inHand] + regions; m.bytes[inHand] < least {
 		t.Errorf("%d bytes in hand, %d of them seen", m.bytes[inHand], least)
 	}
-	if m.mapped() > m.size || m.peak > m.size {
-		t.Errorf("%d bytes mapped, %d at peak, of %d", m.mapped(), m.peak, m.size)
+	// What is in hand or stuck is taken from the budget, and nothing else is.
+	if m.bytes[inHand]+m.bytes[stuck] != taken+regions {
+		t.Errorf("%d bytes in hand and %d stuck, but %d taken and %d of regions", m.bytes[inHand], m.bytes[stuck], taken, regions)
 	}
-	own := 0
-	if l.spareMapped {
-		own = m.charge(l.kind)
+	if m.mapped() > m.total || m.peak > m.total {
+		t.Errorf("%d bytes mapped, %d at peak, of %d", m.mapped(), m.peak, m.total)
 	}
-	own += l.mapped * m.charge(l.kind)
-	// What is in hand or stuck is paid for by the budget, but for the lender's own.
-	if taken := p.budget.inUse(); m.bytes[inHand]+m.bytes[stuck] != taken+own {
-		t.Errorf("%d bytes in hand and %d stuck, but %d taken from the budget and %d the lender's own", m.bytes[inHand], m.bytes[stuck], taken, own)
-	}
-	if l.mapped > l.kept {
-		t.Errorf("the lender has %d slots of its own, and should have %d at most", l.mapped, l.kept)
+	if n := m.lines[nested].Len() + m.lines[usual].Len(); int(m.waiting.Load()) != n {
+		t.Errorf("%d calls of Use wait, counted %d", n, m.waiting.Load())
 	}
 }

@@ -129,8 +129,8 @@ func (p *Pool) newPiece(total int) (*Buffer, error) {
 	}
 	var limit *LimitError
 	// At the end pieces and whole are locked at once.
-	if k := (kind{pages: layoutOf(2*total+1, p.pageSize).pages}); !p.fits(k) {
-		return nil, forSecret(total+1, p.store.limitError(p.store.charge(k), nil)) // at least that
+	if err := p.store.fits(layoutOf(2*total+1, p.pageSize).pages); err != nil {
+		return nil, forSecret(total+1, err) // at least that
 	}
 	for pages := max(1, total/p.pageSize); ; pages /= 2 {
 		b, err := p.New(pages*p.pageSize - CanarySize)

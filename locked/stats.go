@@ -28,22 +28,26 @@ func (p *Pool) Stats() Stats {
 		return Stats{}
 	}
 	s := Stats{
-		Budget:        p.total,
+		Budget:        p.store.total,
 		Unlocked:      p.backend.Name() == page.Unlocked,
 		BudgetCut:     p.store.cut,
 		Backend:       Backend(p.backend.Name()),
 		BackendReason: reasonOf(p.backend),
-		LargestSecret: max(0, (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize-CanarySize),
-		Waiters:       int(p.budget.waiting.Load() + p.lender.waiting.Load() + p.refused.Load()),
+		Waiters:       int(p.store.refused.Load()),
 	}
 	p.mu.Lock()
 	s.OpenBuffers = len(p.open)
 	p.mu.Unlock()
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	s.LockedBytes, s.LockedBytesPeak = p.store.mapped(), p.store.peak
-	s.DumpableBytes = p.store.dumpable
-	s.LastLimitError = p.store.lastLimit
+	m := &p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.lines {
+		s.Waiters += m.lines[i].Len()
+	}
+	s.LargestSecret = max(0, m.size[shared]/p.pageSize*p.pageSize-CanarySize)
+	s.LockedBytes, s.LockedBytesPeak = m.mapped(), m.peak
+	s.DumpableBytes = m.dumpable
+	s.LastLimitError = m.lastLimit
 	return s
 }
 

@@ -1,35 +1,51 @@
 package locked
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// A store maps slots, and keeps those that are idle so that the next caller needs
-// no system call. The idle ones are a cache: whoever may have bytes in hand may
-// have the pages of any of them.
+// A store has the slots of a pool. It counts their bytes against the budget, lets
+// calls wait while there are none, maps slots, and keeps the idle ones so that the
+// next call needs no system call. The idle ones are a cache: whoever took bytes from
+// the shared part may have the pages of any that are from there.
 type store struct {
-	backend  page.Backend
-	pageSize int
-	size     int // the most bytes that are ever mapped; never changes
-	born     time.Time
-	cut      bool    // the process may lock less than was asked for
-	budget   *budget // pays for slots that are stuck
+	backend     page.Backend
+	pageSize    int
+	total       int // the most bytes that are ever mapped
+	dualUse     bool
+	dualBuffers int // bytes of the shared part within which buffers are mapped twice
+	quiet       time.Duration
+	born        time.Time
+	cut         bool // the process may lock less than was asked for
+	frames      frames
+
+	stripes  stripes
+	closed   atomic.Bool   // written under mu
+	waiting  atomic.Int32  // calls in the lines of Use; written under mu
+	refused  atomic.Int32  // calls that wait because the system refused them
+	progress atomic.Uint64 // how often something came back that somebody may wait for
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
-	mu        sync.Mutex  // protects what follows, for moments only
-	bytes     [states]int // charged by the slots in each state
-	slots     [states]int // how many there are
+	mu        sync.Mutex       // protects what follows, for moments only
+	size      [parts]int       // bytes of each part of the budget; regions make the shared one smaller
+	left      [parts]int       // how many are not taken
+	lines     [lines]list.List // of *waiter
+	bytes     [states]int      // charged by the slots in each state
 	peak      int
-	dumpable  int // bytes mapped that a core dump may hold
-	idle      map[kind]*freeList
+	dumpable  int              // bytes mapped that a core dump may hold
+	idle      map[kind][]*slot // what came back first is first
 	stuck     []*slot
+	sweeper   *time.Timer // nil unless it will run
 	lastLimit *LimitError
 }
 
@@ -38,24 +54,15 @@ type store struct {
 // past Destroy faults for at least that many buffers more.
 const rotation = 8
 
-// charge is what a slot of kind k counts towards the process's limit.
-func (m *store) charge(k kind) int { return m.backend.Charge(k.pages*m.pageSize, k.dual) }
-
 // move changes the state of s and the figures. Nothing else does. The caller
 // holds mu.
 func (m *store) move(s *slot, to state) {
-	from := s.state
-	if from != inHand && to != inHand && !(from == stuck && to == unmapped) {
-		panic(fmt.Sprintf("locked: internal error: a slot goes from state %d to %d", from, to))
+	if s.state == unmapped && to != inHand || s.state == stuck && to != unmapped {
+		panic(fmt.Sprintf("locked: internal error: a slot goes from state %d to %d", s.state, to))
 	}
-	charge := m.charge(s.kind)
-	m.bytes[from] -= charge
-	m.slots[from]--
-	m.bytes[to] += charge
-	m.slots[to]++
+	m.bytes[s.state] -= m.charge(s.kind)
+	m.bytes[to] += m.charge(s.kind)
 	s.state = to
-	// Slots that are not mapped are not counted.
-	m.bytes[unmapped], m.slots[unmapped] = 0, 0
 	m.peak = max(m.peak, m.mapped())
 }
 
@@ -63,228 +70,258 @@ func (m *store) move(s *slot, to state) {
 // mu.
 func (m *store) mapped() int { return m.bytes[inHand] + m.bytes[idle] + m.bytes[stuck] }
 
-// get returns a slot of kind k, an idle one or a new one. Whoever calls it may
-// have the bytes in hand, so that room can always be made, but for slots that are
-// stuck.
-func (m *store) get(k kind) (*slot, error) {
-	if s := m.takeIdle(k, true); s != nil {
+// takeIdle returns an idle slot of kind k, or nil. A choosy caller would rather
+// have a new buffer while there is room, and few idle ones. The caller holds mu.
+func (m *store) takeIdle(k kind, choosy bool) *slot {
+	l := m.idle[k]
+	if len(l) == 0 || choosy && k.role == forBuffer && len(l) < rotation && m.mapped()+m.charge(k) <= m.total {
+		return nil
+	}
+	m.idle[k] = l[1:]
+	m.move(l[0], inHand)
+	return l[0]
+}
+
+// mapOr maps s, which was granted, or returns an idle one that has come meanwhile.
+// After an error what s took is given back.
+func (m *store) mapOr(s *slot) (*slot, error) {
+	err := m.mapNew(s)
+	if err == nil {
 		return s, nil
 	}
-	s, err := m.mapNew(k)
-	if err != nil {
-		if s := m.takeIdle(k, false); s != nil {
-			return s, nil
-		}
-	}
-	return s, err
-}
-
-// takeIdle returns an idle slot of kind k, or nil. A choosy caller would rather
-// have a new buffer while there is room, and few idle ones.
-func (m *store) takeIdle(k kind, choosy bool) *slot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.idle[k]
-	if l == nil || l.n == 0 || choosy && !k.use && l.n < rotation && m.mapped()+m.charge(k) <= m.size {
-		return nil
+	if s := m.takeIdle(s.kind, false); s != nil {
+		return s, nil
 	}
-	s := l.pop()
-	m.move(s, inHand)
-	return s
+	m.refund(s.kind)
+	return nil, err
 }
 
-// mapNew maps a new slot of kind k, which it makes room for.
-func (m *store) mapNew(k kind) (*slot, error) {
+// mapNew maps s, for which it makes room.
+func (m *store) mapNew(s *slot) error {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
-	s := &slot{kind: k}
-	if err := m.reserve(s); err != nil {
-		return nil, err
-	}
+	size, charge := s.kind.pages*m.pageSize, m.charge(s.kind)
 	for {
-		run, err := m.backend.Map(k.pages*m.pageSize, k.dual)
-		if err == nil {
-			s.run = run
-			if !run.Dual {
-				s.shown = page.ReadWrite
-			}
-			m.mu.Lock()
-			m.dumpable += dumpable(run)
-			m.mu.Unlock()
-			return s, nil
-		}
-		// Something else in this process may have locked memory.
 		var refused *page.LockError
-		if errors.As(err, &refused) && m.evict() == nil {
-			continue
-		}
 		m.mu.Lock()
-		m.move(s, unmapped)
+		full := m.mapped()+charge > m.total
 		m.mu.Unlock()
-		if refused != nil {
-			return nil, m.limitError(m.charge(k), refused)
+		if !full {
+			run, err := m.backend.Map(size, s.kind.dual)
+			if err == nil {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				s.run = run
+				if !run.Dual {
+					s.shown = page.ReadWrite
+				}
+				m.dumpable += dumpable(run)
+				m.move(s, inHand)
+				return nil
+			}
+			// Something else in this process may have locked memory.
+			if !errors.As(err, &refused) {
+				return fmt.Errorf("locked: mapping %d bytes: %w", size, err)
+			}
 		}
-		return nil, fmt.Errorf("locked: mapping %d bytes: %w", k.pages*m.pageSize, err)
+		freed, err := m.shrink(always, true)
+		if !freed && refused != nil {
+			return m.limitError(charge, refused)
+		}
+		if !freed {
+			return join(ErrExhausted, err)
+		}
 	}
 }
 
-// reserve takes s in hand, not mapped yet, once there is room for it. The caller
-// holds mapping.
-func (m *store) reserve(s *slot) error {
-	for {
+// giveBack takes a wiped slot back. Those that are kept for Use rest among the
+// stripes, where the next Use finds them without a lock.
+func (m *store) giveBack(s *slot) {
+	if s.kind.part != kept {
+		m.put(s)
+		return
+	}
+	m.stripes.put(s)
+	// Whoever came to wait, or to close, before the slot was back did not see it:
+	// these looks see them.
+	if m.closed.Load() {
+		m.emptyStripes()
+	} else if m.waiting.Load() > 0 {
 		m.mu.Lock()
-		fits := m.mapped()+m.charge(s.kind) <= m.size
-		if fits {
-			m.move(s, inHand)
-		}
-		m.mu.Unlock()
-		if fits {
-			return nil
-		}
-		if err := m.evict(); err != nil {
-			return err
-		}
+		defer m.mu.Unlock()
+		m.progress.Add(1)
+		m.serve()
 	}
 }
 
-// put makes a slot idle.
+// put makes a slot idle that a caller had in hand.
 func (m *store) put(s *slot) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s.back = time.Since(m.born)
 	m.move(s, idle)
-	l := m.idle[s.kind]
-	if l == nil {
-		l = new(freeList)
-		m.idle[s.kind] = l
-	}
-	l.push(s)
-}
-
-// evict unmaps one slot that is idle or stuck, or says why there is no room. The
-// caller holds mapping.
-func (m *store) evict() error {
-	var refused error
-	for s := m.oldest(always); s != nil; s = m.oldest(always) {
-		if refused = m.unmap(s); refused == nil {
-			return nil
-		}
-	}
-	for _, s := range m.stuckOnes() {
-		if refused = m.unmap(s); refused == nil {
-			return nil
-		}
-	}
-	return join(ErrExhausted, refused)
-}
-
-// always is an idle time that every slot has.
-const always time.Duration = 0
-
-// oldest takes the slot in hand that is idle for the longest time, if it is for so
-// long. Otherwise it returns nil. The caller holds mapping, so that whoever looks
-// for room finds none of it half gone.
-func (m *store) oldest(unused time.Duration) *slot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var first *freeList
-	for k, l := range m.idle {
-		if l.n == 0 {
-			delete(m.idle, k)
-		} else if first == nil || l.first.back < first.first.back {
-			first = l
-		}
-	}
-	if first == nil || time.Since(m.born)-first.first.back < unused {
-		return nil
-	}
-	s := first.pop()
-	m.move(s, inHand)
-	return s
-}
-
-func (m *store) stuckOnes() []*slot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.stuck)
-}
-
-// unmap gives a slot in hand, or a stuck one, back to the system, and its bytes
-// to the budget if they are paid for. If the system does not take it, it is stuck.
-// The caller holds mapping.
-func (m *store) unmap(s *slot) error {
-	charge := m.charge(s.kind)
-	size, exposed := len(s.run.View), dumpable(s.run)
-	if err := m.backend.Unmap(s.run); err != nil {
-		m.mu.Lock()
-		if s.state != stuck {
-			m.move(s, stuck)
-			m.stuck = append(m.stuck, s)
-		}
-		m.mu.Unlock()
-		if !s.paid {
-			s.paid = true
-			m.budget.charge(charge)
-		}
-		return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
-	}
-	m.mu.Lock()
-	if i := slices.Index(m.stuck, s); i >= 0 {
-		m.stuck = slices.Delete(m.stuck, i, i+1)
-	}
-	m.move(s, unmapped)
-	m.dumpable -= exposed
+	m.idle[s.kind] = append(m.idle[s.kind], s)
+	m.refund(s.kind)
+	m.arm()
 	m.mu.Unlock()
-	if s.paid {
-		s.paid = false
-		m.budget.give(charge)
+	if m.closed.Load() {
+		// What fails is stuck, and Close reports it when called again.
+		_ = m.discardIdle(always)
 	}
-	return nil
 }
 
-// discard unmaps a slot in hand.
+// discard unmaps a slot that a caller had in hand.
 func (m *store) discard(s *slot) error {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
 	return m.unmap(s)
 }
 
-// retryStuck tries again to unmap what is stuck.
-func (m *store) retryStuck() error {
-	m.mapping.Lock()
-	defer m.mapping.Unlock()
-	var errs []error
-	for _, s := range m.stuckOnes() {
-		errs = append(errs, m.unmap(s))
-	}
-	return errors.Join(errs...)
-}
-
-// discardIdle unmaps what is idle for so long, one at a time, and what is stuck.
-func (m *store) discardIdle(unused time.Duration) error {
-	errs := []error{m.retryStuck()}
-	for more := true; more; {
-		m.mapping.Lock()
-		s := m.oldest(unused)
-		if more = s != nil; more {
-			errs = append(errs, m.unmap(s))
-		}
-		m.mapping.Unlock()
-	}
-	return errors.Join(errs...)
-}
-
-// holds reports whether any slot is idle or stuck.
-func (m *store) holds() bool {
+// unmap gives a slot, which is on no list, back to the system. If the system does not
+// take it, it is stuck. The caller holds mapping.
+func (m *store) unmap(s *slot) error {
+	size, exposed := len(s.run.View), dumpable(s.run)
+	err := m.backend.Unmap(s.run)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.slots[idle]+m.slots[stuck] > 0
+	from := s.state
+	if err == nil {
+		m.dumpable -= exposed
+		m.move(s, unmapped)
+		if from != idle {
+			m.refund(s.kind)
+		}
+		return nil
+	}
+	if from == idle {
+		m.left[s.kind.part] -= m.charge(s.kind)
+	}
+	if from != stuck {
+		m.move(s, stuck)
+	}
+	m.stuck = append(m.stuck, s)
+	m.arm()
+	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
+}
+
+const (
+	// always is an idle time that every slot has, and ages one that none has.
+	always time.Duration = 0
+	ages   time.Duration = math.MaxInt64
+)
+
+// discardIdle unmaps what is stuck, and what is idle for so long.
+func (m *store) discardIdle(unused time.Duration) error {
+	m.mapping.Lock()
+	defer m.mapping.Unlock()
+	_, err := m.shrink(unused, false)
+	return err
+}
+
+// shrink unmaps each slot that is stuck or idle for so long, or only the first that
+// the system takes back, which it reports. The caller holds mapping, which others
+// get in between.
+func (m *store) shrink(unused time.Duration, one bool) (freed bool, err error) {
+	m.mu.Lock()
+	again := len(m.stuck)
+	m.mu.Unlock()
+	var errs []error
+	for ; ; again-- {
+		s := m.next(again > 0, unused)
+		if s == nil {
+			return false, errors.Join(errs...)
+		}
+		err := m.unmap(s)
+		if one && err == nil {
+			return true, nil
+		}
+		errs = append(errs, err)
+		if !one {
+			m.mapping.Unlock()
+			m.mapping.Lock()
+		}
+	}
+}
+
+// next takes a slot to unmap off its list: a stuck one, or that which is idle for
+// the longest time, if it is for so long. What is kept for Use stays while the pool
+// is open. It returns nil if there is none.
+func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if stuckToo && len(m.stuck) > 0 {
+		s = m.stuck[0]
+		m.stuck = slices.Delete(m.stuck, 0, 1)
+		return s
+	}
+	for k, l := range m.idle {
+		if len(l) == 0 {
+			delete(m.idle, k)
+		} else if (k.part == shared || m.closed.Load()) && (s == nil || l[0].back < s.back) {
+			s = l[0]
+		}
+	}
+	if s == nil || time.Since(m.born)-s.back < unused {
+		return nil
+	}
+	m.idle[s.kind] = m.idle[s.kind][1:]
+	return s
+}
+
+// arm starts the timer that gives unused slots back. It runs only while there are
+// some, and holds no goroutine while it waits. The caller holds mu.
+func (m *store) arm() {
+	if m.sweeper == nil && !m.closed.Load() {
+		m.sweeper = time.AfterFunc(m.quiet, m.sweep)
+	}
+}
+
+// sweep unmaps the slots that nobody used for the quiet period.
+func (m *store) sweep() {
+	m.mu.Lock()
+	m.sweeper = nil
+	m.mu.Unlock()
+	// What fails is stuck, and tried again.
+	_ = m.discardIdle(m.quiet)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	more := len(m.stuck) > 0
+	for k, l := range m.idle {
+		more = more || len(l) > 0 && k.part == shared
+	}
+	if more {
+		m.arm()
+	}
+}
+
+// close ends all waits with ErrClosed, and keeps nothing for Use any more.
+func (m *store) close() {
+	m.mu.Lock()
+	m.closed.Store(true)
+	if m.sweeper != nil {
+		m.sweeper.Stop()
+	}
+	for i := range m.lines {
+		for e := m.lines[i].Front(); e != nil; e = m.lines[i].Front() {
+			m.leave(e.Value.(*waiter), ErrClosed)
+		}
+	}
+	m.mu.Unlock()
+	m.emptyStripes()
+}
+
+// emptyStripes unmaps what rests among the stripes of a closed pool.
+func (m *store) emptyStripes() {
+	for s := m.stripes.take(); s != nil; s = m.stripes.take() {
+		m.put(s)
+	}
 }
 
 // limitError describes a refusal with the figures of now: the system's, which it
 // keeps for the figures, or for a nil cause the budget's own.
 func (m *store) limitError(requested int, cause error) *LimitError {
-	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.size, Err: cause, chosen: !m.cut}
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, Err: cause, chosen: !m.cut}
 	var refused *page.LockError
 	if errors.As(cause, &refused) {
 		e.Resource = Resource(refused.Resource)

@@ -50,8 +50,8 @@ func closeAndCheck(t *testing.T, p *Pool, pages *faultyPages) {
 		t.Errorf("Close: %v", err)
 	}
 	p.checkInvariants(t)
-	if len(pages.mapped) > 0 || p.budget.inUse() != 0 {
-		t.Errorf("%d runs stay mapped, %d bytes taken", len(pages.mapped), p.budget.inUse())
+	if len(pages.mapped) > 0 || p.taken() != 0 {
+		t.Errorf("%d runs stay mapped, %d bytes taken", len(pages.mapped), p.taken())
 	}
 }
 
@@ -166,7 +166,7 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 	for _, useSlots := range []int{0, 2} {
 		for name, end := range map[string]func(*Pool) error{
 			"Purge":          (*Pool).Purge,
-			"a quiet period": func(p *Pool) error { time.Sleep(2 * p.quiet); return nil },
+			"a quiet period": func(p *Pool) error { time.Sleep(2 * p.store.quiet); return nil },
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				pages := newFaultyPages(t, false)
@@ -188,7 +188,7 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 					t.Error(err)
 				}
 				err := <-done
-				if waited := time.Since(start); err != nil || waited > 2*p.quiet {
+				if waited := time.Since(start); err != nil || waited > 2*p.store.quiet {
 					t.Errorf("%d slots, %s: %v after %v", useSlots, name, err, waited)
 				}
 				destroyAll(t, openAll(t, p))
@@ -207,7 +207,7 @@ func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
-		if p.lender.kind.dual {
+		if p.store.dualUse {
 			t.Fatal("a use slot that no call protects")
 		}
 		open := openAll(t, p)
@@ -242,8 +242,8 @@ func TestLostSpareIsReplacedForWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 11*testPage, Config{UseSlots: 2})
-		if p.lender.kind.dual || !p.lender.hasSpare {
-			t.Fatalf("%+v", p.lender.kind)
+		if p.store.dualUse || p.store.size[spare] == 0 {
+			t.Fatalf("%+v", p.store.keptKind())
 		}
 		first, outer, inner := make(chan error), make(chan error), make(chan error)
 		served := make(chan error, 1)
@@ -315,8 +315,8 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 func TestEverySlotKeptForUseHasAPlace(t *testing.T) {
 	t.Parallel()
 	p := makePool(newFaultyPages(t, false), testPage, 1<<30, Config{UseSlots: 5000})
-	if places := len(p.lender.idle.at); p.lender.kept > places {
-		t.Errorf("%d slots, %d places", p.lender.kept, places)
+	if places := len(p.store.stripes.at); p.Kept()-1 > places {
+		t.Errorf("%d slots, %d places", p.Kept()-1, places)
 	}
 }
 
@@ -355,7 +355,7 @@ func TestPoolGoesOnInAnotherBubble(t *testing.T) {
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {
 			destroyAll(t, openAll(t, p))
-			time.Sleep(3 * p.quiet)
+			time.Sleep(3 * p.store.quiet)
 			synctest.Wait()
 			if n := p.Stats().LockedBytes; n > 0 {
 				t.Errorf("%d bytes stay locked", n)
@@ -391,7 +391,7 @@ func TestStormOfCallsAndFaultsLosesNothing(t *testing.T) {
 				if err := p.Purge(); err != nil {
 					t.Errorf("Purge: %v", err)
 				}
-				if n := p.budget.inUse(); n != 0 {
+				if n := p.taken(); n != 0 {
 					t.Errorf("%d bytes of the budget are lost", n)
 				}
 				destroyAll(t, openAll(t, p))

@@ -64,11 +64,3 @@ func (s *stripes) count() int {
 	}
 	return n
 }
-
-// place returns where the processor looks first: for a slot that was not found
-// here.
-func (s *stripes) place() uint32 {
-	h := s.hints.Get()
-	defer s.hints.Put(h)
-	return h.Index & uint32(len(s.at)-1)
-}

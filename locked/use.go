@@ -26,16 +26,57 @@ import (
 // waits for a second for a secret of more than a page, or for a buffer: it holds a
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
-func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
+func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) (err error) {
 	if p.backend == nil {
 		return errZero
 	}
-	l := layoutOf(size, p.pageSize)
-	s, err := p.takeUse(ctx, size, l.pages)
-	if err != nil {
+	if err := checkSize(size); err != nil {
 		return err
 	}
-	return p.lend(s, l, fill, fn)
+	l := layoutOf(size, p.pageSize)
+	s, err := p.takeUse(ctx, l.pages)
+	if err != nil {
+		return forSecret(size, err)
+	}
+	defer func() {
+		if endErr := p.takeBack(s, l); endErr != nil {
+			err = errors.Join(err, endErr)
+		}
+	}()
+	if err := p.prepare(s, l); err != nil {
+		return err
+	}
+	if err := fill(s.run.Window[l.data:]); err != nil {
+		return err
+	}
+	if err := p.show(s, page.Read); err != nil {
+		return err
+	}
+	return call(fn, s.run.View[l.data:])
+}
+
+// takeUse returns a slot of so many pages.
+func (p *Pool) takeUse(ctx context.Context, pages int) (*slot, error) {
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if pages == 1 && p.store.waiting.Load() == 0 {
+		if s := p.store.stripes.take(); s != nil {
+			return s, nil
+		}
+	}
+	return p.store.take(ctx, forUse, pages, true)
+}
+
+// takeBack wipes the slot and gives it back. A slot that can't be closed is
+// unmapped instead.
+func (p *Pool) takeBack(s *slot, l layout) error {
+	corrupted, err := p.closeSlot(s, l)
+	if err != nil {
+		return errors.Join(corrupted, err, p.store.discard(s))
+	}
+	p.store.giveBack(s)
+	return corrupted
 }
 
 // UseAll is Use for several secrets at once, one of each of the sizes, in one
@@ -54,45 +95,35 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 			return checkSize(total)
 		}
 	}
-	if p.backend == nil {
-		return errZero
-	}
-	l := layoutOf(total, p.pageSize)
-	s, err := p.takeUse(ctx, total, l.pages)
-	if err != nil {
-		return err
-	}
-	fillAll := func(b []byte) error {
-		parts, canaries := split(b, sizes)
+	return p.Use(ctx, total, func(b []byte) error {
+		secrets, canaries := split(b, sizes)
 		for _, c := range canaries {
 			copy(c, p.canary[:])
 		}
-		return fill(parts)
-	}
-	useAll := func(b []byte) error {
-		parts, canaries := split(b, sizes)
-		err := fn(parts)
+		return fill(secrets)
+	}, func(b []byte) error {
+		secrets, canaries := split(b, sizes)
+		err := fn(secrets)
 		for _, c := range canaries {
 			if !bytes.Equal(c, p.canary[:]) {
 				return errors.Join(err, ErrCorrupted)
 			}
 		}
 		return err
-	}
-	return p.lend(s, l, fillAll, useAll)
+	})
 }
 
-// split cuts b into parts of the sizes, and what lies between them.
-func split(b []byte, sizes []int) (parts, between [][]byte) {
+// split cuts b into secrets of the sizes, and what lies between them.
+func split(b []byte, sizes []int) (secrets, between [][]byte) {
 	for i, n := range sizes {
 		if i > 0 {
 			between = append(between, b[:CanarySize])
 			b = b[CanarySize:]
 		}
-		parts = append(parts, b[:n:n])
+		secrets = append(secrets, b[:n:n])
 		b = b[n:]
 	}
-	return parts, between
+	return secrets, between
 }
 
 func checkSize(size int) error {
@@ -103,61 +134,4 @@ func checkSize(size int) error {
 		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
 	}
 	return nil
-}
-
-// takeUse returns a slot of Use for size bytes, which take that many pages.
-func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
-	switch {
-	case size <= 0 || size > maxSize:
-		return nil, checkSize(size)
-	case ctx.Done() != nil && ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	}
-	var s *slot
-	var err error
-	if pages > 1 || p.lender.kept == 0 {
-		s, err = p.take(ctx, kind{pages: pages, use: true}, true)
-	} else {
-		s, err = p.lender.take(ctx)
-	}
-	if err != nil {
-		return nil, forSecret(size, err)
-	}
-	return s, nil
-}
-
-// lend runs fill and fn on the slot and takes it back wiped.
-func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
-	defer func() {
-		if endErr := p.takeBack(s, l); endErr != nil {
-			err = errors.Join(err, endErr)
-		}
-	}()
-	if err := p.prepare(s, l); err != nil {
-		return err
-	}
-	if err := fill(s.run.Window[l.data:]); err != nil {
-		return err
-	}
-	if err := p.show(s, page.Read); err != nil {
-		return err
-	}
-	return call(fn, s.run.View[l.data:])
-}
-
-// takeBack wipes the slot and returns it to where it came from. A slot that can't
-// be closed is unmapped instead.
-func (p *Pool) takeBack(s *slot, l layout) error {
-	corrupted, err := p.closeSlot(s, l)
-	switch {
-	case err == nil && s.paid:
-		p.putBack(s)
-	case err == nil:
-		p.lender.give(s)
-	case s.paid:
-		return errors.Join(corrupted, err, p.discard(s))
-	default:
-		return errors.Join(corrupted, err, p.lender.drop(s))
-	}
-	return corrupted
 }
