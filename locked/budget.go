@@ -2,22 +2,23 @@ package locked
 
 import "runtime"
 
-// part is one of the parts that the budget has. A slot's bytes go back to the part
-// that they are from.
+// part is one of the parts that the budget has, each with a line of calls that wait
+// for it. A slot's bytes go back to the part that they are from.
 type part uint8
 
+// In the order in which the lines are served.
 const (
-	shared part = iota // for everybody
-	kept               // for slots of Use, which keep their bytes while they rest among the stripes
-	spare              // for one slot of a Use that is nested in another
+	spare  part = iota // for one Use of a page that is nested in another and holds a slot
+	kept               // for any other Use of a page
+	shared             // for all else, and for what Use wants beyond its parts while nobody waits here
 	parts              // how many there are
 )
 
 // charge is what a slot of kind k counts towards the process's limit.
 func (m *store) charge(k kind) int { return m.backend.Charge(k.pages*m.pageSize, k.dual) }
 
-// keptKind is the kind of the slots that are kept for Use.
-func (m *store) keptKind() kind { return kind{forUse, 1, kept, m.dualUse} }
+// useKind is the kind of the slots that rest among the stripes of a part.
+func (m *store) useKind(p part) kind { return kind{forUse, 1, p, m.dualUse} }
 
 // plan decides what is kept for Use, of so many slots that were asked for, and what
 // is mapped twice: that saves system calls, but may count twice. A budget of few
@@ -26,15 +27,13 @@ func (m *store) plan(slots int) {
 	const few, many = 6, 128
 	once, twice := m.charge(kind{pages: 1}), m.charge(kind{pages: 1, dual: true})
 	m.dualUse = m.total/twice >= few || twice == once
-	charge := m.charge(m.keptKind())
-	fit, keep := m.total/charge, 0
+	charge := m.charge(m.useKind(kept))
 	if slots > 0 {
-		keep = max(1, min(slots-1, fit/8, maxStripes))
+		m.size[kept] = charge * max(1, min(slots-1, m.total/charge/8, maxStripes))
 	}
-	if slots > 1 && fit >= few {
+	if slots > 1 && m.total/charge >= few {
 		m.size[spare] = charge
 	}
-	m.size[kept] = keep * charge
 	m.size[shared] = m.total - m.size[kept] - m.size[spare]
 	m.left = m.size
 	switch {
@@ -47,9 +46,10 @@ func (m *store) plan(slots int) {
 		// A program without Use is one that opens many buffers.
 		m.dualBuffers = twice
 	}
+	m.stripes[spare].init(1)
 	// As many as there may ever be processors at work: their number can be raised
 	// while the program runs.
-	m.stripes.init(max(keep, 2*max(runtime.GOMAXPROCS(0), runtime.NumCPU())))
+	m.stripes[kept].init(max(m.size[kept]/charge, 2*max(runtime.GOMAXPROCS(0), runtime.NumCPU())))
 }
 
 // minimum is the least budget that serves: what is kept for Use, and one buffer.
@@ -68,42 +68,47 @@ func (m *store) fits(pages int) error {
 	return nil
 }
 
-// grant takes what w wants from the budget, and returns a slot for it, which may
-// have to be mapped. It returns nil if there is nothing for w now. The caller holds
-// mu.
-func (m *store) grant(w want) *slot {
-	if w.line == others {
-		return m.draw(w, shared)
+// grant takes what a call wants, and returns a slot for it, which may have to be
+// mapped. It returns nil if there is nothing for it now. The caller holds mu.
+func (m *store) grant(k kind) *slot {
+	use := k.part != shared
+	may := [parts]bool{kept: use, shared: !use || m.lines[shared].Len() == 0, spare: k.part == spare}
+	for _, from := range [...]part{kept, shared, spare} {
+		if may[from] {
+			s := m.stripes[from].take()
+			if s == nil {
+				s = m.draw(k, from)
+			}
+			if s != nil {
+				return s
+			}
+		}
 	}
-	s := m.stripes.take()
-	if s == nil {
-		s = m.draw(w, kept)
-	}
-	if s == nil && m.lines[others].Len() == 0 {
-		s = m.draw(w, shared)
-	}
-	if s == nil && w.line == nested {
-		s = m.draw(w, spare)
-	}
-	return s
+	return nil
 }
 
-// draw is grant from one part of the budget.
-func (m *store) draw(w want, from part) *slot {
-	k := kind{w.role, w.pages, from, true}
+// draw takes the bytes of a slot from a part of the budget, and an idle slot if there
+// is one for them. It returns nil if there are not as many. The caller holds mu.
+func (m *store) draw(k kind, from part) *slot {
+	use := k.part != shared
+	k.part, k.dual = from, true
 	switch {
-	case w.line != others:
+	case use:
 		k.dual = m.dualUse
-	case w.role == forBuffer:
+	case k.role == forBuffer:
 		k.dual = m.size[from]-m.left[from]+m.charge(k) <= m.dualBuffers
 	default:
-		k.dual = w.role == forUse && m.charge(k) <= m.left[from]
+		k.dual = k.role == forUse && m.charge(k) <= m.left[from]
 	}
 	if m.charge(k) > m.left[from] {
 		return nil
 	}
 	m.left[from] -= m.charge(k)
-	if s := m.takeIdle(k, true); s != nil {
+	least := 1
+	if k.role == forBuffer {
+		least = rotation
+	}
+	if s := m.takeIdle(k, least); s != nil {
 		return s
 	}
 	return &slot{kind: k}
@@ -127,9 +132,9 @@ func (m *store) setAside(n int) {
 func (m *store) lends() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	taken := -m.stripes.count() * m.charge(m.keptKind())
-	for i := range m.left {
-		taken += m.size[i] - m.left[i]
+	taken := 0
+	for p := range parts {
+		taken += m.size[p] - m.left[p] - m.stripes[p].count()*m.charge(m.useKind(p))
 	}
 	return taken > 0
 }

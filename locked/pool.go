@@ -1,12 +1,12 @@
 package locked
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/random"
@@ -42,35 +42,30 @@ type Pool struct {
 // process may not lock even one page the error is a *[LimitError]; where the
 // platform or the forced backend can't lock memory, [ErrUnsupported].
 func NewPool(cfg Config) (*Pool, error) {
-	p, err := openPool(cfg)
-	var limit *LimitError
-	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
-		cfg.Backend = Unlocked
-		return openPool(cfg)
-	}
-	return p, err
-}
-
-func openPool(cfg Config) (*Pool, error) {
-	b, err := page.Open(string(cfg.Backend), nil)
-	if err != nil {
-		return nil, openError(err)
-	}
 	r := ofProcess()
 	if cfg.Backend == Unlocked {
 		r.read = func() (page.Limits, error) { return page.Limits{Soft: Unlimited, Hard: Unlimited}, nil }
 	}
-	return newPool(b, cfg, r)
+	var p *Pool
+	b, err := page.Open(string(cfg.Backend), nil)
+	if err != nil {
+		err = openError(err)
+	} else {
+		p, err = newPool(b, cfg, r)
+	}
+	var limit *LimitError
+	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
+		cfg.Backend, cfg.AllowUnlocked = Unlocked, false
+		return NewPool(cfg)
+	}
+	return p, err
 }
 
 func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.IdleTimeout < 0 {
 		return nil, fmt.Errorf("locked: negative value in %+v", cfg)
 	}
-	want := cfg.LockedBytes
-	if want == 0 {
-		want = DefaultLockedBytes
-	}
+	want := cmp.Or(cfg.LockedBytes, DefaultLockedBytes)
 	total, limits, err := r.allowance(want)
 	if err != nil {
 		return nil, fmt.Errorf("locked: %w", err)
@@ -91,13 +86,8 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 		backend:  b,
 		pageSize: pageSize,
 		total:    total,
-		quiet:    cfg.IdleTimeout,
-		born:     time.Now(),
-		frames:   framesOfCall(),
+		quiet:    cmp.Or(cfg.IdleTimeout, DefaultIdleTimeout),
 		idle:     make(map[kind][]*slot),
-	}
-	if p.store.quiet == 0 {
-		p.store.quiet = DefaultIdleTimeout
 	}
 	p.store.plan(cfg.UseSlots)
 	return p
@@ -118,7 +108,7 @@ func (p *Pool) Purge() error {
 	if err := p.destroyAll(); err != nil {
 		return err
 	}
-	return p.store.discardIdle(ages)
+	return p.store.discardIdle(p.store.quiet)
 }
 
 // destroyAll destroys every open buffer.

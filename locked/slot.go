@@ -32,7 +32,7 @@ type slot struct {
 	// exposed says that the view's access may be another: whoever has the whole
 	// pages may have changed it.
 	exposed bool
-	back    time.Duration // from the making of the pool until it was idle
+	back    time.Time // when it was idle last
 
 	_ [percpu.CacheLine]byte // each use writes to its slot
 }

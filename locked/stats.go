@@ -33,7 +33,7 @@ func (p *Pool) Stats() Stats {
 		BudgetCut:     p.store.cut,
 		Backend:       Backend(p.backend.Name()),
 		BackendReason: reasonOf(p.backend),
-		Waiters:       int(p.store.refused.Load()),
+		Waiters:       int(p.store.waiting.Load()),
 	}
 	p.mu.Lock()
 	s.OpenBuffers = len(p.open)
@@ -41,9 +41,6 @@ func (p *Pool) Stats() Stats {
 	m := &p.store
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range m.lines {
-		s.Waiters += m.lines[i].Len()
-	}
 	s.LargestSecret = max(0, m.size[shared]/p.pageSize*p.pageSize-CanarySize)
 	s.LockedBytes, s.LockedBytesPeak = m.mapped(), m.peak
 	s.DumpableBytes = m.dumpable

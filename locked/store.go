@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,14 +23,11 @@ type store struct {
 	dualUse     bool
 	dualBuffers int // bytes of the shared part within which buffers are mapped twice
 	quiet       time.Duration
-	born        time.Time
 	cut         bool // the process may lock less than was asked for
-	frames      frames
 
-	stripes  stripes
+	stripes  [parts]stripes
 	closed   atomic.Bool   // written under mu
-	waiting  atomic.Int32  // calls in the lines of Use; written under mu
-	refused  atomic.Int32  // calls that wait because the system refused them
+	waiting  atomic.Int32  // calls that wait; of those in the lines written under mu
 	progress atomic.Uint64 // how often something came back that somebody may wait for
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
@@ -39,7 +35,7 @@ type store struct {
 	mu        sync.Mutex       // protects what follows, for moments only
 	size      [parts]int       // bytes of each part of the budget; regions make the shared one smaller
 	left      [parts]int       // how many are not taken
-	lines     [lines]list.List // of *waiter
+	lines     [parts]list.List // of *waiter
 	bytes     [states]int      // charged by the slots in each state
 	peak      int
 	dumpable  int              // bytes mapped that a core dump may hold
@@ -70,11 +66,11 @@ func (m *store) move(s *slot, to state) {
 // mu.
 func (m *store) mapped() int { return m.bytes[inHand] + m.bytes[idle] + m.bytes[stuck] }
 
-// takeIdle returns an idle slot of kind k, or nil. A choosy caller would rather
-// have a new buffer while there is room, and few idle ones. The caller holds mu.
-func (m *store) takeIdle(k kind, choosy bool) *slot {
+// takeIdle returns an idle slot of kind k, or nil if there are not so many. The
+// caller holds mu.
+func (m *store) takeIdle(k kind, least int) *slot {
 	l := m.idle[k]
-	if len(l) == 0 || choosy && k.role == forBuffer && len(l) < rotation && m.mapped()+m.charge(k) <= m.total {
+	if len(l) < least {
 		return nil
 	}
 	m.idle[k] = l[1:]
@@ -82,68 +78,72 @@ func (m *store) takeIdle(k kind, choosy bool) *slot {
 	return l[0]
 }
 
-// mapOr maps s, which was granted, or returns an idle one that has come meanwhile.
-// After an error what s took is given back.
-func (m *store) mapOr(s *slot) (*slot, error) {
-	err := m.mapNew(s)
-	if err == nil {
-		return s, nil
+// mapFor maps s, whose bytes are taken, or returns an idle slot where it can't make
+// room for another. After an error the bytes are given back.
+func (m *store) mapFor(s *slot) (*slot, error) {
+	m.mapping.Lock()
+	defer m.mapping.Unlock()
+	for {
+		err := m.mapNew(s)
+		if err == nil {
+			return s, nil
+		}
+		m.mu.Lock()
+		other := m.takeIdle(s.kind, 1)
+		m.mu.Unlock()
+		if other != nil {
+			return other, nil
+		}
+		// Something else in this process may have locked memory.
+		refused, _ := errors.AsType[*page.LockError](err)
+		if err == ErrExhausted || refused != nil {
+			freed, unmapErr := m.shrink(always, true)
+			if freed {
+				continue
+			}
+			err = join(err, unmapErr)
+		}
+		if refused != nil {
+			err = m.limitError(m.charge(s.kind), refused)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.refund(s.kind)
+		return nil, err
+	}
+}
+
+// mapNew maps s if there is room for it. The caller holds mapping.
+func (m *store) mapNew(s *slot) error {
+	m.mu.Lock()
+	full := m.mapped()+m.charge(s.kind) > m.total
+	m.mu.Unlock()
+	if full {
+		return ErrExhausted
+	}
+	run, err := m.backend.Map(s.kind.pages*m.pageSize, s.kind.dual)
+	if err != nil {
+		return fmt.Errorf("locked: mapping %d bytes: %w", s.kind.pages*m.pageSize, err)
+	}
+	s.run = run
+	if !run.Dual {
+		s.shown = page.ReadWrite
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.takeIdle(s.kind, false); s != nil {
-		return s, nil
-	}
-	m.refund(s.kind)
-	return nil, err
+	m.dumpable += dumpable(run)
+	m.move(s, inHand)
+	return nil
 }
 
-// mapNew maps s, for which it makes room.
-func (m *store) mapNew(s *slot) error {
-	m.mapping.Lock()
-	defer m.mapping.Unlock()
-	size, charge := s.kind.pages*m.pageSize, m.charge(s.kind)
-	for {
-		var refused *page.LockError
-		m.mu.Lock()
-		full := m.mapped()+charge > m.total
-		m.mu.Unlock()
-		if !full {
-			run, err := m.backend.Map(size, s.kind.dual)
-			if err == nil {
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				s.run = run
-				if !run.Dual {
-					s.shown = page.ReadWrite
-				}
-				m.dumpable += dumpable(run)
-				m.move(s, inHand)
-				return nil
-			}
-			// Something else in this process may have locked memory.
-			if !errors.As(err, &refused) {
-				return fmt.Errorf("locked: mapping %d bytes: %w", size, err)
-			}
-		}
-		freed, err := m.shrink(always, true)
-		if !freed && refused != nil {
-			return m.limitError(charge, refused)
-		}
-		if !freed {
-			return join(ErrExhausted, err)
-		}
-	}
-}
-
-// giveBack takes a wiped slot back. Those that are kept for Use rest among the
-// stripes, where the next Use finds them without a lock.
+// giveBack takes a wiped slot back. Those of the parts for Use rest among stripes and
+// keep their bytes, so that the next Use finds them without a lock.
 func (m *store) giveBack(s *slot) {
-	if s.kind.part != kept {
+	if s.kind.part == shared {
 		m.put(s)
 		return
 	}
-	m.stripes.put(s)
+	m.stripes[s.kind.part].put(s)
 	// Whoever came to wait, or to close, before the slot was back did not see it:
 	// these looks see them.
 	if m.closed.Load() {
@@ -159,7 +159,7 @@ func (m *store) giveBack(s *slot) {
 // put makes a slot idle that a caller had in hand.
 func (m *store) put(s *slot) {
 	m.mu.Lock()
-	s.back = time.Since(m.born)
+	s.back = time.Now()
 	m.move(s, idle)
 	m.idle[s.kind] = append(m.idle[s.kind], s)
 	m.refund(s.kind)
@@ -205,11 +205,8 @@ func (m *store) unmap(s *slot) error {
 	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 }
 
-const (
-	// always is an idle time that every slot has, and ages one that none has.
-	always time.Duration = 0
-	ages   time.Duration = math.MaxInt64
-)
+// always is an idle time that every slot has.
+const always time.Duration = 0
 
 // discardIdle unmaps what is stuck, and what is idle for so long.
 func (m *store) discardIdle(unused time.Duration) error {
@@ -245,8 +242,7 @@ func (m *store) shrink(unused time.Duration, one bool) (freed bool, err error) {
 }
 
 // next takes a slot to unmap off its list: a stuck one, or that which is idle for
-// the longest time, if it is for so long. What is kept for Use stays while the pool
-// is open. It returns nil if there is none.
+// the longest time, if it is for so long. It returns nil if there is none.
 func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -258,11 +254,11 @@ func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 	for k, l := range m.idle {
 		if len(l) == 0 {
 			delete(m.idle, k)
-		} else if (k.part == shared || m.closed.Load()) && (s == nil || l[0].back < s.back) {
+		} else if s == nil || l[0].back.Before(s.back) {
 			s = l[0]
 		}
 	}
-	if s == nil || time.Since(m.born)-s.back < unused {
+	if s == nil || time.Since(s.back) < unused {
 		return nil
 	}
 	m.idle[s.kind] = m.idle[s.kind][1:]
@@ -286,11 +282,7 @@ func (m *store) sweep() {
 	_ = m.discardIdle(m.quiet)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	more := len(m.stuck) > 0
-	for k, l := range m.idle {
-		more = more || len(l) > 0 && k.part == shared
-	}
-	if more {
+	if m.bytes[idle]+m.bytes[stuck] > 0 {
 		m.arm()
 	}
 }
@@ -313,18 +305,19 @@ func (m *store) close() {
 
 // emptyStripes unmaps what rests among the stripes of a closed pool.
 func (m *store) emptyStripes() {
-	for s := m.stripes.take(); s != nil; s = m.stripes.take() {
-		m.put(s)
+	for i := range m.stripes {
+		for s := m.stripes[i].take(); s != nil; s = m.stripes[i].take() {
+			m.put(s)
+		}
 	}
 }
 
 // limitError describes a refusal with the figures of now: the system's, which it
-// keeps for the figures, or for a nil cause the budget's own.
-func (m *store) limitError(requested int, cause error) *LimitError {
-	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, Err: cause, chosen: !m.cut}
-	var refused *page.LockError
-	if errors.As(cause, &refused) {
-		e.Resource = Resource(refused.Resource)
+// keeps for the figures, or for nil the budget's own.
+func (m *store) limitError(requested int, refused *page.LockError) *LimitError {
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, chosen: !m.cut}
+	if refused != nil {
+		e.Resource, e.Err = Resource(refused.Resource), refused
 	}
 	// Without the limits the error still says what was refused and why.
 	if l, err := page.ReadLimits(); err == nil {
@@ -333,7 +326,7 @@ func (m *store) limitError(requested int, cause error) *LimitError {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e.Locked = m.mapped()
-	if cause != nil {
+	if refused != nil {
 		m.lastLimit = e
 	}
 	return e

@@ -243,7 +243,7 @@ func TestLostSpareIsReplacedForWhoWaits(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 11*testPage, Config{UseSlots: 2})
 		if p.store.dualUse || p.store.size[spare] == 0 {
-			t.Fatalf("%+v", p.store.keptKind())
+			t.Fatalf("%+v", p.store.useKind(kept))
 		}
 		first, outer, inner := make(chan error), make(chan error), make(chan error)
 		served := make(chan error, 1)
@@ -315,7 +315,7 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 func TestEverySlotKeptForUseHasAPlace(t *testing.T) {
 	t.Parallel()
 	p := makePool(newFaultyPages(t, false), testPage, 1<<30, Config{UseSlots: 5000})
-	if places := len(p.store.stripes.at); p.Kept()-1 > places {
+	if places := len(p.store.stripes[kept].at); p.Kept()-1 > places {
 		t.Errorf("%d slots, %d places", p.Kept()-1, places)
 	}
 }

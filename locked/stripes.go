@@ -10,7 +10,7 @@ import (
 // Each processor tends to find the slot it used last, and that slot returns to
 // the stripe it was found in: so processors at work stay on stripes of their own.
 type stripes struct {
-	at    []stripe // a power of two of them
+	at    []stripe // none, or a power of two of them
 	hints percpu.Hints
 }
 
@@ -25,21 +25,18 @@ const maxStripes = 1024
 func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
 
 // take returns an idle slot, the processor's favourite first, or nil.
-func (s *stripes) take() *slot {
+func (s *stripes) take() (idle *slot) {
 	h := s.hints.Get()
-	mask := uint32(len(s.at) - 1)
-	var idle *slot
-	for i := range uint32(len(s.at)) {
-		at := &s.at[(h.Index+i)&mask].slot
+	for range s.at {
+		place := h.Index & uint32(len(s.at)-1)
 		// A look first: a swap would take the cache line from its processor.
-		if at.Load() == nil {
-			continue
+		if at := &s.at[place].slot; at.Load() != nil {
+			if idle = at.Swap(nil); idle != nil {
+				idle.place = place
+				break
+			}
 		}
-		if idle = at.Swap(nil); idle != nil {
-			h.Index += i
-			idle.place = h.Index & mask
-			break
-		}
+		h.Index++
 	}
 	s.hints.Put(h)
 	return idle
@@ -55,8 +52,7 @@ func (s *stripes) put(idle *slot) {
 }
 
 // count returns how many slots are idle here.
-func (s *stripes) count() int {
-	n := 0
+func (s *stripes) count() (n int) {
 	for i := range s.at {
 		if s.at[i].slot.Load() != nil {
 			n++

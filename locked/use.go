@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 
 	"github.com/memkeep/memkeep/internal/page"
 )
@@ -61,7 +63,7 @@ func (p *Pool) takeUse(ctx context.Context, pages int) (*slot, error) {
 		return nil, context.Cause(ctx)
 	}
 	if pages == 1 && p.store.waiting.Load() == 0 {
-		if s := p.store.stripes.take(); s != nil {
+		if s := p.store.stripes[kept].take(); s != nil {
 			return s, nil
 		}
 	}
@@ -77,6 +79,39 @@ func (p *Pool) takeBack(s *slot, l layout) error {
 	}
 	p.store.giveBack(s)
 	return corrupted
+}
+
+// call runs a function that was given to Use. Its frame tells nesting of it.
+//
+//go:noinline
+func call(fn func([]byte) error, b []byte) error { return fn(b) }
+
+// nesting returns how many functions given to Use, of any pool, the calling
+// goroutine is in, up to 2. Such a call holds a slot, so it must not wait like
+// others. Go names no goroutine, but the frames of the outer calls are on its
+// stack, and only a call that is about to wait looks for them.
+//
+// What a function given to Use calls on another goroutine is not seen.
+func nesting() int {
+	var few [64]uintptr
+	pcs := few[:runtime.Callers(2, few[:])]
+	// The whole stack in one piece: to begin again further down would cost the square
+	// of its depth.
+	for size := len(few); len(pcs) == size; {
+		size *= 8
+		pcs = make([]uintptr, size)
+		pcs = pcs[:runtime.Callers(2, pcs)]
+	}
+	depth, within, entry := 0, false, reflect.ValueOf(call).Pointer()
+	for _, pc := range pcs {
+		outside := !within
+		f := runtime.FuncForPC(pc - 1)
+		// A profile-guided build may inline fn: then one frame has several counters.
+		if within = f != nil && f.Entry() == entry; within && outside {
+			depth++
+		}
+	}
+	return min(depth, 2)
 }
 
 // UseAll is Use for several secrets at once, one of each of the sizes, in one
