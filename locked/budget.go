@@ -35,7 +35,6 @@ func (m *store) plan(slots int) {
 		m.size[spare] = charge
 	}
 	m.size[shared] = m.total - m.size[kept] - m.size[spare]
-	m.left = m.size
 	switch {
 	case twice == once:
 		m.dualBuffers = m.total
@@ -55,14 +54,15 @@ func (m *store) plan(slots int) {
 // minimum is the least budget that serves: what is kept for Use, and one buffer.
 func (m *store) minimum() int { return m.size[kept] + m.size[spare] + m.charge(kind{pages: 1}) }
 
+// largest is the most that a slot of the shared part may ever charge, beside the
+// regions.
+func (m *store) largest() int { return m.size[shared] - int(m.regions.Load()) }
+
 // fits returns a *LimitError if the budget could never hold so many pages beside
 // the regions.
 func (m *store) fits(pages int) error {
 	charge := m.charge(kind{pages: pages})
-	m.mu.Lock()
-	most := m.size[shared]
-	m.mu.Unlock()
-	if charge > most {
+	if charge > m.largest() {
 		return m.limitError(charge, nil)
 	}
 	return nil
@@ -87,8 +87,8 @@ func (m *store) grant(k kind) *slot {
 	return nil
 }
 
-// draw takes the bytes of a slot from a part of the budget, and an idle slot if there
-// is one for them. It returns nil if there are not as many. The caller holds mu.
+// draw takes a slot in hand whose bytes are from a part of the budget, an idle one if
+// there is one. It returns nil if there are not as many. The caller holds mu.
 func (m *store) draw(k kind, from part) *slot {
 	use := k.part != shared
 	k.part, k.dual = from, true
@@ -96,45 +96,33 @@ func (m *store) draw(k kind, from part) *slot {
 	case use:
 		k.dual = m.dualUse
 	case k.role == forBuffer:
-		k.dual = m.size[from]-m.left[from]+m.charge(k) <= m.dualBuffers
+		k.dual = m.taken(from)-int(m.regions.Load())+m.charge(k) <= m.dualBuffers
 	default:
-		k.dual = k.role == forUse && m.charge(k) <= m.left[from]
+		k.dual = k.role == forUse && m.taken(from)+m.charge(k) <= m.size[from]
 	}
-	if m.charge(k) > m.left[from] {
+	if m.taken(from)+m.charge(k) > m.size[from] {
 		return nil
 	}
-	m.left[from] -= m.charge(k)
-	least := 1
-	if k.role == forBuffer {
-		least = rotation
+	var s *slot
+	if l := m.idle[k]; len(l) >= rotation || len(l) > 0 && (k.role != forBuffer || m.mapped()+m.charge(k) > m.total) {
+		s, m.idle[k] = l[0], l[1:]
+	} else {
+		s = &slot{kind: k}
 	}
-	if s := m.takeIdle(k, least); s != nil {
-		return s
-	}
-	return &slot{kind: k}
+	m.move(s, inHand)
+	return s
 }
 
-// refund returns what a slot of kind k took from the budget. The caller holds mu.
-func (m *store) refund(k kind) {
-	m.left[k.part] += m.charge(k)
-	m.progress.Add(1)
-	m.serve()
-}
-
-// setAside moves n taken bytes out of the budget, for as long as a region has them.
-func (m *store) setAside(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.size[shared] -= n
-}
+// taken is how many bytes of a part are taken. The caller holds mu.
+func (m *store) taken(p part) int { return m.bytes[p][inHand] + m.bytes[p][stuck] }
 
 // lends reports whether callers have slots in hand that will come back.
 func (m *store) lends() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	taken := 0
+	lent := -int(m.regions.Load())
 	for p := range parts {
-		taken += m.size[p] - m.left[p] - m.stripes[p].count()*m.charge(m.useKind(p))
+		lent += m.taken(p) - m.stripes[p].count()*m.charge(m.useKind(p))
 	}
-	return taken > 0
+	return lent > 0
 }

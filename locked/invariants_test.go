@@ -8,11 +8,11 @@ func (p *Pool) Kept() int { return p.KeptBytes() / p.store.charge(p.store.useKin
 // KeptBytes is what they count.
 func (p *Pool) KeptBytes() int { return p.store.size[kept] + p.store.size[spare] }
 
-// taken is how many bytes of the shared part are taken.
+// taken is how many bytes of the shared part are taken, but for those of regions.
 func (p *Pool) taken() int {
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	return p.store.size[shared] - p.store.left[shared]
+	return p.store.taken(shared) - int(p.store.regions.Load())
 }
 
 // CheckInvariants is checkInvariants for tests outside of the package.
@@ -34,7 +34,7 @@ func (p *Pool) checkInvariants(t testing.TB) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seen := map[*slot]string{}
-	var bytes [states]int
+	var bytes [parts][states]int
 	note := func(s *slot, where string, want state) {
 		if other, twice := seen[s]; twice {
 			t.Errorf("a slot is in %s and in %s", other, where)
@@ -46,7 +46,7 @@ func (p *Pool) checkInvariants(t testing.TB) {
 		if s.run == nil {
 			t.Errorf("a slot in %s is not mapped", where)
 		}
-		bytes[want] += m.charge(s.kind)
+		bytes[s.kind.part][want] += m.charge(s.kind)
 	}
 	for k, l := range m.idle {
 		for _, s := range l {
@@ -76,27 +76,29 @@ func (p *Pool) checkInvariants(t testing.TB) {
 		}
 		note(b.slot, "a buffer", inHand)
 	}
-	if m.bytes[idle] != bytes[idle] || m.bytes[stuck] != bytes[stuck] {
-		t.Errorf("%d bytes idle and %d stuck, counted %v", bytes[idle], bytes[stuck], m.bytes)
-	}
-	regions, taken := m.total, 0
-	for i := range m.left {
-		regions -= m.size[i]
-		taken += m.size[i] - m.left[i]
-		if m.left[i] > m.size[i] || m.left[i] < -m.bytes[stuck] {
-			t.Errorf("%d of %d bytes of part %d are left", m.left[i], m.size[i], i)
+	counted := m.bytes
+	for p := range parts {
+		counted[p][unmapped] = 0
+		// What functions given to Use and regions have in hand is seen nowhere.
+		if counted[p][inHand] < bytes[p][inHand] {
+			t.Errorf("%d bytes in hand of part %d, %d of them seen", counted[p][inHand], p, bytes[p][inHand])
+		}
+		counted[p][inHand] = bytes[p][inHand]
+		if n := m.bytes[p][inHand]; n > m.size[p] {
+			t.Errorf("%d of %d bytes of part %d in hand", n, m.size[p], p)
 		}
 	}
-	// What functions given to Use have in hand is seen nowhere.
-	if least := bytes[inHand] + regions; m.bytes[inHand] < least {
-		t.Errorf("%d bytes in hand, %d of them seen", m.bytes[inHand], least)
+	if counted != bytes {
+		t.Errorf("%v bytes by part and state, counted %v", bytes, m.bytes)
 	}
-	// What is in hand or stuck is taken from the budget, and nothing else is.
-	if m.bytes[inHand]+m.bytes[stuck] != taken+regions {
-		t.Errorf("%d bytes in hand and %d stuck, but %d taken and %d of regions", m.bytes[inHand], m.bytes[stuck], taken, regions)
+	if seen := bytes[shared][inHand] + int(m.regions.Load()); m.regions.Load() < 0 || m.bytes[shared][inHand] < seen {
+		t.Errorf("%d bytes in hand, %d of them seen", m.bytes[shared][inHand], seen)
 	}
-	if m.mapped() > m.total || m.peak > m.total {
-		t.Errorf("%d bytes mapped, %d at peak, of %d", m.mapped(), m.peak, m.total)
+	if m.size[spare]+m.size[kept]+m.size[shared] != m.total {
+		t.Errorf("parts of %v bytes of %d", m.size, m.total)
+	}
+	if m.locked != m.mapped() || m.peak > m.total || m.locked > m.peak {
+		t.Errorf("%d bytes mapped, counted %d, %d at peak, of %d", m.mapped(), m.locked, m.peak, m.total)
 	}
 	if n := m.lines[spare].Len() + m.lines[kept].Len() + m.lines[shared].Len(); int(m.waiting.Load()) < n {
 		t.Errorf("%d calls wait, counted %d", n, m.waiting.Load())

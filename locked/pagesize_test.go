@@ -35,8 +35,8 @@ func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *P
 	p = makePool(heapPages{fakeBackend{double: double}}, pageSize, total, Config{UseSlots: useSlots})
 	p.store.cut = true
 	t.Cleanup(func() {
-		if err := p.Close(); err != nil || p.store.mapped() != 0 {
-			t.Errorf("Close: %v, %d bytes still count", err, p.store.mapped())
+		if err := p.Close(); err != nil || p.store.locked != 0 {
+			t.Errorf("Close: %v, %d bytes still count", err, p.store.locked)
 		}
 		p.checkInvariants(t)
 	})
@@ -68,8 +68,8 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 			for ; err == nil; b, err = p.New(32) {
 				open = append(open, b)
 			}
-			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.store.mapped() > p.store.total {
-				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.store.mapped(), err)
+			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.store.locked > p.store.total {
+				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.store.locked, err)
 			}
 			used := false
 			nothing := func([]byte) error { return nil }

@@ -51,7 +51,7 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 	for tries := 0; ; tries++ {
 		s, err := m.enter(ctx, k, wait)
 		if err == nil && s.run == nil {
-			s, err = m.mapFor(s)
+			err = m.mapFor(s)
 		}
 		refused, _ := errors.AsType[*LimitError](err)
 		switch {

@@ -29,7 +29,7 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.store.setAside(p.store.charge(s.kind))
+	p.store.regions.Add(int64(p.store.charge(s.kind)))
 	return &Region{pool: p, slot: s}, nil
 }
 
@@ -51,6 +51,6 @@ func (r *Region) Free() error {
 	}
 	wipe.Bytes(s.run.Window)
 	r.slot = nil
-	p.store.setAside(-p.store.charge(s.kind))
+	p.store.regions.Add(-int64(p.store.charge(s.kind)))
 	return p.store.discard(s)
 }

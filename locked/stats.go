@@ -41,8 +41,8 @@ func (p *Pool) Stats() Stats {
 	m := &p.store
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.LargestSecret = max(0, m.size[shared]/p.pageSize*p.pageSize-CanarySize)
-	s.LockedBytes, s.LockedBytesPeak = m.mapped(), m.peak
+	s.LargestSecret = max(0, m.largest()/p.pageSize*p.pageSize-CanarySize)
+	s.LockedBytes, s.LockedBytesPeak = m.locked, m.peak
 	s.DumpableBytes = m.dumpable
 	s.LastLimitError = m.lastLimit
 	return s

@@ -19,7 +19,8 @@ import (
 type store struct {
 	backend     page.Backend
 	pageSize    int
-	total       int // the most bytes that are ever mapped
+	total       int        // the most bytes that are ever mapped
+	size        [parts]int // bytes of each part of the budget
 	dualUse     bool
 	dualBuffers int // bytes of the shared part within which buffers are mapped twice
 	quiet       time.Duration
@@ -27,19 +28,19 @@ type store struct {
 
 	stripes  [parts]stripes
 	closed   atomic.Bool   // written under mu
+	regions  atomic.Int64  // bytes of the shared part that regions have in hand
 	waiting  atomic.Int32  // calls that wait; of those in the lines written under mu
 	progress atomic.Uint64 // how often something came back that somebody may wait for
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
-	mu        sync.Mutex       // protects what follows, for moments only
-	size      [parts]int       // bytes of each part of the budget; regions make the shared one smaller
-	left      [parts]int       // how many are not taken
-	lines     [parts]list.List // of *waiter
-	bytes     [states]int      // charged by the slots in each state
-	peak      int
-	dumpable  int              // bytes mapped that a core dump may hold
-	idle      map[kind][]*slot // what came back first is first
+	mu        sync.Mutex         // protects what follows, for moments only
+	lines     [parts]list.List   // of *waiter
+	bytes     [parts][states]int // charged by the slots in each state
+	locked    int                // bytes mapped now, as the process's limit counts them
+	peak      int                // the most there were
+	dumpable  int                // bytes mapped that a core dump may hold
+	idle      map[kind][]*slot   // what came back first is first
 	stuck     []*slot
 	sweeper   *time.Timer // nil unless it will run
 	lastLimit *LimitError
@@ -50,49 +51,40 @@ type store struct {
 // past Destroy faults for at least that many buffers more.
 const rotation = 8
 
-// move changes the state of s and the figures. Nothing else does. The caller
-// holds mu.
+// move changes the state of s and the figures, and serves who waits for what came
+// back. Nothing else does. The caller holds mu, and has put s where it is found.
 func (m *store) move(s *slot, to state) {
-	if s.state == unmapped && to != inHand || s.state == stuck && to != unmapped {
-		panic(fmt.Sprintf("locked: internal error: a slot goes from state %d to %d", s.state, to))
+	from, bytes := s.state, &m.bytes[s.kind.part]
+	if from == unmapped && to != inHand || from == stuck && to < stuck && to != unmapped {
+		panic(fmt.Sprintf("locked: internal error: a slot goes from state %d to %d", from, to))
 	}
-	m.bytes[s.state] -= m.charge(s.kind)
-	m.bytes[to] += m.charge(s.kind)
+	bytes[from] -= m.charge(s.kind)
+	bytes[to] += m.charge(s.kind)
 	s.state = to
-	m.peak = max(m.peak, m.mapped())
-}
-
-// mapped is how many bytes count towards the process's limit. The caller holds
-// mu.
-func (m *store) mapped() int { return m.bytes[inHand] + m.bytes[idle] + m.bytes[stuck] }
-
-// takeIdle returns an idle slot of kind k, or nil if there are not so many. The
-// caller holds mu.
-func (m *store) takeIdle(k kind, least int) *slot {
-	l := m.idle[k]
-	if len(l) < least {
-		return nil
+	if from != idle && (to == idle || to == unmapped) {
+		m.progress.Add(1)
+		m.serve()
 	}
-	m.idle[k] = l[1:]
-	m.move(l[0], inHand)
-	return l[0]
 }
 
-// mapFor maps s, whose bytes are taken, or returns an idle slot where it can't make
-// room for another. After an error the bytes are given back.
-func (m *store) mapFor(s *slot) (*slot, error) {
+// mapped is how many bytes are mapped, or may be at any moment: what is in hand may
+// have yet to be. The caller holds mu.
+func (m *store) mapped() (n int) {
+	for _, b := range m.bytes {
+		n += b[inHand] + b[idle] + b[stuck]
+	}
+	return n
+}
+
+// mapFor maps s, which is in hand, and makes room for it. After an error it is not in
+// hand any more.
+func (m *store) mapFor(s *slot) error {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
 	for {
 		err := m.mapNew(s)
 		if err == nil {
-			return s, nil
-		}
-		m.mu.Lock()
-		other := m.takeIdle(s.kind, 1)
-		m.mu.Unlock()
-		if other != nil {
-			return other, nil
+			return nil
 		}
 		// Something else in this process may have locked memory.
 		refused, _ := errors.AsType[*page.LockError](err)
@@ -103,20 +95,20 @@ func (m *store) mapFor(s *slot) (*slot, error) {
 			}
 			err = join(err, unmapErr)
 		}
-		if refused != nil {
-			err = m.limitError(m.charge(s.kind), refused)
-		}
 		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.refund(s.kind)
-		return nil, err
+		m.move(s, unmapped)
+		m.mu.Unlock()
+		if refused != nil {
+			return m.limitError(m.charge(s.kind), refused)
+		}
+		return err
 	}
 }
 
 // mapNew maps s if there is room for it. The caller holds mapping.
 func (m *store) mapNew(s *slot) error {
 	m.mu.Lock()
-	full := m.mapped()+m.charge(s.kind) > m.total
+	full := m.mapped() > m.total
 	m.mu.Unlock()
 	if full {
 		return ErrExhausted
@@ -131,8 +123,9 @@ func (m *store) mapNew(s *slot) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.locked += m.charge(s.kind)
+	m.peak = max(m.peak, m.locked)
 	m.dumpable += dumpable(run)
-	m.move(s, inHand)
 	return nil
 }
 
@@ -160,9 +153,8 @@ func (m *store) giveBack(s *slot) {
 func (m *store) put(s *slot) {
 	m.mu.Lock()
 	s.back = time.Now()
-	m.move(s, idle)
 	m.idle[s.kind] = append(m.idle[s.kind], s)
-	m.refund(s.kind)
+	m.move(s, idle)
 	m.arm()
 	m.mu.Unlock()
 	if m.closed.Load() {
@@ -185,22 +177,14 @@ func (m *store) unmap(s *slot) error {
 	err := m.backend.Unmap(s.run)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from := s.state
 	if err == nil {
+		m.locked -= m.charge(s.kind)
 		m.dumpable -= exposed
 		m.move(s, unmapped)
-		if from != idle {
-			m.refund(s.kind)
-		}
 		return nil
 	}
-	if from == idle {
-		m.left[s.kind.part] -= m.charge(s.kind)
-	}
-	if from != stuck {
-		m.move(s, stuck)
-	}
 	m.stuck = append(m.stuck, s)
+	m.move(s, stuck)
 	m.arm()
 	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 }
@@ -282,7 +266,7 @@ func (m *store) sweep() {
 	_ = m.discardIdle(m.quiet)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.bytes[idle]+m.bytes[stuck] > 0 {
+	if m.bytes[shared][idle] > 0 || len(m.stuck) > 0 {
 		m.arm()
 	}
 }
@@ -325,7 +309,7 @@ func (m *store) limitError(requested int, refused *page.LockError) *LimitError {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.Locked = m.mapped()
+	e.Locked = m.locked
 	if refused != nil {
 		m.lastLimit = e
 	}
