@@ -68,7 +68,7 @@ func (p *Pool) show(s *slot, a page.Access) error {
 	if s.shown == a && !s.exposed {
 		return nil
 	}
-	err := p.backend.Protect(s.run, a)
+	err := p.store.backend.Protect(s.run, a)
 	if err == nil {
 		s.shown = a
 		s.written = s.written || a == page.ReadWrite

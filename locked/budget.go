@@ -74,14 +74,14 @@ func (m *store) grant(k kind) *slot {
 	use := k.part != shared
 	may := [parts]bool{kept: use, shared: !use || m.lines[shared].Len() == 0, spare: k.part == spare}
 	for _, from := range [...]part{kept, shared, spare} {
-		if may[from] {
-			s := m.stripes[from].take()
-			if s == nil {
-				s = m.draw(k, from)
-			}
-			if s != nil {
-				return s
-			}
+		if !may[from] {
+			continue
+		}
+		if s := m.stripes[from].take(); s != nil {
+			return s
+		}
+		if s := m.draw(k, from); s != nil {
+			return s
 		}
 	}
 	return nil
@@ -90,17 +90,17 @@ func (m *store) grant(k kind) *slot {
 // draw takes a slot in hand whose bytes are from a part of the budget, an idle one if
 // there is one. It returns nil if there are not as many. The caller holds mu.
 func (m *store) draw(k kind, from part) *slot {
-	use := k.part != shared
+	free, use := m.size[from]-m.taken(from), k.part != shared
 	k.part, k.dual = from, true
 	switch {
 	case use:
 		k.dual = m.dualUse
 	case k.role == forBuffer:
-		k.dual = m.taken(from)-int(m.regions.Load())+m.charge(k) <= m.dualBuffers
+		k.dual = m.charge(k) <= free-(m.largest()-m.dualBuffers)
 	default:
-		k.dual = k.role == forUse && m.taken(from)+m.charge(k) <= m.size[from]
+		k.dual = k.role == forUse && m.charge(k) <= free
 	}
-	if m.taken(from)+m.charge(k) > m.size[from] {
+	if m.charge(k) > free {
 		return nil
 	}
 	var s *slot
@@ -115,14 +115,3 @@ func (m *store) draw(k kind, from part) *slot {
 
 // taken is how many bytes of a part are taken. The caller holds mu.
 func (m *store) taken(p part) int { return m.bytes[p][inHand] + m.bytes[p][stuck] }
-
-// lends reports whether callers have slots in hand that will come back.
-func (m *store) lends() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	lent := -int(m.regions.Load())
-	for p := range parts {
-		lent += m.taken(p) - m.stripes[p].count()*m.charge(m.useKind(p))
-	}
-	return lent > 0
-}

@@ -70,10 +70,10 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil, errZero
 	}
-	at := layoutOf(size, p.pageSize)
+	at := layoutOf(size, p.store.pageSize)
 	// The buffer counts as in use until it is complete, so that a concurrent purge
 	// leaves its end to release.
 	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}

@@ -25,7 +25,7 @@ func (p *Pool) CheckInvariants(t testing.TB) {
 // given to Use: the charges add up, and each slot is in exactly one place.
 func (p *Pool) checkInvariants(t testing.TB) {
 	t.Helper()
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return
 	}
 	m := &p.store

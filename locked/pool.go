@@ -16,23 +16,18 @@ import (
 // bytes locked than its budget. It is safe for concurrent use. Close ends it. The
 // zero Pool is closed.
 //
-//	Use of a page                 buffers, regions, large secrets
-//	     │                                │
-//	  stripes ◀── nobody waits ──┐        │      found there: no lock, no system call
-//	     │ all lent              │        │
-//	     ▼                       │        ▼
-//	  lines ─ nested │ usual     │     others    first come, first served
-//	     │ bytes of a part       │        │
-//	     ▼                       │        ▼
-//	  budget  kept │ spare │ ──── shared ────    what is in hand, or stuck
-//	     │                       │        │
-//	     ▼                       │        ▼
-//	  an idle slot, or one that is mapped ─▶ in hand ─▶ idle
+//	call            part of the budget   its slots at rest
+//	                and line to wait in
+//	------------------------------------------------------------------------------
+//	nested Use      spare (one slot)     in stripes, with their bytes: Use finds
+//	Use of a page   kept                 them there without a lock
+//	all else        shared               idle, without: unmapped after a quiet time
+//
+// A call gets a slot at rest, or bytes of its part and a slot that is idle or mapped
+// anew, or waits. A Use takes from the shared part too while nobody waits for that.
 type Pool struct {
-	backend  page.Backend
-	pageSize int
-	canary   [CanarySize]byte
-	store    store
+	canary [CanarySize]byte
+	store  store
 
 	mu   sync.Mutex // protects what follows
 	open map[*Buffer]struct{}
@@ -48,10 +43,10 @@ func NewPool(cfg Config) (*Pool, error) {
 	}
 	var p *Pool
 	b, err := page.Open(string(cfg.Backend), nil)
-	if err != nil {
-		err = openError(err)
-	} else {
+	if err == nil {
 		p, err = newPool(b, cfg, r)
+	} else {
+		err = openError(err)
 	}
 	var limit *LimitError
 	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
@@ -80,7 +75,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 
 // makePool returns a pool of so many bytes.
 func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
-	p := &Pool{backend: b, pageSize: pageSize, open: make(map[*Buffer]struct{})}
+	p := &Pool{open: make(map[*Buffer]struct{})}
 	random.Bytes(p.canary[:])
 	p.store = store{
 		backend:  b,
@@ -102,7 +97,7 @@ var errZero = fmt.Errorf("%w: the zero Pool; make one with NewPool", ErrClosed)
 // or may not be among the purged. If the system refuses to let a buffer be wiped
 // or unmapped the error says so, now and each time Purge is called until it does.
 func (p *Pool) Purge() error {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil
 	}
 	if err := p.destroyAll(); err != nil {
@@ -129,7 +124,7 @@ func (p *Pool) destroyAll() error {
 // owner frees it. If a slot can't be unmapped the error says so, and Close may
 // be called again.
 func (p *Pool) Close() error {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil
 	}
 	p.store.close()
@@ -138,9 +133,9 @@ func (p *Pool) Close() error {
 
 // Format prints what the pool is, and nothing that it holds.
 func (p *Pool) Format(f fmt.State, _ rune) {
-	if p == nil || p.backend == nil {
+	if p == nil || p.store.backend == nil {
 		fmt.Fprint(f, "locked.Pool(closed)")
 		return
 	}
-	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.backend.Name(), p.store.total)
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.store.backend.Name(), p.store.total)
 }

@@ -27,10 +27,8 @@ const (
 	// that others who hold one may have.
 	nestedLimit = time.Second
 
-	// forever is the patience of a call that only its context ends, and atOnce of one
-	// that does not wait.
+	// forever is the patience of a call that only its context ends.
 	forever time.Duration = 0
-	atOnce  time.Duration = -1
 
 	// retryInterval is how often a call that may wait tries again where the system
 	// refuses to map a slot, and mostTries how many times.
@@ -55,7 +53,7 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 		}
 		refused, _ := errors.AsType[*LimitError](err)
 		switch {
-		case refused == nil || refused.Err == nil || !wait || !m.lends():
+		case refused == nil || refused.Err == nil || !wait || !m.lends(k):
 			return s, err
 		case tries == mostTries || ctx.Err() != nil:
 			return nil, join(cmp.Or(context.Cause(ctx), ErrExhausted), err)
@@ -69,9 +67,11 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 	}
 }
 
-// enter returns a slot, which may have to be mapped, now or when it is k's turn.
+// enter returns a slot, which may have to be mapped, now or when it is k's turn. It
+// gives up when ctx ends, and with ErrExhausted once nothing has come back for as
+// long as such a call has patience.
 func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
-	s, q, err := m.join(k, atOnce)
+	s, q, err := m.join(k, false)
 	if err != ErrExhausted || !wait {
 		return s, err
 	}
@@ -81,44 +81,15 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 	}
 	switch {
 	case small && (depth > 1 || depth == 1 && m.size[spare] == 0):
-		patience = atOnce
+		wait = false
 	case depth > 0 && !small:
 		patience = nestedLimit
 	case k.role == forUse && ctx.Done() == nil:
 		patience = stallLimit
 	}
-	if s, q, err = m.join(k, patience); q == nil {
+	if s, q, err = m.join(k, wait); q == nil {
 		return s, err
 	}
-	return m.wait(ctx, q, patience)
-}
-
-// join serves a call at once if it can, and otherwise puts it at the end of its line.
-func (m *store) join(k kind, patience time.Duration) (*slot, *waiter, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed.Load() {
-		return nil, nil, ErrClosed
-	}
-	if m.lines[k.part].Len() == 0 {
-		if s := m.grant(k); s != nil {
-			return s, nil, nil
-		}
-	}
-	if patience == atOnce {
-		return nil, nil, ErrExhausted
-	}
-	q := &waiter{wants: k, served: make(chan struct{})}
-	q.at = m.lines[k.part].PushBack(q)
-	m.waiting.Add(1)
-	// What came back to the stripes before this is seen now, what comes later sees q.
-	m.serve()
-	return nil, q, nil
-}
-
-// wait waits until q is served. It gives up when ctx ends, and with ErrExhausted
-// once nothing has come back for as long as q has patience.
-func (m *store) wait(ctx context.Context, q *waiter, patience time.Duration) (*slot, error) {
 	tick := time.Tick(patience) // never, without a limit
 	for seen := m.progress.Load(); ; {
 		select {
@@ -133,6 +104,30 @@ func (m *store) wait(ctx context.Context, q *waiter, patience time.Duration) (*s
 			}
 		}
 	}
+}
+
+// join serves a call at once if it can, and puts one that waits at the end of its
+// line otherwise.
+func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed.Load() {
+		return nil, nil, ErrClosed
+	}
+	if m.lines[k.part].Len() == 0 {
+		if s := m.grant(k); s != nil {
+			return s, nil, nil
+		}
+	}
+	if !wait {
+		return nil, nil, ErrExhausted
+	}
+	q := &waiter{wants: k, served: make(chan struct{})}
+	q.at = m.lines[k.part].PushBack(q)
+	m.waiting.Add(1)
+	// What came back to the stripes before this is seen now, what comes later sees q.
+	m.serve()
+	return nil, q, nil
 }
 
 // serve serves those whose turn it is as long as there is something for them. The
@@ -165,4 +160,16 @@ func (m *store) quit(q *waiter, err error) {
 		m.leave(q, err)
 		m.serve() // the next may want less
 	}
+}
+
+// lends reports whether callers have slots in hand that will come back to such a
+// call: for one of Use, which found none among the stripes, those of all parts.
+func (m *store) lends(k kind) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lent := m.taken(shared) - int(m.regions.Load())
+	if k.part != shared {
+		lent += m.taken(kept) + m.taken(spare)
+	}
+	return lent > 0
 }

@@ -22,10 +22,10 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
 	}
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil, errZero
 	}
-	s, err := p.store.take(context.Background(), forRegion, (size+p.pageSize-1)/p.pageSize, false)
+	s, err := p.store.take(context.Background(), forRegion, (size+p.store.pageSize-1)/p.store.pageSize, false)
 	if err != nil {
 		return nil, err
 	}

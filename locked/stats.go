@@ -24,15 +24,15 @@ type Stats struct {
 
 // Stats returns the pool's figures. It takes a few locks for a moment.
 func (p *Pool) Stats() Stats {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return Stats{}
 	}
 	s := Stats{
 		Budget:        p.store.total,
-		Unlocked:      p.backend.Name() == page.Unlocked,
+		Unlocked:      p.store.backend.Name() == page.Unlocked,
 		BudgetCut:     p.store.cut,
-		Backend:       Backend(p.backend.Name()),
-		BackendReason: reasonOf(p.backend),
+		Backend:       Backend(p.store.backend.Name()),
+		BackendReason: reasonOf(p.store.backend),
 		Waiters:       int(p.store.waiting.Load()),
 	}
 	p.mu.Lock()
@@ -41,7 +41,7 @@ func (p *Pool) Stats() Stats {
 	m := &p.store
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.LargestSecret = max(0, m.largest()/p.pageSize*p.pageSize-CanarySize)
+	s.LargestSecret = max(0, m.largest()/p.store.pageSize*p.store.pageSize-CanarySize)
 	s.LockedBytes, s.LockedBytesPeak = m.locked, m.peak
 	s.DumpableBytes = m.dumpable
 	s.LastLimitError = m.lastLimit

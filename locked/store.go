@@ -252,7 +252,7 @@ func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 // arm starts the timer that gives unused slots back. It runs only while there are
 // some, and holds no goroutine while it waits. The caller holds mu.
 func (m *store) arm() {
-	if m.sweeper == nil && !m.closed.Load() {
+	if m.sweeper == nil && !m.closed.Load() && (m.bytes[shared][idle] > 0 || len(m.stuck) > 0) {
 		m.sweeper = time.AfterFunc(m.quiet, m.sweep)
 	}
 }
@@ -266,9 +266,7 @@ func (m *store) sweep() {
 	_ = m.discardIdle(m.quiet)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.bytes[shared][idle] > 0 || len(m.stuck) > 0 {
-		m.arm()
-	}
+	m.arm()
 }
 
 // close ends all waits with ErrClosed, and keeps nothing for Use any more.

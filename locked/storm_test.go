@@ -307,7 +307,11 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := s.count(); n != slots {
+	n := 0
+	for s.take() != nil {
+		n++
+	}
+	if n != slots {
 		t.Errorf("%d of %d slots are left", n, slots)
 	}
 }

@@ -50,13 +50,3 @@ func (s *stripes) put(idle *slot) {
 	for i := idle.place; !s.at[i&mask].slot.CompareAndSwap(nil, idle); i++ {
 	}
 }
-
-// count returns how many slots are idle here.
-func (s *stripes) count() (n int) {
-	for i := range s.at {
-		if s.at[i].slot.Load() != nil {
-			n++
-		}
-	}
-	return n
-}

@@ -29,13 +29,13 @@ import (
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) (err error) {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return errZero
 	}
 	if err := checkSize(size); err != nil {
 		return err
 	}
-	l := layoutOf(size, p.pageSize)
+	l := layoutOf(size, p.store.pageSize)
 	s, err := p.takeUse(ctx, l.pages)
 	if err != nil {
 		return forSecret(size, err)
@@ -94,16 +94,15 @@ func call(fn func([]byte) error, b []byte) error { return fn(b) }
 // What a function given to Use calls on another goroutine is not seen.
 func nesting() int {
 	var few [64]uintptr
-	pcs := few[:runtime.Callers(2, few[:])]
+	pcs, n := few[:], runtime.Callers(2, few[:])
 	// The whole stack in one piece: to begin again further down would cost the square
 	// of its depth.
-	for size := len(few); len(pcs) == size; {
-		size *= 8
-		pcs = make([]uintptr, size)
-		pcs = pcs[:runtime.Callers(2, pcs)]
+	for n == len(pcs) {
+		pcs = make([]uintptr, 8*n)
+		n = runtime.Callers(2, pcs)
 	}
 	depth, within, entry := 0, false, reflect.ValueOf(call).Pointer()
-	for _, pc := range pcs {
+	for _, pc := range pcs[:n] {
 		outside := !within
 		f := runtime.FuncForPC(pc - 1)
 		// A profile-guided build may inline fn: then one frame has several counters.
