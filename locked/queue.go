@@ -43,7 +43,7 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 	k := kind{role: r, pages: pages, part: shared}
 	if r == forUse && pages == 1 && m.size[kept] > 0 {
 		k.part = kept
-	} else if err := m.fits(pages); err != nil {
+	} else if err := m.fits(pages); err != nil && !m.closed.Load() {
 		return nil, err
 	}
 	for tries := 0; ; tries++ {
@@ -91,7 +91,7 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 		return s, err
 	}
 	tick := time.Tick(patience) // never, without a limit
-	for seen := m.progress.Load(); ; {
+	for seen := m.returns(k.part); ; {
 		select {
 		case <-q.served:
 			return q.slot, q.err
@@ -99,7 +99,7 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 			m.quit(q, context.Cause(ctx))
 		case <-tick:
 			last := seen
-			if seen = m.progress.Load(); seen == last {
+			if seen = m.returns(k.part); seen == last {
 				m.quit(q, ErrExhausted)
 			}
 		}
@@ -114,6 +114,7 @@ func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
 	if m.closed.Load() {
 		return nil, nil, ErrClosed
 	}
+	m.serve() // who waits comes first
 	if m.lines[k.part].Len() == 0 {
 		if s := m.grant(k); s != nil {
 			return s, nil, nil
@@ -162,8 +163,17 @@ func (m *store) quit(q *waiter, err error) {
 	}
 }
 
-// lends reports whether callers have slots in hand that will come back to such a
-// call: for one of Use, which found none among the stripes, those of all parts.
+// returns counts what came back for those who wait in the line of p: what Use gives
+// back to its parts is for Use alone.
+func (m *store) returns(p part) uint64 {
+	if p == shared {
+		return m.progress[shared].Load()
+	}
+	return m.progress[spare].Load() + m.progress[kept].Load() + m.progress[shared].Load()
+}
+
+// lends reports whether callers have slots in hand that will come back for k. One of
+// Use has found none among the stripes.
 func (m *store) lends(k kind) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -27,10 +27,10 @@ type store struct {
 	cut         bool // the process may lock less than was asked for
 
 	stripes  [parts]stripes
-	closed   atomic.Bool   // written under mu
-	regions  atomic.Int64  // bytes of the shared part that regions have in hand
-	waiting  atomic.Int32  // calls that wait; of those in the lines written under mu
-	progress atomic.Uint64 // how often something came back that somebody may wait for
+	closed   atomic.Bool          // written under mu
+	regions  atomic.Int64         // bytes of the shared part that regions have in hand
+	waiting  atomic.Int32         // calls that wait; of those in the lines written under mu
+	progress [parts]atomic.Uint64 // how often something came back while somebody might wait for it
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
@@ -62,7 +62,7 @@ func (m *store) move(s *slot, to state) {
 	bytes[to] += m.charge(s.kind)
 	s.state = to
 	if from != idle && (to == idle || to == unmapped) {
-		m.progress.Add(1)
+		m.progress[s.kind.part].Add(1)
 		m.serve()
 	}
 }
@@ -144,7 +144,7 @@ func (m *store) giveBack(s *slot) {
 	} else if m.waiting.Load() > 0 {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.progress.Add(1)
+		m.progress[s.kind.part].Add(1)
 		m.serve()
 	}
 }
