@@ -17,9 +17,6 @@ const (
 // charge is what a slot of kind k counts towards the process's limit.
 func (m *store) charge(k kind) int { return m.backend.Charge(k.pages*m.pageSize, k.dual) }
 
-// useKind is the kind of the slots that rest among the stripes of a part.
-func (m *store) useKind(p part) kind { return kind{forUse, 1, p, m.dualUse} }
-
 // plan decides what is kept for Use, of so many slots that were asked for, and what
 // is mapped twice: that saves system calls, but may count twice. A budget of few
 // slots is better spent on more of them.
@@ -27,7 +24,7 @@ func (m *store) plan(slots int) {
 	const few, many = 6, 128
 	once, twice := m.charge(kind{pages: 1}), m.charge(kind{pages: 1, dual: true})
 	m.dualUse = m.total/twice >= few || twice == once
-	charge := m.charge(m.useKind(kept))
+	charge := m.charge(kind{pages: 1, dual: m.dualUse})
 	if slots > 0 {
 		m.size[kept] = charge * max(1, min(slots-1, m.total/charge/8, maxStripes))
 	}

@@ -3,7 +3,7 @@ package locked
 import "testing"
 
 // Kept is how many slots are kept for Use.
-func (p *Pool) Kept() int { return p.KeptBytes() / p.store.charge(p.store.useKind(kept)) }
+func (p *Pool) Kept() int { return p.KeptBytes() / p.store.charge(kind{pages: 1, dual: p.store.dualUse}) }
 
 // KeptBytes is what they count.
 func (p *Pool) KeptBytes() int { return p.store.size[kept] + p.store.size[spare] }
@@ -63,7 +63,7 @@ func (p *Pool) checkInvariants(t testing.TB) {
 		for i := range m.stripes[part].at {
 			if s := m.stripes[part].at[i].slot.Load(); s != nil {
 				note(s, "the stripes", inHand)
-				if s.kind != m.useKind(part) {
+				if s.kind != (kind{forUse, 1, part, m.dualUse}) {
 					t.Errorf("a slot of kind %+v is among the stripes of part %d", s.kind, part)
 				}
 			}

@@ -243,7 +243,7 @@ func TestLostSpareIsReplacedForWhoWaits(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 11*testPage, Config{UseSlots: 2})
 		if p.store.dualUse || p.store.size[spare] == 0 {
-			t.Fatalf("%+v", p.store.useKind(kept))
+			t.Fatalf("%+v", p.store.size)
 		}
 		first, outer, inner := make(chan error), make(chan error), make(chan error)
 		served := make(chan error, 1)
