@@ -3,7 +3,9 @@ package locked
 import "testing"
 
 // Kept is how many slots are kept for Use.
-func (p *Pool) Kept() int { return p.KeptBytes() / p.store.charge(kind{pages: 1, dual: p.store.dualUse}) }
+func (p *Pool) Kept() int {
+	return p.KeptBytes() / p.store.charge(kind{pages: 1, dual: p.store.dualUse})
+}
 
 // KeptBytes is what they count.
 func (p *Pool) KeptBytes() int { return p.store.size[kept] + p.store.size[spare] }
