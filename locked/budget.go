@@ -1,6 +1,9 @@
 package locked
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // part is one of the parts that the budget has, each with a line of calls that wait
 // for it. A slot's bytes go back to the part that they are from.
@@ -102,7 +105,8 @@ func (m *store) draw(k kind, from part) *slot {
 	}
 	var s *slot
 	if l := m.idle[k]; len(l) >= rotation || len(l) > 0 && (k.role != forBuffer || m.mapped()+m.charge(k) > m.total) {
-		s, m.idle[k] = l[0], l[1:]
+		s = l[0]
+		m.idle[k] = slices.Delete(l, 0, 1)
 	} else {
 		s = &slot{kind: k}
 	}

@@ -245,7 +245,7 @@ func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 	if s == nil || time.Since(s.back) < unused {
 		return nil
 	}
-	m.idle[s.kind] = m.idle[s.kind][1:]
+	m.idle[s.kind] = slices.Delete(m.idle[s.kind], 0, 1)
 	return s
 }
 
