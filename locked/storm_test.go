@@ -81,6 +81,91 @@ func TestUseMissesNothingThatComesBackAsItBeginsToWait(t *testing.T) {
 	})
 }
 
+// The same for what comes back to the stripes, without a lock.
+func TestUseMissesNoSlotThatComesBackToTheStripes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openAll(t, p)
+		start := time.Now()
+		for range 5000 {
+			var held, comes atomic.Bool
+			var wg sync.WaitGroup
+			use := func(fn func([]byte) error) {
+				if err := p.Use(never, 32, noop, fn); err != nil {
+					t.Error(err)
+				}
+			}
+			wg.Go(func() {
+				use(func([]byte) error {
+					held.Store(true)
+					for !comes.Load() {
+						runtime.Gosched()
+					}
+					for range rand.IntN(2000) {
+						comes.Load() // a moment, to meet the other anywhere on its way
+					}
+					return nil
+				})
+			})
+			wg.Go(func() {
+				for !held.Load() {
+					runtime.Gosched()
+				}
+				comes.Store(true)
+				use(noop)
+			})
+			wg.Wait()
+			if waited := time.Since(start); waited > 0 || t.Failed() {
+				t.Fatalf("stood still for %v", waited)
+			}
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// A slot that is back among the stripes, and not handed on yet, is for a nested call
+// that waits, not for one that comes.
+func TestNestedCallThatWaitsComesBeforeOneThatComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 2})
+		open := openAll(t, p)
+		m := &p.store
+		inner := kind{role: forUse, pages: 1, part: spare}
+		slotOfUse, err := m.take(never, forUse, 1, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slotOfNested, _, err := m.join(inner, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.mapFor(slotOfNested); err != nil {
+			t.Fatal(err)
+		}
+		_, q, err := m.join(inner, true)
+		if err != nil || q == nil {
+			t.Fatalf("%v, %v", q, err)
+		}
+		m.stripes[kept].put(slotOfUse)
+		if s, err := m.take(never, forUse, 1, false); !errors.Is(err, ErrExhausted) {
+			t.Errorf("%v, %v", s, err)
+		}
+		synctest.Wait()
+		if q.slot != slotOfUse || q.at != nil {
+			t.Error("the nested call waits still")
+		}
+		m.giveBack(slotOfUse)
+		m.giveBack(slotOfNested)
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
 func TestCallThatDoesNotWaitKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
