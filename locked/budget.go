@@ -77,8 +77,10 @@ func (m *store) grant(k kind) *slot {
 		if !may[from] {
 			continue
 		}
-		if s := m.stripes[from].take(); s != nil {
-			return s
+		if from != shared {
+			if s := m.stripes[from].take(); s != nil {
+				return s
+			}
 		}
 		if s := m.draw(k, from); s != nil {
 			return s
