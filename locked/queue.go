@@ -71,7 +71,7 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 // gives up when ctx ends, and with ErrExhausted once nothing has come back for as
 // long as such a call has patience.
 func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
-	s, q, err := m.join(k, false)
+	s, _, err := m.join(k, false)
 	if err != ErrExhausted || !wait {
 		return s, err
 	}
@@ -87,7 +87,8 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 	case k.role == forUse && ctx.Done() == nil:
 		patience = stallLimit
 	}
-	if s, q, err = m.join(k, wait); q == nil {
+	s, q, err := m.join(k, wait)
+	if q == nil {
 		return s, err
 	}
 	tick := time.Tick(patience) // never, without a limit

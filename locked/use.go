@@ -28,7 +28,7 @@ import (
 // waits for a second for a secret of more than a page, or for a buffer: it holds a
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
-func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) (err error) {
+func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
 	if p.store.backend == nil {
 		return errZero
 	}
@@ -40,6 +40,11 @@ func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error)
 	if err != nil {
 		return forSecret(size, err)
 	}
+	return p.lend(s, l, fill, fn)
+}
+
+// lend runs fill and fn on the slot and takes it back.
+func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
 	defer func() {
 		if endErr := p.takeBack(s, l); endErr != nil {
 			err = errors.Join(err, endErr)
