@@ -285,7 +285,62 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 	}
 }
 
-// The lender's own slot is stuck and buffers have the rest: no slot can be mapped,
+// openedOf opens buffers of so many pages each.
+func openedOf(t *testing.T, p *Pool, pages ...int) []*Buffer {
+	t.Helper()
+	var open []*Buffer
+	for _, n := range pages {
+		b, err := p.New(n*testPage - CanarySize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, b)
+	}
+	return open
+}
+
+func TestSlotThatIsIdleForLongestMakesRoom(t *testing.T) {
+	t.Parallel()
+	for i := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			pages := newFaultyPages(t, false)
+			p := makePool(pages, testPage, 8*testPage, Config{})
+			open := openedOf(t, p, 1, 2)
+			first, second := open[i%2], open[1-i%2]
+			destroyAll(t, []*Buffer{first})
+			time.Sleep(time.Millisecond)
+			destroyAll(t, []*Buffer{second})
+			large := openedOf(t, p, 6)
+			if want := second.at.pages * testPage; p.store.bytes[shared][idle] != want {
+				t.Errorf("%d bytes are idle, %d came back last", p.store.bytes[shared][idle], want)
+			}
+			destroyAll(t, large)
+			closeAndCheck(t, p, pages)
+		})
+	}
+}
+
+func TestSweepTakesWhatIsIdleForTheWholeTimeoutAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		open := openedOf(t, p, 1, 2)
+		destroyAll(t, open[:1])
+		time.Sleep(p.store.quiet * 9 / 10)
+		destroyAll(t, open[1:])
+		for _, want := range []int{2 * testPage, 0} {
+			time.Sleep(p.store.quiet)
+			synctest.Wait()
+			if n := p.Stats().LockedBytes; n != want {
+				t.Errorf("%d bytes are locked, want %d", n, want)
+			}
+		}
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// The kept slot of Use is stuck and buffers have the rest: no slot can be mapped,
 // and that is no internal error.
 func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
 	t.Parallel()
