@@ -340,6 +340,37 @@ func TestSweepTakesWhatIsIdleForTheWholeTimeoutAlone(t *testing.T) {
 	})
 }
 
+func TestSlotsThatComeBackAfterCloseAreUnmapped(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{32, 2 * testPage} {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 16*testPage, Config{UseSlots: 2})
+		err := p.Use(never, 32, noop, func([]byte) error {
+			return p.Use(never, size, noop, func([]byte) error { return p.Close() })
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if n := len(pages.mapped); n > 0 {
+			t.Errorf("%d bytes: %d runs stay mapped", size, n)
+		}
+		closeAndCheck(t, p, pages)
+	}
+}
+
+func TestCloseStopsTheTimer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		destroyAll(t, openAll(t, p))
+		closeAndCheck(t, p, pages)
+		if p.store.sweeper == nil || p.store.sweeper.Stop() {
+			t.Error("a timer runs on")
+		}
+	})
+}
+
 // The kept slot of Use is stuck and buffers have the rest: no slot can be mapped,
 // and that is no internal error.
 func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
