@@ -371,6 +371,29 @@ func TestCloseStopsTheTimer(t *testing.T) {
 	})
 }
 
+func TestRefusalEndsWithTheCauseOfTheContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		open := openedOf(t, p, 1)
+		cause := errors.New("the client went away")
+		ctx, cancel := context.WithCancelCause(never)
+		pages.failNext(1, "map")
+		go func() {
+			time.Sleep(time.Millisecond)
+			pages.failNext(1, "map")
+			cancel(cause)
+		}()
+		b, err := p.NewContext(ctx, 32)
+		if limit, ok := errors.AsType[*LimitError](err); b != nil || !errors.Is(err, cause) || !ok || limit.Err == nil {
+			t.Errorf("%v, %v", b, err)
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
 // The kept slot of Use is stuck and buffers have the rest: no slot can be mapped,
 // and that is no internal error.
 func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
