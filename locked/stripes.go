@@ -6,7 +6,7 @@ import (
 	"github.com/memkeep/memkeep/internal/percpu"
 )
 
-// stripes holds the idle slots of Use where goroutines take them without a lock.
+// stripes holds slots of Use at rest, where goroutines take them without a lock.
 // Each processor tends to find the slot it used last, and that slot returns to
 // the stripe it was found in: so processors at work stay on stripes of their own.
 type stripes struct {
@@ -24,29 +24,28 @@ const maxStripes = 1024
 
 func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
 
-// take returns an idle slot, the processor's favourite first, or nil.
-func (s *stripes) take() (idle *slot) {
+// take returns a slot, the processor's favourite first, or nil.
+func (s *stripes) take() (found *slot) {
 	h := s.hints.Get()
 	for range s.at {
 		place := h.Index & uint32(len(s.at)-1)
 		// A look first: a swap would take the cache line from its processor.
 		if at := &s.at[place].slot; at.Load() != nil {
-			if idle = at.Swap(nil); idle != nil {
-				idle.place = place
+			if found = at.Swap(nil); found != nil {
+				found.place = place
 				break
 			}
 		}
 		h.Index++
 	}
 	s.hints.Put(h)
-	return idle
+	return found
 }
 
-// put leaves an idle slot for the next taker, where it was found if it can. There
-// are no more slots than stripes, so one is free, though not always the one looked
-// at.
-func (s *stripes) put(idle *slot) {
+// put leaves a slot for the next taker, where it was found if it can. There are no
+// more slots than stripes, so one is free, though not always the one looked at.
+func (s *stripes) put(back *slot) {
 	mask := uint32(len(s.at) - 1)
-	for i := idle.place; !s.at[i&mask].slot.CompareAndSwap(nil, idle); i++ {
+	for i := back.place; !s.at[i&mask].slot.CompareAndSwap(nil, back); i++ {
 	}
 }
