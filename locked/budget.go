@@ -1,9 +1,6 @@
 package locked
 
-import (
-	"runtime"
-	"slices"
-)
+import "runtime"
 
 // part is one of the parts that the budget has, each with a line of calls that wait
 // for it. A slot's bytes go back to the part that they are from.
@@ -107,8 +104,7 @@ func (m *store) draw(k kind, from part) *slot {
 	}
 	var s *slot
 	if l := m.idle[k]; len(l) >= rotation || len(l) > 0 && (k.role != forBuffer || m.mapped()+m.charge(k) > m.total) {
-		s = l[0]
-		m.idle[k] = slices.Delete(l, 0, 1)
+		s, m.idle[k] = first(l)
 	} else {
 		s = &slot{kind: k}
 	}

@@ -231,8 +231,7 @@ func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if stuckToo && len(m.stuck) > 0 {
-		s = m.stuck[0]
-		m.stuck = slices.Delete(m.stuck, 0, 1)
+		s, m.stuck = first(m.stuck)
 		return s
 	}
 	for k, l := range m.idle {
@@ -245,8 +244,17 @@ func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
 	if s == nil || time.Since(s.back) < unused {
 		return nil
 	}
-	m.idle[s.kind] = slices.Delete(m.idle[s.kind], 0, 1)
+	_, m.idle[s.kind] = first(m.idle[s.kind])
 	return s
+}
+
+// first returns the first slot of a list, and the rest.
+func first(l []*slot) (*slot, []*slot) {
+	s := l[0]
+	if len(l) > 64 {
+		return s, l[1:]
+	}
+	return s, slices.Delete(l, 0, 1) // in place, so that nothing is allocated
 }
 
 // arm starts the timer that gives unused slots back. It runs only while there are
