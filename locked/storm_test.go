@@ -126,6 +126,43 @@ func TestUseMissesNoSlotThatComesBackToTheStripes(t *testing.T) {
 	})
 }
 
+// However many wait, they are served as fast as slots come back.
+func TestCrowdThatWaitsIsServedWithoutAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openAll(t, p)
+		var wg sync.WaitGroup
+		hold := make(chan struct{})
+		wg.Go(func() {
+			if err := p.Use(never, 32, noop, func([]byte) error { <-hold; return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		for range 3000 {
+			wg.Go(func() {
+				if err := p.Use(never, 32, noop, noop); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := p.Stats().Waiters; n != 3000 {
+			t.Errorf("%d wait", n)
+		}
+		start := time.Now()
+		close(hold)
+		wg.Wait()
+		if waited := time.Since(start); waited > 0 {
+			t.Errorf("stood still for %v", waited)
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
 // A slot that is back among the stripes, and not handed on yet, is for a nested call
 // that waits, not for one that comes.
 func TestNestedCallThatWaitsComesBeforeOneThatComes(t *testing.T) {
