@@ -30,7 +30,7 @@ func (p *Pool) closeSlot(s *slot, l layout) (corrupted, err error) {
 	if s.run.Dual {
 		// Closed first, nothing can write through the view once it is wiped.
 		// The view of a use slot was never writable.
-		if !s.kind.use {
+		if s.kind.role != forUse {
 			err = p.show(s, page.None)
 		}
 		return p.wipeWindow(s, l), err
@@ -51,7 +51,7 @@ func (p *Pool) closeSlot(s *slot, l layout) (corrupted, err error) {
 // padding had better been left alone too.
 func (p *Pool) wipeWindow(s *slot, l layout) error {
 	window := s.run.Window
-	padding := !s.kind.use && (s.written || s.exposed)
+	padding := s.kind.role != forUse && (s.written || s.exposed)
 	if s.armed && !(l.intact(window, &p.canary) && (!padding || allZero(window[:l.canary]))) {
 		s.armed = false
 		wipe.Bytes(window)
@@ -68,7 +68,7 @@ func (p *Pool) show(s *slot, a page.Access) error {
 	if s.shown == a && !s.exposed {
 		return nil
 	}
-	err := p.backend.Protect(s.run, a)
+	err := p.store.backend.Protect(s.run, a)
 	if err == nil {
 		s.shown = a
 		s.written = s.written || a == page.ReadWrite

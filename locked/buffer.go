@@ -70,10 +70,10 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil, errZero
 	}
-	at := layoutOf(size, p.pageSize)
+	at := layoutOf(size, p.store.pageSize)
 	// The buffer counts as in use until it is complete, so that a concurrent purge
 	// leaves its end to release.
 	b := &Buffer{pool: p, at: at, size: size, mutable: fill == nil, users: 1}
@@ -100,19 +100,19 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 
 // takeFor gives b its slot and enters it among the open buffers.
 func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
-	s, err := p.take(ctx, kind{pages: b.at.pages}, wait)
+	s, err := p.store.take(ctx, forBuffer, b.at.pages, wait)
 	if err != nil {
 		return err
 	}
 	b.slot = s
 	p.mu.Lock()
-	closed := p.closed.Load()
+	closed := p.store.closed.Load()
 	if !closed {
 		p.open[b] = struct{}{}
 	}
 	p.mu.Unlock()
 	if closed {
-		return join(ErrClosed, p.discard(s)) // still untouched
+		return join(ErrClosed, p.store.discard(s)) // still untouched
 	}
 	return nil
 }
@@ -348,9 +348,9 @@ func (b *Buffer) destroy() error {
 	delete(p.open, b)
 	p.mu.Unlock()
 	if err != nil {
-		return errors.Join(corrupted, err, p.discard(s))
+		return errors.Join(corrupted, err, p.store.discard(s))
 	}
-	p.putBack(s)
+	p.store.giveBack(s)
 	return corrupted
 }
 

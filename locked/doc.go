@@ -37,8 +37,7 @@
 // When the budget is in use, New returns [ErrExhausted] at once, while NewContext and
 // Use wait in order of arrival. [Config.UseSlots] slots are kept for secrets of Use
 // that fit into a page, however many buffers are open; one of them is for calls nested
-// in another Use. If more than a thousand callers wait for them, running callers may
-// overtake those that wait.
+// in another Use. Calls that wait for these slots have a queue of their own.
 //
 // A call that holds a slot while it waits for another could wait for itself, or in a
 // circle with others. So a call nested in one Use gets the slot kept for that. A call

@@ -99,6 +99,25 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 	}
 }
 
+// What Use gives back to its own slots is no progress for a call that holds one and
+// waits for bytes: a circle of such calls must end however busy the others are.
+func TestNestedWaitForTheBudgetEndsBesideASteadyUse(t *testing.T) {
+	t.Parallel()
+	inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
+		_, stop := busyUse(t, p, 3)
+		defer stop()
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		err := p.Use(limited, p.Stats().LargestSecret, nop, func([]byte) error {
+			_, err := p.NewContext(limited, 32)
+			return err
+		})
+		if !errors.Is(err, locked.ErrExhausted) {
+			t.Errorf("a buffer that its caller's own Use leaves no room for: %v", err)
+		}
+	})
+}
+
 func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 	t.Parallel()
 	inBubble(t, small(), locked.Config{UseSlots: 1, IdleTimeout: time.Hour}, func(t *testing.T, p *locked.Pool) {

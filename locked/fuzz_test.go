@@ -215,7 +215,7 @@ func (p *player) call() (name string, err error) {
 			return "Free", r.Free()
 		}
 	case 10:
-		time.Sleep(p.pool.quiet + time.Second)
+		time.Sleep(p.pool.store.quiet + time.Second)
 		synctest.Wait()
 		return "a quiet period", nil
 	case 11:

@@ -4,14 +4,18 @@ import "testing"
 
 // Kept is how many slots are kept for Use.
 func (p *Pool) Kept() int {
-	if p.lender.hasSpare {
-		return p.lender.kept + 1
-	}
-	return p.lender.kept
+	return p.KeptBytes() / p.store.charge(kind{pages: 1, dual: p.store.dualUse})
 }
 
 // KeptBytes is what they count.
-func (p *Pool) KeptBytes() int { return p.kept() }
+func (p *Pool) KeptBytes() int { return p.store.size[kept] + p.store.size[spare] }
+
+// taken is how many bytes of the shared part are taken, but for those of regions.
+func (p *Pool) taken() int {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return p.store.taken(shared) - int(p.store.regions.Load())
+}
 
 // CheckInvariants is checkInvariants for tests outside of the package.
 func (p *Pool) CheckInvariants(t testing.TB) {
@@ -23,11 +27,16 @@ func (p *Pool) CheckInvariants(t testing.TB) {
 // given to Use: the charges add up, and each slot is in exactly one place.
 func (p *Pool) checkInvariants(t testing.TB) {
 	t.Helper()
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return
 	}
-	m, l := &p.store, &p.lender
+	m := &p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	seen := map[*slot]string{}
+	var bytes [parts][states]int
 	note := func(s *slot, where string, want state) {
 		if other, twice := seen[s]; twice {
 			t.Errorf("a slot is in %s and in %s", other, where)
@@ -39,80 +48,61 @@ func (p *Pool) checkInvariants(t testing.TB) {
 		if s.run == nil {
 			t.Errorf("a slot in %s is not mapped", where)
 		}
+		bytes[s.kind.part][want] += m.charge(s.kind)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	idleBytes, idleSlots := 0, 0
-	for k, list := range m.idle {
-		n := 0
-		for s := list.first; s != nil; s = s.next {
-			note(s, "the idle list", idle)
-			if s.kind != k || s.paid {
-				t.Errorf("an idle slot of kind %+v among %+v, paid for: %v", s.kind, k, s.paid)
+	for k, l := range m.idle {
+		for _, s := range l {
+			note(s, "an idle list", idle)
+			if s.kind != k || k.role == forRegion || k.part != shared && !m.closed.Load() {
+				t.Errorf("an idle slot of kind %+v among %+v", s.kind, k)
 			}
-			n++
 		}
-		if n != list.n {
-			t.Errorf("%d idle slots of kind %+v, counted %d", n, k, list.n)
-		}
-		idleBytes, idleSlots = idleBytes+n*m.charge(k), idleSlots+n
 	}
-	stuckBytes := 0
 	for _, s := range m.stuck {
 		note(s, "the stuck list", stuck)
-		stuckBytes += m.charge(s.kind)
-		if !s.paid {
-			t.Errorf("a stuck slot is not paid for")
-		}
 	}
-	lent := 0
-	for i := range l.idle.at {
-		if s := l.idle.at[i].slot.Load(); s != nil {
-			note(s, "the lender", inHand)
-			lent += m.charge(s.kind)
-			if s.paid {
-				t.Error("one of the lender's idle slots is paid for by the budget")
+	for part := range parts {
+		for i := range m.stripes[part].at {
+			if s := m.stripes[part].at[i].slot.Load(); s != nil {
+				note(s, "the stripes", inHand)
+				if s.kind != (kind{forUse, 1, part, m.dualUse}) {
+					t.Errorf("a slot of kind %+v is among the stripes of part %d", s.kind, part)
+				}
 			}
 		}
 	}
-	if l.spare != nil {
-		note(l.spare, "the spare's place", inHand)
-		lent += m.charge(l.spare.kind)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	open := 0
 	for b := range p.open {
 		if b.slot == nil {
 			t.Error("a destroyed buffer is among the open ones")
 			continue
 		}
 		note(b.slot, "a buffer", inHand)
-		open += m.charge(b.slot.kind)
-		if !b.slot.paid {
-			t.Error("a buffer's slot is not paid for")
+	}
+	counted := m.bytes
+	for p := range parts {
+		counted[p][unmapped] = 0
+		// What functions given to Use and regions have in hand is seen nowhere.
+		if counted[p][inHand] < bytes[p][inHand] {
+			t.Errorf("%d bytes in hand of part %d, %d of them seen", counted[p][inHand], p, bytes[p][inHand])
+		}
+		counted[p][inHand] = bytes[p][inHand]
+		if n := m.bytes[p][inHand]; n > m.size[p] {
+			t.Errorf("%d of %d bytes of part %d in hand", n, m.size[p], p)
 		}
 	}
-	if m.bytes[idle] != idleBytes || m.slots[idle] != idleSlots || m.bytes[stuck] != stuckBytes || m.slots[stuck] != len(m.stuck) {
-		t.Errorf("idle %d of %d bytes, stuck %d of %d bytes; counted %v, %v", idleSlots, idleBytes, len(m.stuck), stuckBytes, m.slots, m.bytes)
+	if counted != bytes {
+		t.Errorf("%v bytes by part and state, counted %v", bytes, m.bytes)
 	}
-	// What functions given to Use have in hand is seen nowhere.
-	if least := lent + open + int(p.regions.Load()); m.bytes[inHand] < least {
-		t.Errorf("%d bytes in hand, %d of them seen", m.bytes[inHand], least)
+	if seen := bytes[shared][inHand] + int(m.regions.Load()); m.regions.Load() < 0 || m.bytes[shared][inHand] < seen {
+		t.Errorf("%d bytes in hand, %d of them seen", m.bytes[shared][inHand], seen)
 	}
-	if m.mapped() > m.size || m.peak > m.size {
-		t.Errorf("%d bytes mapped, %d at peak, of %d", m.mapped(), m.peak, m.size)
+	if m.size[spare]+m.size[kept]+m.size[shared] != m.total {
+		t.Errorf("parts of %v bytes of %d", m.size, m.total)
 	}
-	own := 0
-	if l.spareMapped {
-		own = m.charge(l.kind)
+	if m.locked != m.mapped() || m.peak > m.total || m.locked > m.peak {
+		t.Errorf("%d bytes mapped, counted %d, %d at peak, of %d", m.mapped(), m.locked, m.peak, m.total)
 	}
-	own += l.mapped * m.charge(l.kind)
-	// What is in hand or stuck is paid for by the budget, but for the lender's own.
-	if taken := p.budget.inUse(); m.bytes[inHand]+m.bytes[stuck] != taken+own {
-		t.Errorf("%d bytes in hand and %d stuck, but %d taken from the budget and %d the lender's own", m.bytes[inHand], m.bytes[stuck], taken, own)
-	}
-	if l.mapped > l.kept {
-		t.Errorf("the lender has %d slots of its own, and should have %d at most", l.mapped, l.kept)
+	if n := m.lines[spare].Len() + m.lines[kept].Len() + m.lines[shared].Len(); int(m.waiting.Load()) < n {
+		t.Errorf("%d calls wait, counted %d", n, m.waiting.Load())
 	}
 }

@@ -90,13 +90,13 @@ func TestPlanLeavesBuffersTheLargerPartOfEveryBudget(t *testing.T) {
 		for i := range 3 * 4096 {
 			pages, pageSize := i/len(pageSizes)+1, pageSizes[i%len(pageSizes)]
 			p := makePool(fakeBackend{double: double}, pageSize, pages*pageSize, Config{UseSlots: 9})
-			if p.lender.kept < 1 {
+			if p.store.size[kept] < 1 {
 				t.Fatalf("%d pages of %d bytes: nothing is kept for Use", pages, pageSize)
 			}
-			if kept := p.kept(); pages > 2 && kept > p.total/2 {
-				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d of %d bytes are kept for Use", pages, pageSize, double, kept, p.total)
+			if kept := p.KeptBytes(); pages > 2 && kept > p.store.total/2 {
+				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d of %d bytes are kept for Use", pages, pageSize, double, kept, p.store.total)
 			}
-			if want := p.minimum(); pages > 2 && want > p.total {
+			if want := p.store.minimum(); pages > 2 && want > p.store.total {
 				t.Fatalf("%d pages of %d bytes, charged twice: %v: %d bytes are needed", pages, pageSize, double, want)
 			}
 		}

@@ -35,12 +35,12 @@ func poolOfPages(t *testing.T, double bool, pageSize, limit, useSlots int) (p *P
 	p = makePool(heapPages{fakeBackend{double: double}}, pageSize, total, Config{UseSlots: useSlots})
 	p.store.cut = true
 	t.Cleanup(func() {
-		if err := p.Close(); err != nil || p.store.mapped() != 0 {
-			t.Errorf("Close: %v, %d bytes still count", err, p.store.mapped())
+		if err := p.Close(); err != nil || p.store.locked != 0 {
+			t.Errorf("Close: %v, %d bytes still count", err, p.store.locked)
 		}
 		p.checkInvariants(t)
 	})
-	return p, p.minimum()
+	return p, p.store.minimum()
 }
 
 // What a container may lock holds sixteen pages, four, or one: where it does not
@@ -51,8 +51,8 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 	for _, double := range []bool{true, false} {
 		for _, pageSize := range pageSizes {
 			p, minimum := poolOfPages(t, double, pageSize, limit, 2)
-			if p.total != limit {
-				t.Errorf("pages of %d: a budget of %d", pageSize, p.total)
+			if p.store.total != limit {
+				t.Errorf("pages of %d: a budget of %d", pageSize, p.store.total)
 			}
 			if pageSize == limit {
 				if minimum != 2*pageSize {
@@ -68,8 +68,8 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 			for ; err == nil; b, err = p.New(32) {
 				open = append(open, b)
 			}
-			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.store.mapped() > p.total {
-				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.store.mapped(), err)
+			if !errors.Is(err, ErrExhausted) || len(open) < limit/pageSize/2 || p.store.locked > p.store.total {
+				t.Errorf("pages of %d: %d buffers of one page in %d bytes, then %v", pageSize, len(open), p.store.locked, err)
 			}
 			used := false
 			nothing := func([]byte) error { return nil }
@@ -83,7 +83,7 @@ func TestLimitOf64KiBServesOrIsTooSmallWhateverThePageSize(t *testing.T) {
 				}
 			}
 			largest := p.Stats().LargestSecret
-			if b, err := p.New(largest + 1); !isLimit(err, p.total) {
+			if b, err := p.New(largest + 1); !isLimit(err, p.store.total) {
 				t.Errorf("pages of %d: a secret of %d bytes can be held: %v, %v", pageSize, largest+1, b, err)
 			}
 			if b, err := p.New(largest); err != nil {

@@ -147,6 +147,36 @@ func TestWaitersAreServedInOrderOfArrival(t *testing.T) {
 	})
 }
 
+// What is free may be too little for who waits, and enough for who comes.
+func TestNobodyOvertakesALargerRequestThatWaits(t *testing.T) {
+	t.Parallel()
+	inBubble(t, small(), locked.Config{}, func(t *testing.T, p *locked.Pool) {
+		open := fill(t, p, 32)
+		served := make(chan error)
+		go func() {
+			b, err := p.NewContext(ctx, 2*os.Getpagesize())
+			if err == nil {
+				err = b.Destroy()
+			}
+			served <- err
+		}()
+		synctest.Wait()
+		destroy(t, open[0])
+		if _, err := p.New(32); !errors.Is(err, locked.ErrExhausted) {
+			t.Errorf("New: %v", err)
+		}
+		if _, err := p.NewRegion(32); !errors.Is(err, locked.ErrExhausted) {
+			t.Errorf("NewRegion: %v", err)
+		}
+		for _, b := range open[1:] {
+			destroy(t, b)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWaiterWhoseContextEndsLeavesTheQueueClean(t *testing.T) {
 	t.Parallel()
 	inBubble(t, small(), locked.Config{}, func(t *testing.T, p *locked.Pool) {

@@ -1,35 +1,20 @@
 package locked
 
 import (
+	"cmp"
 	"container/list"
 	"context"
-	"sync"
-	"sync/atomic"
+	"errors"
 	"time"
 )
 
-// A queue is where calls wait: first come, first served, but nested calls of Use
-// before all others, since they hold a slot meanwhile.
-type queue struct {
-	serve    func()        // serves whoever can be served; called with mu held
-	closed   *atomic.Bool  // the pool is
-	waiting  atomic.Int32  // how many there are; written under mu
-	progress atomic.Uint64 // how often something came back that they wait for
-
-	mu             sync.Mutex // protects what follows, and what its owner says
-	nested, others list.List  // of *waiter
-}
-
-// A waiter is a call in a queue.
+// A waiter is a call that waits in the line of wants.part, first come, first served.
 type waiter struct {
-	nested bool
-	bytes  int   // that it wants of a budget
-	slot   *slot // that a lender gave it
-	from   share // or let it map
-
-	served chan struct{} // closed when it is served
+	wants  kind
+	at     *list.Element // nil once it is served
+	served chan struct{} // closed then
+	slot   *slot
 	err    error
-	at     *list.Element // nil once it is out of the queue
 }
 
 const (
@@ -39,105 +24,163 @@ const (
 	stallLimit = 30 * time.Second
 
 	// nestedLimit is the same for a call that holds a slot while it waits for bytes
-	// of the budget, which others that hold one may have.
+	// that others who hold one may have.
 	nestedLimit = time.Second
 
-	// forever is the patience of a call that only its context ends, and atOnce of one
-	// that does not wait.
+	// forever is the patience of a call that only its context ends.
 	forever time.Duration = 0
-	atOnce  time.Duration = -1
+
+	// retryInterval is how often a call that may wait tries again where the system
+	// refuses to map a slot, and mostTries how many times.
+	retryInterval = 20 * time.Millisecond
+	mostTries     = 50
 )
 
-// wait puts w in the queue until it is served. It gives up when ctx ends, and with
-// ErrExhausted once it has seen progress stand still for as long as it has patience.
-func (q *queue) wait(ctx context.Context, w *waiter, patience time.Duration) error {
-	w.served = make(chan struct{})
-	if !q.join(w) {
-		return ErrClosed
+// take returns a slot. While the budget is in use a call that waits does so until
+// ctx ends, any other gets ErrExhausted. Where the system refuses to map one, a call
+// that waits tries again as long as others have slots in hand.
+func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, error) {
+	k := kind{role: r, pages: pages, part: shared}
+	if r == forUse && pages == 1 && m.size[kept] > 0 {
+		k.part = kept
+	} else if err := m.fits(pages); err != nil && !m.closed.Load() {
+		return nil, err
 	}
-	if patience == atOnce {
-		q.end(w, ErrExhausted)
-	}
-	var tick <-chan time.Time
-	if patience > 0 {
-		t := time.NewTicker(patience)
-		defer t.Stop()
-		tick = t.C
-	}
-	for seen := q.progress.Load(); ; {
+	for tries := 0; ; tries++ {
+		s, err := m.enter(ctx, k, wait)
+		if err == nil && s.run == nil {
+			err = m.mapFor(s)
+		}
+		refused, _ := errors.AsType[*LimitError](err)
+		switch {
+		case refused == nil || refused.Err == nil || !wait || !m.lends(k):
+			return s, err
+		case tries == mostTries || ctx.Err() != nil:
+			return nil, join(cmp.Or(context.Cause(ctx), ErrExhausted), err)
+		}
+		m.waiting.Add(1)
 		select {
-		case <-w.served:
-			return w.err
+		case <-time.After(retryInterval):
 		case <-ctx.Done():
-			q.end(w, context.Cause(ctx))
+		}
+		m.waiting.Add(-1)
+	}
+}
+
+// enter returns a slot, which may have to be mapped, now or when it is k's turn. It
+// gives up when ctx ends, and with ErrExhausted once nothing has come back for as
+// long as such a call has patience.
+func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
+	s, _, err := m.join(k, false)
+	if err != ErrExhausted || !wait {
+		return s, err
+	}
+	depth, patience, small := nesting(), forever, k.role == forUse && k.pages == 1
+	if depth > 0 && k.part == kept {
+		k.part = spare
+	}
+	switch {
+	case small && (depth > 1 || depth == 1 && m.size[spare] == 0):
+		wait = false
+	case depth > 0 && !small:
+		patience = nestedLimit
+	case k.role == forUse && ctx.Done() == nil:
+		patience = stallLimit
+	}
+	s, q, err := m.join(k, wait)
+	if q == nil {
+		return s, err
+	}
+	tick := time.Tick(patience) // never, without a limit
+	for seen := m.returns(k.part); ; {
+		select {
+		case <-q.served:
+			return q.slot, q.err
+		case <-ctx.Done():
+			m.quit(q, context.Cause(ctx))
 		case <-tick:
-			now := q.progress.Load()
-			if now == seen {
-				q.end(w, ErrExhausted)
+			last := seen
+			if seen = m.returns(k.part); seen == last {
+				m.quit(q, ErrExhausted)
 			}
-			seen = now
 		}
 	}
 }
 
-// join puts w at the end, and serves whoever can be. It reports false if the pool
-// is closed.
-func (q *queue) join(w *waiter) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed.Load() {
-		return false
+// join serves a call at once if it can, and puts one that waits at the end of its
+// line otherwise.
+func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed.Load() {
+		return nil, nil, ErrClosed
 	}
-	w.at = q.line(w).PushBack(w)
-	// What comes back after this sees the waiter, what came before is seen below.
-	q.waiting.Add(1)
-	q.serve()
-	return true
+	m.serve() // who waits comes first
+	if m.lines[k.part].Len() == 0 {
+		if s := m.grant(k); s != nil {
+			return s, nil, nil
+		}
+	}
+	if !wait {
+		return nil, nil, ErrExhausted
+	}
+	q := &waiter{wants: k, served: make(chan struct{})}
+	q.at = m.lines[k.part].PushBack(q)
+	m.waiting.Add(1)
+	// What came back to the stripes before this is seen now, what comes later sees q.
+	m.serve()
+	return nil, q, nil
 }
 
-func (q *queue) line(w *waiter) *list.List {
-	if w.nested {
-		return &q.nested
-	}
-	return &q.others
-}
-
-// first returns who is next, or nil. The caller holds mu.
-func (q *queue) first() *waiter {
-	e := q.nested.Front()
-	if e == nil {
-		e = q.others.Front()
-	}
-	if e == nil {
-		return nil
-	}
-	return e.Value.(*waiter)
-}
-
-// leave ends the wait of w, who is in the queue. The caller holds mu.
-func (q *queue) leave(w *waiter, err error) {
-	q.line(w).Remove(w.at)
-	w.at = nil
-	q.waiting.Add(-1)
-	w.err = err
-	close(w.served)
-}
-
-// end ends the wait of w with err, unless it is served.
-func (q *queue) end(w *waiter, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if w.at != nil {
-		q.leave(w, err)
-		q.serve() // the next may want less
+// serve serves those whose turn it is as long as there is something for them. The
+// caller holds mu.
+func (m *store) serve() {
+	for i := range m.lines {
+		for e := m.lines[i].Front(); e != nil; e = m.lines[i].Front() {
+			q := e.Value.(*waiter)
+			if q.slot = m.grant(q.wants); q.slot == nil {
+				break
+			}
+			m.leave(q, nil)
+		}
 	}
 }
 
-// close ends all waits with ErrClosed, once the pool is closed.
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for w := q.first(); w != nil; w = q.first() {
-		q.leave(w, ErrClosed)
+// leave ends the wait of q, who is in a line. The caller holds mu.
+func (m *store) leave(q *waiter, err error) {
+	m.lines[q.wants.part].Remove(q.at)
+	m.waiting.Add(-1)
+	q.at, q.err = nil, err
+	close(q.served)
+}
+
+// quit ends the wait of q with err, unless it is served.
+func (m *store) quit(q *waiter, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q.at != nil {
+		m.leave(q, err)
+		m.serve() // the next may want less
 	}
+}
+
+// returns counts what came back for those who wait in the line of p: what Use gives
+// back to its parts is for Use alone.
+func (m *store) returns(p part) uint64 {
+	if p == shared {
+		return m.progress[shared].Load()
+	}
+	return m.progress[spare].Load() + m.progress[kept].Load() + m.progress[shared].Load()
+}
+
+// lends reports whether callers have slots in hand that will come back for k. One of
+// Use has found none among the stripes.
+func (m *store) lends(k kind) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lent := m.taken(shared) - int(m.regions.Load())
+	if k.part != shared {
+		lent += m.taken(kept) + m.taken(spare)
+	}
+	return lent > 0
 }

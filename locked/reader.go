@@ -124,16 +124,16 @@ func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
 // newPiece returns a buffer for what comes behind total bytes: for as much again,
 // or less where the budget is tight.
 func (p *Pool) newPiece(total int) (*Buffer, error) {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil, errZero
 	}
 	var limit *LimitError
 	// At the end pieces and whole are locked at once.
-	if k := (kind{pages: layoutOf(2*total+1, p.pageSize).pages}); !p.fits(k) {
-		return nil, forSecret(total+1, p.store.limitError(p.store.charge(k), nil)) // at least that
+	if err := p.store.fits(layoutOf(2*total+1, p.store.pageSize).pages); err != nil {
+		return nil, forSecret(total+1, err) // at least that
 	}
-	for pages := max(1, total/p.pageSize); ; pages /= 2 {
-		b, err := p.New(pages*p.pageSize - CanarySize)
+	for pages := max(1, total/p.store.pageSize); ; pages /= 2 {
+		b, err := p.New(pages*p.store.pageSize - CanarySize)
 		if pages == 1 || !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) {
 			return b, err
 		}

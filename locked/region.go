@@ -1,6 +1,10 @@
 package locked
 
-import "github.com/memkeep/memkeep/internal/wipe"
+import (
+	"context"
+
+	"github.com/memkeep/memkeep/internal/wipe"
+)
 
 // A Region is locked, guarded memory that stays readable and writable: the
 // working memory of code that handles secrets itself, such as a coffer's key
@@ -18,28 +22,14 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
 	}
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return nil, errZero
 	}
-	if p.closed.Load() {
-		return nil, ErrClosed
-	}
-	k := kind{pages: (size + p.pageSize - 1) / p.pageSize}
-	charge := p.store.charge(k)
-	if !p.fits(k) {
-		return nil, p.store.limitError(charge, nil)
-	}
-	if err := p.budget.tryTake(charge, p.budget.size); err != nil {
-		return nil, err
-	}
-	// A new one: a stale slice of a buffer must not end up over a region.
-	s, err := p.store.mapNew(k)
+	s, err := p.store.take(context.Background(), forRegion, (size+p.store.pageSize-1)/p.store.pageSize, false)
 	if err != nil {
-		p.budget.give(charge)
 		return nil, err
 	}
-	s.paid = true
-	p.regions.Add(int64(charge))
+	p.store.regions.Add(int64(p.store.charge(s.kind)))
 	return &Region{pool: p, slot: s}, nil
 }
 
@@ -61,6 +51,6 @@ func (r *Region) Free() error {
 	}
 	wipe.Bytes(s.run.Window)
 	r.slot = nil
-	p.regions.Add(-int64(p.store.charge(s.kind)))
-	return p.discard(s)
+	p.store.regions.Add(-int64(p.store.charge(s.kind)))
+	return p.store.discard(s)
 }

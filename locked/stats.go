@@ -24,26 +24,27 @@ type Stats struct {
 
 // Stats returns the pool's figures. It takes a few locks for a moment.
 func (p *Pool) Stats() Stats {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return Stats{}
 	}
 	s := Stats{
-		Budget:        p.total,
-		Unlocked:      p.backend.Name() == page.Unlocked,
+		Budget:        p.store.total,
+		Unlocked:      p.store.backend.Name() == page.Unlocked,
 		BudgetCut:     p.store.cut,
-		Backend:       Backend(p.backend.Name()),
-		BackendReason: reasonOf(p.backend),
-		LargestSecret: max(0, (p.budget.size-int(p.regions.Load()))/p.pageSize*p.pageSize-CanarySize),
-		Waiters:       int(p.budget.waiting.Load() + p.lender.waiting.Load() + p.refused.Load()),
+		Backend:       Backend(p.store.backend.Name()),
+		BackendReason: reasonOf(p.store.backend),
+		Waiters:       int(p.store.waiting.Load()),
 	}
 	p.mu.Lock()
 	s.OpenBuffers = len(p.open)
 	p.mu.Unlock()
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	s.LockedBytes, s.LockedBytesPeak = p.store.mapped(), p.store.peak
-	s.DumpableBytes = p.store.dumpable
-	s.LastLimitError = p.store.lastLimit
+	m := &p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.LargestSecret = max(0, m.largest()/p.store.pageSize*p.store.pageSize-CanarySize)
+	s.LockedBytes, s.LockedBytesPeak = m.locked, m.peak
+	s.DumpableBytes = m.dumpable
+	s.LastLimitError = m.lastLimit
 	return s
 }
 

@@ -1,35 +1,48 @@
 package locked
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// A store maps slots, and keeps those that are idle so that the next caller needs
-// no system call. The idle ones are a cache: whoever may have bytes in hand may
-// have the pages of any of them.
+// A store has the slots of a pool. It counts their bytes against the budget, lets
+// calls wait while there are none, maps slots, and keeps the idle ones so that the
+// next call needs no system call. The idle ones are a cache: whoever took bytes from
+// the shared part may have the pages of any that are from there.
 type store struct {
-	backend  page.Backend
-	pageSize int
-	size     int // the most bytes that are ever mapped; never changes
-	born     time.Time
-	cut      bool    // the process may lock less than was asked for
-	budget   *budget // pays for slots that are stuck
+	backend     page.Backend
+	pageSize    int
+	total       int        // the most bytes that are ever mapped
+	size        [parts]int // bytes of each part of the budget
+	dualUse     bool
+	dualBuffers int // bytes of the shared part within which buffers are mapped twice
+	quiet       time.Duration
+	cut         bool // the process may lock less than was asked for
+
+	stripes  [parts]stripes
+	closed   atomic.Bool          // written under mu
+	regions  atomic.Int64         // bytes of the shared part that regions have in hand
+	waiting  atomic.Int32         // calls that wait; of those in the lines written under mu
+	progress [parts]atomic.Uint64 // how often something came back while somebody might wait for it
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
-	mu        sync.Mutex  // protects what follows, for moments only
-	bytes     [states]int // charged by the slots in each state
-	slots     [states]int // how many there are
-	peak      int
-	dumpable  int // bytes mapped that a core dump may hold
-	idle      map[kind]*freeList
+	mu        sync.Mutex         // protects what follows, for moments only
+	lines     [parts]list.List   // of *waiter
+	bytes     [parts][states]int // charged by the slots in each state
+	locked    int                // bytes mapped now, as the process's limit counts them
+	peak      int                // the most there were
+	dumpable  int                // bytes mapped that a core dump may hold
+	idle      map[kind][]*slot   // what came back first is first
 	stuck     []*slot
+	sweeper   *time.Timer // nil unless it will run
 	lastLimit *LimitError
 }
 
@@ -38,256 +51,263 @@ type store struct {
 // past Destroy faults for at least that many buffers more.
 const rotation = 8
 
-// charge is what a slot of kind k counts towards the process's limit.
-func (m *store) charge(k kind) int { return m.backend.Charge(k.pages*m.pageSize, k.dual) }
-
-// move changes the state of s and the figures. Nothing else does. The caller
-// holds mu.
+// move changes the state of s and the figures, and serves who waits for what came
+// back. Nothing else does. The caller holds mu, and has put s where it is found.
 func (m *store) move(s *slot, to state) {
-	from := s.state
-	if from != inHand && to != inHand && !(from == stuck && to == unmapped) {
+	from, bytes := s.state, &m.bytes[s.kind.part]
+	if from == unmapped && to != inHand || from == stuck && to < stuck && to != unmapped {
 		panic(fmt.Sprintf("locked: internal error: a slot goes from state %d to %d", from, to))
 	}
-	charge := m.charge(s.kind)
-	m.bytes[from] -= charge
-	m.slots[from]--
-	m.bytes[to] += charge
-	m.slots[to]++
+	bytes[from] -= m.charge(s.kind)
+	bytes[to] += m.charge(s.kind)
 	s.state = to
-	// Slots that are not mapped are not counted.
-	m.bytes[unmapped], m.slots[unmapped] = 0, 0
-	m.peak = max(m.peak, m.mapped())
+	if from != idle && (to == idle || to == unmapped) {
+		m.progress[s.kind.part].Add(1)
+		m.serve()
+	}
 }
 
-// mapped is how many bytes count towards the process's limit. The caller holds
-// mu.
-func (m *store) mapped() int { return m.bytes[inHand] + m.bytes[idle] + m.bytes[stuck] }
-
-// get returns a slot of kind k, an idle one or a new one. Whoever calls it may
-// have the bytes in hand, so that room can always be made, but for slots that are
-// stuck.
-func (m *store) get(k kind) (*slot, error) {
-	if s := m.takeIdle(k, true); s != nil {
-		return s, nil
+// mapped is how many bytes are mapped, or may be at any moment: what is in hand may
+// have yet to be. The caller holds mu.
+func (m *store) mapped() (n int) {
+	for _, b := range m.bytes {
+		n += b[inHand] + b[idle] + b[stuck]
 	}
-	s, err := m.mapNew(k)
-	if err != nil {
-		if s := m.takeIdle(k, false); s != nil {
-			return s, nil
-		}
-	}
-	return s, err
+	return n
 }
 
-// takeIdle returns an idle slot of kind k, or nil. A choosy caller would rather
-// have a new buffer while there is room, and few idle ones.
-func (m *store) takeIdle(k kind, choosy bool) *slot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l := m.idle[k]
-	if l == nil || l.n == 0 || choosy && !k.use && l.n < rotation && m.mapped()+m.charge(k) <= m.size {
-		return nil
-	}
-	s := l.pop()
-	m.move(s, inHand)
-	return s
-}
-
-// mapNew maps a new slot of kind k, which it makes room for.
-func (m *store) mapNew(k kind) (*slot, error) {
+// mapFor maps s, which is in hand, and makes room for it. After an error it is not in
+// hand any more.
+func (m *store) mapFor(s *slot) error {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
-	s := &slot{kind: k}
-	if err := m.reserve(s); err != nil {
-		return nil, err
-	}
 	for {
-		run, err := m.backend.Map(k.pages*m.pageSize, k.dual)
+		err := m.mapNew(s)
 		if err == nil {
-			s.run = run
-			if !run.Dual {
-				s.shown = page.ReadWrite
-			}
-			m.mu.Lock()
-			m.dumpable += dumpable(run)
-			m.mu.Unlock()
-			return s, nil
+			return nil
 		}
 		// Something else in this process may have locked memory.
-		var refused *page.LockError
-		if errors.As(err, &refused) && m.evict() == nil {
-			continue
+		refused, _ := errors.AsType[*page.LockError](err)
+		if err == ErrExhausted || refused != nil {
+			freed, unmapErr := m.shrink(always, true)
+			if freed {
+				continue
+			}
+			err = join(err, unmapErr)
 		}
 		m.mu.Lock()
 		m.move(s, unmapped)
 		m.mu.Unlock()
 		if refused != nil {
-			return nil, m.limitError(m.charge(k), refused)
+			return m.limitError(m.charge(s.kind), refused)
 		}
-		return nil, fmt.Errorf("locked: mapping %d bytes: %w", k.pages*m.pageSize, err)
+		return err
 	}
 }
 
-// reserve takes s in hand, not mapped yet, once there is room for it. The caller
-// holds mapping.
-func (m *store) reserve(s *slot) error {
-	for {
-		m.mu.Lock()
-		fits := m.mapped()+m.charge(s.kind) <= m.size
-		if fits {
-			m.move(s, inHand)
-		}
-		m.mu.Unlock()
-		if fits {
-			return nil
-		}
-		if err := m.evict(); err != nil {
-			return err
-		}
-	}
-}
-
-// put makes a slot idle.
-func (m *store) put(s *slot) {
+// mapNew maps s if there is room for it. The caller holds mapping.
+func (m *store) mapNew(s *slot) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	s.back = time.Since(m.born)
-	m.move(s, idle)
-	l := m.idle[s.kind]
-	if l == nil {
-		l = new(freeList)
-		m.idle[s.kind] = l
-	}
-	l.push(s)
-}
-
-// evict unmaps one slot that is idle or stuck, or says why there is no room. The
-// caller holds mapping.
-func (m *store) evict() error {
-	var refused error
-	for s := m.oldest(always); s != nil; s = m.oldest(always) {
-		if refused = m.unmap(s); refused == nil {
-			return nil
-		}
-	}
-	for _, s := range m.stuckOnes() {
-		if refused = m.unmap(s); refused == nil {
-			return nil
-		}
-	}
-	return join(ErrExhausted, refused)
-}
-
-// always is an idle time that every slot has.
-const always time.Duration = 0
-
-// oldest takes the slot in hand that is idle for the longest time, if it is for so
-// long. Otherwise it returns nil. The caller holds mapping, so that whoever looks
-// for room finds none of it half gone.
-func (m *store) oldest(unused time.Duration) *slot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var first *freeList
-	for k, l := range m.idle {
-		if l.n == 0 {
-			delete(m.idle, k)
-		} else if first == nil || l.first.back < first.first.back {
-			first = l
-		}
-	}
-	if first == nil || time.Since(m.born)-first.first.back < unused {
-		return nil
-	}
-	s := first.pop()
-	m.move(s, inHand)
-	return s
-}
-
-func (m *store) stuckOnes() []*slot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.stuck)
-}
-
-// unmap gives a slot in hand, or a stuck one, back to the system, and its bytes
-// to the budget if they are paid for. If the system does not take it, it is stuck.
-// The caller holds mapping.
-func (m *store) unmap(s *slot) error {
-	charge := m.charge(s.kind)
-	size, exposed := len(s.run.View), dumpable(s.run)
-	if err := m.backend.Unmap(s.run); err != nil {
-		m.mu.Lock()
-		if s.state != stuck {
-			m.move(s, stuck)
-			m.stuck = append(m.stuck, s)
-		}
-		m.mu.Unlock()
-		if !s.paid {
-			s.paid = true
-			m.budget.charge(charge)
-		}
-		return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
-	}
-	m.mu.Lock()
-	if i := slices.Index(m.stuck, s); i >= 0 {
-		m.stuck = slices.Delete(m.stuck, i, i+1)
-	}
-	m.move(s, unmapped)
-	m.dumpable -= exposed
+	full := m.mapped() > m.total
 	m.mu.Unlock()
-	if s.paid {
-		s.paid = false
-		m.budget.give(charge)
+	if full {
+		return ErrExhausted
 	}
+	run, err := m.backend.Map(s.kind.pages*m.pageSize, s.kind.dual)
+	if err != nil {
+		return fmt.Errorf("locked: mapping %d bytes: %w", s.kind.pages*m.pageSize, err)
+	}
+	s.run = run
+	if !run.Dual {
+		s.shown = page.ReadWrite
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.locked += m.charge(s.kind)
+	m.peak = max(m.peak, m.locked)
+	m.dumpable += dumpable(run)
 	return nil
 }
 
-// discard unmaps a slot in hand.
+// giveBack takes a wiped slot back. Those of the parts for Use rest among stripes and
+// keep their bytes, so that the next Use finds them without a lock.
+func (m *store) giveBack(s *slot) {
+	if s.kind.part == shared {
+		m.put(s)
+		return
+	}
+	m.stripes[s.kind.part].put(s)
+	// Whoever came to wait, or to close, before the slot was back did not see it:
+	// these looks see them.
+	if m.closed.Load() {
+		m.emptyStripes()
+	} else if m.waiting.Load() > 0 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.progress[s.kind.part].Add(1)
+		m.serve()
+	}
+}
+
+// put makes a slot idle that a caller had in hand.
+func (m *store) put(s *slot) {
+	m.mu.Lock()
+	s.back = time.Now()
+	m.idle[s.kind] = append(m.idle[s.kind], s)
+	m.move(s, idle)
+	m.arm()
+	m.mu.Unlock()
+	if m.closed.Load() {
+		// What fails is stuck, and Close reports it when called again.
+		_ = m.discardIdle(always)
+	}
+}
+
+// discard unmaps a slot that a caller had in hand.
 func (m *store) discard(s *slot) error {
 	m.mapping.Lock()
 	defer m.mapping.Unlock()
 	return m.unmap(s)
 }
 
-// retryStuck tries again to unmap what is stuck.
-func (m *store) retryStuck() error {
-	m.mapping.Lock()
-	defer m.mapping.Unlock()
-	var errs []error
-	for _, s := range m.stuckOnes() {
-		errs = append(errs, m.unmap(s))
-	}
-	return errors.Join(errs...)
-}
-
-// discardIdle unmaps what is idle for so long, one at a time, and what is stuck.
-func (m *store) discardIdle(unused time.Duration) error {
-	errs := []error{m.retryStuck()}
-	for more := true; more; {
-		m.mapping.Lock()
-		s := m.oldest(unused)
-		if more = s != nil; more {
-			errs = append(errs, m.unmap(s))
-		}
-		m.mapping.Unlock()
-	}
-	return errors.Join(errs...)
-}
-
-// holds reports whether any slot is idle or stuck.
-func (m *store) holds() bool {
+// unmap gives a slot, which is on no list, back to the system. If the system does not
+// take it, it is stuck. The caller holds mapping.
+func (m *store) unmap(s *slot) error {
+	size, exposed := len(s.run.View), dumpable(s.run)
+	err := m.backend.Unmap(s.run)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.slots[idle]+m.slots[stuck] > 0
+	if err == nil {
+		m.locked -= m.charge(s.kind)
+		m.dumpable -= exposed
+		m.move(s, unmapped)
+		return nil
+	}
+	m.stuck = append(m.stuck, s)
+	m.move(s, stuck)
+	m.arm()
+	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
+}
+
+// always is an idle time that every slot has.
+const always time.Duration = 0
+
+// discardIdle unmaps what is stuck, and what is idle for so long.
+func (m *store) discardIdle(unused time.Duration) error {
+	m.mapping.Lock()
+	defer m.mapping.Unlock()
+	_, err := m.shrink(unused, false)
+	return err
+}
+
+// shrink unmaps each slot that is stuck or idle for so long, or only the first that
+// the system takes back, which it reports. The caller holds mapping, which others
+// get in between.
+func (m *store) shrink(unused time.Duration, one bool) (freed bool, err error) {
+	m.mu.Lock()
+	again := len(m.stuck)
+	m.mu.Unlock()
+	var errs []error
+	for ; ; again-- {
+		s := m.next(again > 0, unused)
+		if s == nil {
+			return false, errors.Join(errs...)
+		}
+		err := m.unmap(s)
+		if one && err == nil {
+			return true, nil
+		}
+		errs = append(errs, err)
+		if !one {
+			m.mapping.Unlock()
+			m.mapping.Lock()
+		}
+	}
+}
+
+// next takes a slot to unmap off its list: a stuck one, or that which is idle for
+// the longest time, if it is for so long. It returns nil if there is none.
+func (m *store) next(stuckToo bool, unused time.Duration) (s *slot) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if stuckToo && len(m.stuck) > 0 {
+		s, m.stuck = first(m.stuck)
+		return s
+	}
+	for k, l := range m.idle {
+		if len(l) == 0 {
+			delete(m.idle, k)
+		} else if s == nil || l[0].back.Before(s.back) {
+			s = l[0]
+		}
+	}
+	if s == nil || time.Since(s.back) < unused {
+		return nil
+	}
+	_, m.idle[s.kind] = first(m.idle[s.kind])
+	return s
+}
+
+// first returns the first slot of a list, and the rest.
+func first(l []*slot) (*slot, []*slot) {
+	s := l[0]
+	if len(l) > 64 {
+		return s, l[1:]
+	}
+	return s, slices.Delete(l, 0, 1) // in place, so that nothing is allocated
+}
+
+// arm starts the timer that gives unused slots back. It runs only while there are
+// some, and holds no goroutine while it waits. The caller holds mu.
+func (m *store) arm() {
+	if m.sweeper == nil && !m.closed.Load() && (m.bytes[shared][idle] > 0 || len(m.stuck) > 0) {
+		m.sweeper = time.AfterFunc(m.quiet, m.sweep)
+	}
+}
+
+// sweep unmaps the slots that nobody used for the quiet period.
+func (m *store) sweep() {
+	m.mu.Lock()
+	m.sweeper = nil
+	m.mu.Unlock()
+	// What fails is stuck, and tried again.
+	_ = m.discardIdle(m.quiet)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.arm()
+}
+
+// close ends all waits with ErrClosed, and keeps nothing for Use any more.
+func (m *store) close() {
+	m.mu.Lock()
+	m.closed.Store(true)
+	if m.sweeper != nil {
+		m.sweeper.Stop()
+	}
+	for i := range m.lines {
+		for e := m.lines[i].Front(); e != nil; e = m.lines[i].Front() {
+			m.leave(e.Value.(*waiter), ErrClosed)
+		}
+	}
+	m.mu.Unlock()
+	m.emptyStripes()
+}
+
+// emptyStripes unmaps what rests among the stripes of a closed pool.
+func (m *store) emptyStripes() {
+	for i := range m.stripes {
+		for s := m.stripes[i].take(); s != nil; s = m.stripes[i].take() {
+			m.put(s)
+		}
+	}
 }
 
 // limitError describes a refusal with the figures of now: the system's, which it
-// keeps for the figures, or for a nil cause the budget's own.
-func (m *store) limitError(requested int, cause error) *LimitError {
-	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.size, Err: cause, chosen: !m.cut}
-	var refused *page.LockError
-	if errors.As(cause, &refused) {
-		e.Resource = Resource(refused.Resource)
+// keeps for the figures, or for nil the budget's own.
+func (m *store) limitError(requested int, refused *page.LockError) *LimitError {
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, chosen: !m.cut}
+	if refused != nil {
+		e.Resource, e.Err = Resource(refused.Resource), refused
 	}
 	// Without the limits the error still says what was refused and why.
 	if l, err := page.ReadLimits(); err == nil {
@@ -295,8 +315,8 @@ func (m *store) limitError(requested int, cause error) *LimitError {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.Locked = m.mapped()
-	if cause != nil {
+	e.Locked = m.locked
+	if refused != nil {
 		m.lastLimit = e
 	}
 	return e

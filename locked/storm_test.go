@@ -50,8 +50,8 @@ func closeAndCheck(t *testing.T, p *Pool, pages *faultyPages) {
 		t.Errorf("Close: %v", err)
 	}
 	p.checkInvariants(t)
-	if len(pages.mapped) > 0 || p.budget.inUse() != 0 {
-		t.Errorf("%d runs stay mapped, %d bytes taken", len(pages.mapped), p.budget.inUse())
+	if len(pages.mapped) > 0 || p.taken() != 0 {
+		t.Errorf("%d runs stay mapped, %d bytes taken", len(pages.mapped), p.taken())
 	}
 }
 
@@ -77,6 +77,128 @@ func TestUseMissesNothingThatComesBackAsItBeginsToWait(t *testing.T) {
 				t.Fatalf("stood still for %v", waited)
 			}
 		}
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// The same for what comes back to the stripes, without a lock.
+func TestUseMissesNoSlotThatComesBackToTheStripes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openAll(t, p)
+		start := time.Now()
+		for range 5000 {
+			var held, comes atomic.Bool
+			var wg sync.WaitGroup
+			use := func(fn func([]byte) error) {
+				if err := p.Use(never, 32, noop, fn); err != nil {
+					t.Error(err)
+				}
+			}
+			wg.Go(func() {
+				use(func([]byte) error {
+					held.Store(true)
+					for !comes.Load() {
+						runtime.Gosched()
+					}
+					for range rand.IntN(2000) {
+						comes.Load() // a moment, to meet the other anywhere on its way
+					}
+					return nil
+				})
+			})
+			wg.Go(func() {
+				for !held.Load() {
+					runtime.Gosched()
+				}
+				comes.Store(true)
+				use(noop)
+			})
+			wg.Wait()
+			if waited := time.Since(start); waited > 0 || t.Failed() {
+				t.Fatalf("stood still for %v", waited)
+			}
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// However many wait, they are served as fast as slots come back.
+func TestCrowdThatWaitsIsServedWithoutAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openAll(t, p)
+		var wg sync.WaitGroup
+		hold := make(chan struct{})
+		wg.Go(func() {
+			if err := p.Use(never, 32, noop, func([]byte) error { <-hold; return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		for range 3000 {
+			wg.Go(func() {
+				if err := p.Use(never, 32, noop, noop); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := p.Stats().Waiters; n != 3000 {
+			t.Errorf("%d wait", n)
+		}
+		start := time.Now()
+		close(hold)
+		wg.Wait()
+		if waited := time.Since(start); waited > 0 {
+			t.Errorf("stood still for %v", waited)
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// A slot that is back among the stripes, and not handed on yet, is for a nested call
+// that waits, not for one that comes.
+func TestNestedCallThatWaitsComesBeforeOneThatComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 2})
+		open := openAll(t, p)
+		m := &p.store
+		inner := kind{role: forUse, pages: 1, part: spare}
+		slotOfUse, err := m.take(never, forUse, 1, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slotOfNested, _, err := m.join(inner, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.mapFor(slotOfNested); err != nil {
+			t.Fatal(err)
+		}
+		_, q, err := m.join(inner, true)
+		if err != nil || q == nil {
+			t.Fatalf("%v, %v", q, err)
+		}
+		m.stripes[kept].put(slotOfUse)
+		if s, err := m.take(never, forUse, 1, false); !errors.Is(err, ErrExhausted) {
+			t.Errorf("%v, %v", s, err)
+		}
+		synctest.Wait()
+		if q.slot != slotOfUse || q.at != nil {
+			t.Error("the nested call waits still")
+		}
+		m.giveBack(slotOfUse)
+		m.giveBack(slotOfNested)
+		destroyAll(t, open)
 		closeAndCheck(t, p, pages)
 	})
 }
@@ -166,7 +288,7 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 	for _, useSlots := range []int{0, 2} {
 		for name, end := range map[string]func(*Pool) error{
 			"Purge":          (*Pool).Purge,
-			"a quiet period": func(p *Pool) error { time.Sleep(2 * p.quiet); return nil },
+			"a quiet period": func(p *Pool) error { time.Sleep(2 * p.store.quiet); return nil },
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				pages := newFaultyPages(t, false)
@@ -188,7 +310,7 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 					t.Error(err)
 				}
 				err := <-done
-				if waited := time.Since(start); err != nil || waited > 2*p.quiet {
+				if waited := time.Since(start); err != nil || waited > 2*p.store.quiet {
 					t.Errorf("%d slots, %s: %v after %v", useSlots, name, err, waited)
 				}
 				destroyAll(t, openAll(t, p))
@@ -200,14 +322,123 @@ func TestPagesThatTheSystemTakesBackLateServeWhoWaits(t *testing.T) {
 	}
 }
 
-// The lender's own slot is stuck and buffers have the rest: no slot can be mapped,
+// openedOf opens buffers of so many pages each.
+func openedOf(t *testing.T, p *Pool, pages ...int) []*Buffer {
+	t.Helper()
+	var open []*Buffer
+	for _, n := range pages {
+		b, err := p.New(n*testPage - CanarySize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, b)
+	}
+	return open
+}
+
+func TestSlotThatIsIdleForLongestMakesRoom(t *testing.T) {
+	t.Parallel()
+	for i := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			pages := newFaultyPages(t, false)
+			p := makePool(pages, testPage, 8*testPage, Config{})
+			open := openedOf(t, p, 1, 2)
+			first, second := open[i%2], open[1-i%2]
+			destroyAll(t, []*Buffer{first})
+			time.Sleep(time.Millisecond)
+			destroyAll(t, []*Buffer{second})
+			large := openedOf(t, p, 6)
+			if want := second.at.pages * testPage; p.store.bytes[shared][idle] != want {
+				t.Errorf("%d bytes are idle, %d came back last", p.store.bytes[shared][idle], want)
+			}
+			destroyAll(t, large)
+			closeAndCheck(t, p, pages)
+		})
+	}
+}
+
+func TestSweepTakesWhatIsIdleForTheWholeTimeoutAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		open := openedOf(t, p, 1, 2)
+		destroyAll(t, open[:1])
+		time.Sleep(p.store.quiet * 9 / 10)
+		destroyAll(t, open[1:])
+		for _, want := range []int{2 * testPage, 0} {
+			time.Sleep(p.store.quiet)
+			synctest.Wait()
+			if n := p.Stats().LockedBytes; n != want {
+				t.Errorf("%d bytes are locked, want %d", n, want)
+			}
+		}
+		closeAndCheck(t, p, pages)
+	})
+}
+
+func TestSlotsThatComeBackAfterCloseAreUnmapped(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{32, 2 * testPage} {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 16*testPage, Config{UseSlots: 2})
+		err := p.Use(never, 32, noop, func([]byte) error {
+			return p.Use(never, size, noop, func([]byte) error { return p.Close() })
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if n := len(pages.mapped); n > 0 {
+			t.Errorf("%d bytes: %d runs stay mapped", size, n)
+		}
+		closeAndCheck(t, p, pages)
+	}
+}
+
+func TestCloseStopsTheTimer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		destroyAll(t, openAll(t, p))
+		closeAndCheck(t, p, pages)
+		if p.store.sweeper == nil || p.store.sweeper.Stop() {
+			t.Error("a timer runs on")
+		}
+	})
+}
+
+func TestRefusalEndsWithTheCauseOfTheContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		open := openedOf(t, p, 1)
+		cause := errors.New("the client went away")
+		ctx, cancel := context.WithCancelCause(never)
+		pages.failNext(1, "map")
+		go func() {
+			time.Sleep(time.Millisecond)
+			pages.failNext(1, "map")
+			cancel(cause)
+		}()
+		b, err := p.NewContext(ctx, 32)
+		if limit, ok := errors.AsType[*LimitError](err); b != nil || !errors.Is(err, cause) || !ok || limit.Err == nil {
+			t.Errorf("%v, %v", b, err)
+		}
+		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// The kept slot of Use is stuck and buffers have the rest: no slot can be mapped,
 // and that is no internal error.
 func TestUseWithoutAnythingToMapIsExhausted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
-		if p.lender.kind.dual {
+		if p.store.dualUse {
 			t.Fatal("a use slot that no call protects")
 		}
 		open := openAll(t, p)
@@ -242,8 +473,8 @@ func TestLostSpareIsReplacedForWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pages := newFaultyPages(t, true)
 		p := makePool(pages, testPage, 11*testPage, Config{UseSlots: 2})
-		if p.lender.kind.dual || !p.lender.hasSpare {
-			t.Fatalf("%+v", p.lender.kind)
+		if p.store.dualUse || p.store.size[spare] == 0 {
+			t.Fatalf("%+v", p.store.size)
 		}
 		first, outer, inner := make(chan error), make(chan error), make(chan error)
 		served := make(chan error, 1)
@@ -307,7 +538,11 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := s.count(); n != slots {
+	n := 0
+	for s.take() != nil {
+		n++
+	}
+	if n != slots {
 		t.Errorf("%d of %d slots are left", n, slots)
 	}
 }
@@ -315,8 +550,8 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 func TestEverySlotKeptForUseHasAPlace(t *testing.T) {
 	t.Parallel()
 	p := makePool(newFaultyPages(t, false), testPage, 1<<30, Config{UseSlots: 5000})
-	if places := len(p.lender.idle.at); p.lender.kept > places {
-		t.Errorf("%d slots, %d places", p.lender.kept, places)
+	if places := len(p.store.stripes[kept].at); p.Kept()-1 > places {
+		t.Errorf("%d slots, %d places", p.Kept()-1, places)
 	}
 }
 
@@ -355,7 +590,7 @@ func TestPoolGoesOnInAnotherBubble(t *testing.T) {
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {
 			destroyAll(t, openAll(t, p))
-			time.Sleep(3 * p.quiet)
+			time.Sleep(3 * p.store.quiet)
 			synctest.Wait()
 			if n := p.Stats().LockedBytes; n > 0 {
 				t.Errorf("%d bytes stay locked", n)
@@ -391,7 +626,7 @@ func TestStormOfCallsAndFaultsLosesNothing(t *testing.T) {
 				if err := p.Purge(); err != nil {
 					t.Errorf("Purge: %v", err)
 				}
-				if n := p.budget.inUse(); n != 0 {
+				if n := p.taken(); n != 0 {
 					t.Errorf("%d bytes of the budget are lost", n)
 				}
 				destroyAll(t, openAll(t, p))

@@ -6,11 +6,11 @@ import (
 	"github.com/memkeep/memkeep/internal/percpu"
 )
 
-// stripes holds the idle slots of Use where goroutines take them without a lock.
+// stripes holds slots of Use at rest, where goroutines take them without a lock.
 // Each processor tends to find the slot it used last, and that slot returns to
 // the stripe it was found in: so processors at work stay on stripes of their own.
 type stripes struct {
-	at    []stripe // a power of two of them
+	at    []stripe // none, or a power of two of them
 	hints percpu.Hints
 }
 
@@ -24,51 +24,28 @@ const maxStripes = 1024
 
 func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
 
-// take returns an idle slot, the processor's favourite first, or nil.
-func (s *stripes) take() *slot {
+// take returns a slot, the processor's favourite first, or nil.
+func (s *stripes) take() (found *slot) {
 	h := s.hints.Get()
-	mask := uint32(len(s.at) - 1)
-	var idle *slot
-	for i := range uint32(len(s.at)) {
-		at := &s.at[(h.Index+i)&mask].slot
+	for range s.at {
+		place := h.Index & uint32(len(s.at)-1)
 		// A look first: a swap would take the cache line from its processor.
-		if at.Load() == nil {
-			continue
+		if at := &s.at[place].slot; at.Load() != nil {
+			if found = at.Swap(nil); found != nil {
+				found.place = place
+				break
+			}
 		}
-		if idle = at.Swap(nil); idle != nil {
-			h.Index += i
-			idle.place = h.Index & mask
-			break
-		}
+		h.Index++
 	}
 	s.hints.Put(h)
-	return idle
+	return found
 }
 
-// put leaves an idle slot for the next taker, where it was found if it can. There
-// are no more slots than stripes, so one is free, though not always the one looked
-// at.
-func (s *stripes) put(idle *slot) {
+// put leaves a slot for the next taker, where it was found if it can. There are no
+// more slots than stripes, so one is free, though not always the one looked at.
+func (s *stripes) put(back *slot) {
 	mask := uint32(len(s.at) - 1)
-	for i := idle.place; !s.at[i&mask].slot.CompareAndSwap(nil, idle); i++ {
+	for i := back.place; !s.at[i&mask].slot.CompareAndSwap(nil, back); i++ {
 	}
-}
-
-// count returns how many slots are idle here.
-func (s *stripes) count() int {
-	n := 0
-	for i := range s.at {
-		if s.at[i].slot.Load() != nil {
-			n++
-		}
-	}
-	return n
-}
-
-// place returns where the processor looks first: for a slot that was not found
-// here.
-func (s *stripes) place() uint32 {
-	h := s.hints.Get()
-	defer s.hints.Put(h)
-	return h.Index & uint32(len(s.at)-1)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 
 	"github.com/memkeep/memkeep/internal/page"
 )
@@ -27,106 +29,21 @@ import (
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
-	if p.backend == nil {
+	if p.store.backend == nil {
 		return errZero
 	}
-	l := layoutOf(size, p.pageSize)
-	s, err := p.takeUse(ctx, size, l.pages)
-	if err != nil {
+	if err := checkSize(size); err != nil {
 		return err
+	}
+	l := layoutOf(size, p.store.pageSize)
+	s, err := p.takeUse(ctx, l.pages)
+	if err != nil {
+		return forSecret(size, err)
 	}
 	return p.lend(s, l, fill, fn)
 }
 
-// UseAll is Use for several secrets at once, one of each of the sizes, in one
-// slot: it never holds one while it waits for another. Each has a canary of its
-// own. The slices are in the order of sizes.
-func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte) error) error {
-	if len(sizes) == 0 {
-		return fn(nil)
-	}
-	total := (len(sizes) - 1) * CanarySize
-	for _, n := range sizes {
-		if err := checkSize(n); err != nil {
-			return err
-		}
-		if total += n; total > maxSize {
-			return checkSize(total)
-		}
-	}
-	if p.backend == nil {
-		return errZero
-	}
-	l := layoutOf(total, p.pageSize)
-	s, err := p.takeUse(ctx, total, l.pages)
-	if err != nil {
-		return err
-	}
-	fillAll := func(b []byte) error {
-		parts, canaries := split(b, sizes)
-		for _, c := range canaries {
-			copy(c, p.canary[:])
-		}
-		return fill(parts)
-	}
-	useAll := func(b []byte) error {
-		parts, canaries := split(b, sizes)
-		err := fn(parts)
-		for _, c := range canaries {
-			if !bytes.Equal(c, p.canary[:]) {
-				return errors.Join(err, ErrCorrupted)
-			}
-		}
-		return err
-	}
-	return p.lend(s, l, fillAll, useAll)
-}
-
-// split cuts b into parts of the sizes, and what lies between them.
-func split(b []byte, sizes []int) (parts, between [][]byte) {
-	for i, n := range sizes {
-		if i > 0 {
-			between = append(between, b[:CanarySize])
-			b = b[CanarySize:]
-		}
-		parts = append(parts, b[:n:n])
-		b = b[n:]
-	}
-	return parts, between
-}
-
-func checkSize(size int) error {
-	switch {
-	case size <= 0:
-		return fmt.Errorf("locked: invalid size %d", size)
-	case size > maxSize:
-		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
-	}
-	return nil
-}
-
-// takeUse returns a slot of Use for size bytes, which take that many pages.
-func (p *Pool) takeUse(ctx context.Context, size, pages int) (*slot, error) {
-	switch {
-	case size <= 0 || size > maxSize:
-		return nil, checkSize(size)
-	case ctx.Done() != nil && ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	}
-	var s *slot
-	var err error
-	if pages > 1 || p.lender.kept == 0 {
-		s, err = p.take(ctx, kind{pages: pages, use: true}, true)
-	} else {
-		s, err = p.lender.take(ctx)
-	}
-	if err != nil {
-		return nil, forSecret(size, err)
-	}
-	return s, nil
-}
-
-// lend runs fill and fn on the slot and takes it back wiped.
+// lend runs fill and fn on the slot and takes it back.
 func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
 	defer func() {
 		if endErr := p.takeBack(s, l); endErr != nil {
@@ -145,19 +62,115 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 	return call(fn, s.run.View[l.data:])
 }
 
-// takeBack wipes the slot and returns it to where it came from. A slot that can't
-// be closed is unmapped instead.
+// takeUse returns a slot of so many pages.
+func (p *Pool) takeUse(ctx context.Context, pages int) (*slot, error) {
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if pages == 1 && p.store.waiting.Load() == 0 {
+		if s := p.store.stripes[kept].take(); s != nil {
+			return s, nil
+		}
+	}
+	return p.store.take(ctx, forUse, pages, true)
+}
+
+// takeBack wipes the slot and gives it back. A slot that can't be closed is
+// unmapped instead.
 func (p *Pool) takeBack(s *slot, l layout) error {
 	corrupted, err := p.closeSlot(s, l)
-	switch {
-	case err == nil && s.paid:
-		p.putBack(s)
-	case err == nil:
-		p.lender.give(s)
-	case s.paid:
-		return errors.Join(corrupted, err, p.discard(s))
-	default:
-		return errors.Join(corrupted, err, p.lender.drop(s))
+	if err != nil {
+		return errors.Join(corrupted, err, p.store.discard(s))
 	}
+	p.store.giveBack(s)
 	return corrupted
+}
+
+// call runs a function that was given to Use. Its frame tells nesting of it.
+//
+//go:noinline
+func call(fn func([]byte) error, b []byte) error { return fn(b) }
+
+// nesting returns how many functions given to Use, of any pool, the calling
+// goroutine is in, up to 2. Such a call holds a slot, so it must not wait like
+// others. Go names no goroutine, but the frames of the outer calls are on its
+// stack, and only a call that is about to wait looks for them.
+//
+// What a function given to Use calls on another goroutine is not seen.
+func nesting() int {
+	var few [64]uintptr
+	pcs, n := few[:], runtime.Callers(2, few[:])
+	// The whole stack in one piece: to begin again further down would cost the square
+	// of its depth.
+	for n == len(pcs) {
+		pcs = make([]uintptr, 8*n)
+		n = runtime.Callers(2, pcs)
+	}
+	depth, within, entry := 0, false, reflect.ValueOf(call).Pointer()
+	for _, pc := range pcs[:n] {
+		outside := !within
+		f := runtime.FuncForPC(pc - 1)
+		// A profile-guided build may inline fn: then one frame has several counters.
+		if within = f != nil && f.Entry() == entry; within && outside {
+			depth++
+		}
+	}
+	return min(depth, 2)
+}
+
+// UseAll is Use for several secrets at once, one of each of the sizes, in one
+// slot: it never holds one while it waits for another. Each has a canary of its
+// own. The slices are in the order of sizes.
+func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte) error) error {
+	if len(sizes) == 0 {
+		return fn(nil)
+	}
+	total := (len(sizes) - 1) * CanarySize
+	for _, n := range sizes {
+		if err := checkSize(n); err != nil {
+			return err
+		}
+		if total += n; total > maxSize {
+			return checkSize(total)
+		}
+	}
+	return p.Use(ctx, total, func(b []byte) error {
+		secrets, canaries := split(b, sizes)
+		for _, c := range canaries {
+			copy(c, p.canary[:])
+		}
+		return fill(secrets)
+	}, func(b []byte) error {
+		secrets, canaries := split(b, sizes)
+		err := fn(secrets)
+		for _, c := range canaries {
+			if !bytes.Equal(c, p.canary[:]) {
+				return errors.Join(err, ErrCorrupted)
+			}
+		}
+		return err
+	})
+}
+
+// split cuts b into secrets of the sizes, and what lies between them.
+func split(b []byte, sizes []int) (secrets, between [][]byte) {
+	for i, n := range sizes {
+		if i > 0 {
+			between = append(between, b[:CanarySize])
+			b = b[CanarySize:]
+		}
+		secrets = append(secrets, b[:n:n])
+		b = b[n:]
+	}
+	return secrets, between
+}
+
+func checkSize(size int) error {
+	switch {
+	case size <= 0:
+		return fmt.Errorf("locked: invalid size %d", size)
+	case size > maxSize:
+		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
+	}
+	return nil
 }

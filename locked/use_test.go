@@ -307,6 +307,25 @@ func TestUseThatCanNeverGoOnEndsWithAnError(t *testing.T) {
 	})
 }
 
+func TestUseWaitsAsLongAsSlotsComeBack(t *testing.T) {
+	t.Parallel()
+	inBubble(t, small(), locked.Config{UseSlots: 1}, func(t *testing.T, p *locked.Pool) {
+		open := fill(t, p, 32)
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				if err := p.Use(ctx, 32, nop, func([]byte) error { time.Sleep(20 * time.Second); return nil }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, b := range open {
+			destroy(t, b)
+		}
+	})
+}
+
 func TestWaitingUseGetsTheSlotThatABufferGivesBack(t *testing.T) {
 	t.Parallel()
 	inBubble(t, small(), locked.Config{UseSlots: 1}, func(t *testing.T, p *locked.Pool) {
