@@ -149,7 +149,7 @@ func (p *player) step() {
 	}
 	backend.failNext(failing, "")
 	name, err := p.call()
-	synctest.Wait() // for a sweep that began meanwhile
+	synctest.Wait() // for an expiry that began meanwhile
 	if err != nil && backend.failed == 0 {
 		var limit *LimitError
 		if !errors.Is(err, ErrExhausted) && !errors.As(err, &limit) && !strings.Contains(err.Error(), "injected") {

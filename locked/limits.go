@@ -7,40 +7,36 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// Limits is what the system lets this process lock.
+// Limits describes what the system lets this process lock.
 type Limits struct {
 	// Soft is the limit in force, in bytes; [Unlimited] for none. It is
 	// RLIMIT_MEMLOCK on Unix, and on Windows the minimum working set, of which
 	// the system keeps a small part for itself.
 	Soft uint64
 	// Hard is the limit up to which the process may raise Soft by itself. On
-	// Windows a pool does that as it locks; nobody can tell beforehand how much
-	// memory the system will have to spare.
+	// Windows a pool raises it as it locks, and the system may still refuse.
 	Hard uint64
-	// Exempt says that no limit holds this process: CAP_IPC_LOCK in the
-	// initial user namespace on Linux.
+	// Exempt reports that no limit applies to this process: on Linux, it has
+	// CAP_IPC_LOCK in the initial user namespace.
 	Exempt bool
 	// PageSize is the unit of locking, in bytes.
 	PageSize int
-	// Budget is what a pool with the default budget would get of
-	// [DefaultLockedBytes], in bytes, with Soft raised as far as it needs.
-	// Zero if not one page can be locked.
+	// Budget is the budget that a pool with the default configuration gets, in
+	// bytes: zero if not one page can be locked.
 	Budget int
-	// Backend is the best mechanism this system offers; empty where it
-	// offers none.
+	// Backend is the best mechanism of this system, or empty if it has none.
 	Backend Backend
-	// BackendReason is what the system answered for each better mechanism;
-	// empty for the best one.
+	// BackendReason is why no better mechanism is available; empty for the best
+	// one.
 	BackendReason string
-	// DumpExclusion, ForkExclusion and ExitWipe name the calls that keep the
-	// pages out of core dumps and out of child processes, and that have the
-	// system zero them when the process ends; empty where the system has
-	// none.
+	// DumpExclusion, ForkExclusion and ExitWipe name the calls that exclude pages
+	// from core dumps and from child processes, and that make the system zero
+	// them when the process ends. They are empty where the system has none.
 	DumpExclusion, ForkExclusion, ExitWipe string
 }
 
-// CurrentLimits reads the limits of this process. It changes nothing. Where
-// the platform can't lock memory the error is [ErrUnsupported].
+// CurrentLimits returns the limits of this process. It changes nothing. If the platform
+// can't lock memory, the error is [ErrUnsupported].
 func CurrentLimits() (Limits, error) {
 	l, err := page.ReadLimits()
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/memkeep/memkeep/internal/random"
 )
 
-// A Pool hands out [Buffer]s from locked, guarded pages, and never has more
-// bytes locked than its budget. It is safe for concurrent use. Close ends it. The
-// zero Pool is closed.
+// A Pool provides [Buffer]s in locked, guarded pages, and never locks more bytes than its
+// budget. It is safe for concurrent use. The creator closes it. The zero Pool is closed.
 //
 //	call            part of the budget   its slots at rest
 //	                and line to wait in
@@ -33,9 +32,9 @@ type Pool struct {
 	open map[*Buffer]struct{}
 }
 
-// NewPool returns a pool. Nothing is mapped until the first buffer. Where the
-// process may not lock even one page the error is a *[LimitError]; where the
-// platform or the forced backend can't lock memory, [ErrUnsupported].
+// NewPool returns a pool, which maps nothing before the first buffer. The caller closes
+// it. If the process may not lock even one page, the error is a *[LimitError]; if the
+// platform or the forced backend can't lock memory, it is [ErrUnsupported].
 func NewPool(cfg Config) (*Pool, error) {
 	r := ofProcess()
 	if cfg.Backend == Unlocked {
@@ -91,11 +90,11 @@ func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
 // errZero says that a pool was not made by NewPool.
 var errZero = fmt.Errorf("%w: the zero Pool; make one with NewPool", ErrClosed)
 
-// Purge wipes and destroys every open buffer. A slice of one faults from then
-// on; its owner's calls return [ErrDestroyed]. The functions that [Pool.Use]
-// runs keep their bytes until they return. Buffers that are made meanwhile may
-// or may not be among the purged. If the system refuses to let a buffer be wiped
-// or unmapped the error says so, now and each time Purge is called until it does.
+// Purge wipes and destroys every open buffer. Slices of them fault from then on, and
+// their owners' calls return [ErrDestroyed]. A function that [Pool.Use] is running keeps
+// its bytes until it returns. Purge may miss buffers that are created meanwhile. If the
+// system refuses to let a buffer be wiped or unmapped, Purge returns an error, and
+// calling it again retries.
 func (p *Pool) Purge() error {
 	if p.store.backend == nil {
 		return nil
@@ -118,11 +117,10 @@ func (p *Pool) destroyAll() error {
 	return errors.Join(errs...)
 }
 
-// Close destroys every open buffer, gives all slots back to the system, and
-// ends the waiters and all later calls with [ErrClosed]. The slot of a function
-// that [Pool.Use] still runs goes when it returns, and a [Region] when its
-// owner frees it. If a slot can't be unmapped the error says so, and Close may
-// be called again.
+// Close destroys every open buffer and unmaps all slots. Waiting and later calls return
+// [ErrClosed]. The slot of a function that [Pool.Use] is running is unmapped when the
+// function returns, and a [Region] when its owner frees it. If a slot can't be unmapped,
+// Close returns an error and may be called again.
 func (p *Pool) Close() error {
 	if p.store.backend == nil {
 		return nil
@@ -131,7 +129,7 @@ func (p *Pool) Close() error {
 	return errors.Join(p.destroyAll(), p.store.discardIdle(always))
 }
 
-// Format prints what the pool is, and nothing that it holds.
+// Format prints the backend and the budget.
 func (p *Pool) Format(f fmt.State, _ rune) {
 	if p == nil || p.store.backend == nil {
 		fmt.Fprint(f, "locked.Pool(closed)")

@@ -10,9 +10,9 @@ import (
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
-// ErrNothingRead says that a reader gave no byte to keep: it ended at once, or
-// the delimiter came first.
-var ErrNothingRead = errors.New("locked: nothing to keep was read")
+// ErrNothingRead reports that a reader gave no secret: it was empty, or the delimiter
+// came first.
+var ErrNothingRead = errors.New("locked: no secret was read")
 
 func init() {
 	bridge.ReadPiece = func(pool any, r io.Reader, size, delim int) (any, bool, error) {
@@ -24,14 +24,13 @@ func init() {
 	}
 }
 
-// ReadFull reads size bytes from r straight into locked memory and returns them
-// as a frozen buffer, which the caller destroys.
+// ReadFull reads size bytes from r straight into locked memory and returns them in a
+// frozen buffer. The caller destroys it. r must not keep the slices that it reads into.
 //
-// After an error there is no buffer, and what was read is wiped: the error is
-// [io.EOF] if r gave nothing, [io.ErrUnexpectedEOF] if it ended before size bytes,
-// or r's own. Like [Pool.New] it does not wait for locked memory. A purge while
-// r.Read runs takes effect when that returns, and is [ErrDestroyed]. r must not
-// keep the slices that it is given.
+// After an error, ReadFull wipes what it read and returns no buffer. The error is
+// [io.EOF] if r gave nothing, [io.ErrUnexpectedEOF] if it ended early, or r's own. A
+// purge while r.Read runs takes effect when that returns; the error is [ErrDestroyed].
+// Like [Pool.New], ReadFull does not wait for locked memory.
 func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
 	b, _, err := p.readPiece(r, size, none)
 	switch {
@@ -40,7 +39,7 @@ func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
 	case b == nil:
 		return nil, err
 	case b.Size() == size:
-		// What came with the last byte concerns what is behind it.
+		// An error that came with the last byte is about what follows.
 		return b, nil
 	case err == nil:
 		err = io.ErrUnexpectedEOF
@@ -48,20 +47,20 @@ func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
 	return nil, join(err, b.Destroy())
 }
 
-// ReadUntil is ReadFull up to the first delimiter, which is read from r, is not
-// part of the buffer, and is the last byte read: so it asks r for one byte at a
-// time. If the delimiter comes first the error is [ErrNothingRead]; if r ends
-// before there is one, [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
+// ReadUntil reads from r up to the first delim, which is not part of the buffer, and not
+// beyond it: so it reads one byte at a time. Otherwise it is like [Pool.ReadFull]. If
+// delim comes first, the error is [ErrNothingRead]; if r ends before it,
+// [io.ErrUnexpectedEOF], or [io.EOF] if r gave nothing.
 //
-// What is read is collected in pieces and copied into one buffer at the end, so
-// the budget must hold it twice. Where it never can the error is a *[LimitError],
-// and [ErrExhausted] where other buffers are in the way.
+// ReadUntil collects pieces and copies them to one buffer at the end, so the budget must
+// hold the secret twice. If it can't, the error is a *[LimitError]; if other buffers are
+// in the way, [ErrExhausted].
 func (p *Pool) ReadUntil(r io.Reader, delim byte) (*Buffer, error) {
 	return p.collect(r, int(delim))
 }
 
-// ReadAll is ReadFull up to the end of r, which is no error unless nothing was
-// read: then it is [ErrNothingRead]. It collects pieces as [Pool.ReadUntil] does.
+// ReadAll reads r to its end. Otherwise it is like [Pool.ReadUntil]. If r is empty, the
+// error is [ErrNothingRead].
 func (p *Pool) ReadAll(r io.Reader) (*Buffer, error) { return p.collect(r, none) }
 
 // none is no delimiter.
@@ -202,7 +201,7 @@ func (in *intake) read(r io.Reader) error {
 			var n int
 			n, readErr = r.Read(b[in.n:end:end])
 			if n < 0 || n > end-in.n {
-				readErr = errors.New("locked: the reader says it read more than it was asked for")
+				readErr = errors.New("locked: the reader returned an invalid count")
 				return nil
 			}
 			in.n += n

@@ -6,18 +6,17 @@ import (
 	"github.com/memkeep/memkeep/internal/wipe"
 )
 
-// A Region is locked, guarded memory that stays readable and writable: the
-// working memory of code that handles secrets itself, such as a coffer's key
-// shares. It is counted by the pool's budget. Whoever made it frees it, and
-// serialises the use of its bytes.
+// A Region is locked, guarded memory that is always readable and writable. It is
+// working memory for code that handles secrets itself, such as a coffer's key shares,
+// and counts towards the pool's budget. The caller frees it, and synchronises access to
+// its bytes.
 type Region struct {
 	pool *Pool
 	slot *slot // nil once freed
 }
 
-// NewRegion returns a zeroed region of size bytes, rounded up to whole pages
-// that it shares with nothing else. It never waits: [ErrExhausted] says that
-// the budget is in use.
+// NewRegion returns a zeroed region of size bytes, rounded up to whole pages. It never
+// waits: if the budget is in use, it returns [ErrExhausted].
 func (p *Pool) NewRegion(size int) (*Region, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
@@ -33,7 +32,7 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 	return &Region{pool: p, slot: s}, nil
 }
 
-// Bytes returns the region's memory, nil once it is freed.
+// Bytes returns the region's memory, or nil if it is freed.
 func (r *Region) Bytes() []byte {
 	if r.slot == nil {
 		return nil
@@ -41,9 +40,9 @@ func (r *Region) Bytes() []byte {
 	return r.slot.run.Window
 }
 
-// Free wipes the region and gives it back to the system. A slice of it faults
-// from then on. Freeing it again does nothing. After an error the region is
-// wiped but still mapped, and [Pool.Close] tries again to unmap it.
+// Free wipes and unmaps the region. A slice of it faults from then on. Freeing it again
+// does nothing. If Free returns an error, the region is wiped but still mapped, and
+// [Pool.Close] retries.
 func (r *Region) Free() error {
 	s, p := r.slot, r.pool
 	if s == nil {

@@ -5,7 +5,7 @@ package locked
 // limitName is what a LimitError calls the limit.
 const limitName = "limit"
 
-// remedies is what helps where a resource ran out.
+// remedies says what to do if a resource ran out.
 var remedies = map[Resource]string{
 	LockedMemory: "Raise the limit on locked memory: `ulimit -l unlimited`, as root, in the shell that starts the process, " +
 		"LimitMEMLOCK=infinity in its systemd unit, " +

@@ -3,7 +3,7 @@ package locked
 // limitName is what a LimitError calls the limit.
 const limitName = "minimum working set"
 
-// remedies is what helps where a resource ran out.
+// remedies says what to do if a resource ran out.
 var remedies = map[Resource]string{
 	LockedMemory: "Let the process raise its minimum working set, which bounds what VirtualLock takes: " +
 		"lift the working-set limit of its job object or the hard maximum set by SetProcessWorkingSetSizeEx, " +

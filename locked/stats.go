@@ -6,23 +6,23 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// Stats is what a pool holds at one moment.
+// Stats describes what a pool holds at one moment.
 type Stats struct {
 	LockedBytes     int         // bytes locked now, as the process's limit counts them
-	LockedBytesPeak int         // the most there were
-	DumpableBytes   int         // bytes mapped that a core dump may hold, where the system can't leave them out
-	Budget          int         // the most there may be
+	LockedBytesPeak int         // the highest value of LockedBytes
+	DumpableBytes   int         // mapped bytes that a core dump may include, because the system can't exclude them
+	Budget          int         // the most bytes that may be locked
 	Unlocked        bool        // the pages are not locked: see Config.AllowUnlocked
-	BudgetCut       bool        // the process's limit allows less than was asked for; rounding to whole pages is no cut
+	BudgetCut       bool        // the process's limit allows less than Config.LockedBytes, rounded to whole pages
 	Backend         Backend     // the mechanism in use
-	BackendReason   string      // what the system answered for each better mechanism; empty for the best one, and for one that was forced
+	BackendReason   string      // why no better mechanism is in use; empty for the best one, and for one that was forced
 	LargestSecret   int         // the size of the largest secret that the budget can hold, in bytes
 	OpenBuffers     int         // buffers not yet destroyed: steady growth indicates a leak
-	Waiters         int         // calls that wait for a slot
-	LastLimitError  *LimitError // the last time the system refused to lock; nil for never
+	Waiters         int         // calls that are waiting for a slot
+	LastLimitError  *LimitError // the last refusal to lock memory; nil for none
 }
 
-// Stats returns the pool's figures. It takes a few locks for a moment.
+// Stats returns the pool's statistics. It takes a few locks for a moment.
 func (p *Pool) Stats() Stats {
 	if p.store.backend == nil {
 		return Stats{}
@@ -48,7 +48,7 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// reasonOf says on one line why no better backend is in use.
+// reasonOf returns on one line why no better backend is in use.
 func reasonOf(b page.Backend) string {
 	err := page.Missing(b)
 	if err == nil {

@@ -42,7 +42,7 @@ type store struct {
 	dumpable  int                // bytes mapped that a core dump may hold
 	idle      map[kind][]*slot   // what came back first is first
 	stuck     []*slot
-	sweeper   *time.Timer // nil unless it will run
+	expiry    *time.Timer // nil unless it will run
 	lastLimit *LimitError
 }
 
@@ -155,7 +155,7 @@ func (m *store) put(s *slot) {
 	s.back = time.Now()
 	m.idle[s.kind] = append(m.idle[s.kind], s)
 	m.move(s, idle)
-	m.arm()
+	m.schedule()
 	m.mu.Unlock()
 	if m.closed.Load() {
 		// What fails is stuck, and Close reports it when called again.
@@ -185,7 +185,7 @@ func (m *store) unmap(s *slot) error {
 	}
 	m.stuck = append(m.stuck, s)
 	m.move(s, stuck)
-	m.arm()
+	m.schedule()
 	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 }
 
@@ -257,32 +257,32 @@ func first(l []*slot) (*slot, []*slot) {
 	return s, slices.Delete(l, 0, 1) // in place, so that nothing is allocated
 }
 
-// arm starts the timer that gives unused slots back. It runs only while there are
+// schedule starts the timer that gives unused slots back. It runs only while there are
 // some, and holds no goroutine while it waits. The caller holds mu.
-func (m *store) arm() {
-	if m.sweeper == nil && !m.closed.Load() && (m.bytes[shared][idle] > 0 || len(m.stuck) > 0) {
-		m.sweeper = time.AfterFunc(m.quiet, m.sweep)
+func (m *store) schedule() {
+	if m.expiry == nil && !m.closed.Load() && (m.bytes[shared][idle] > 0 || len(m.stuck) > 0) {
+		m.expiry = time.AfterFunc(m.quiet, m.expire)
 	}
 }
 
-// sweep unmaps the slots that nobody used for the quiet period.
-func (m *store) sweep() {
+// expire unmaps the slots that nobody used for the quiet period.
+func (m *store) expire() {
 	m.mu.Lock()
-	m.sweeper = nil
+	m.expiry = nil
 	m.mu.Unlock()
 	// What fails is stuck, and tried again.
 	_ = m.discardIdle(m.quiet)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.arm()
+	m.schedule()
 }
 
 // close ends all waits with ErrClosed, and keeps nothing for Use any more.
 func (m *store) close() {
 	m.mu.Lock()
 	m.closed.Store(true)
-	if m.sweeper != nil {
-		m.sweeper.Stop()
+	if m.expiry != nil {
+		m.expiry.Stop()
 	}
 	for i := range m.lines {
 		for e := m.lines[i].Front(); e != nil; e = m.lines[i].Front() {

@@ -402,7 +402,7 @@ func TestCloseStopsTheTimer(t *testing.T) {
 		p := makePool(pages, testPage, 8*testPage, Config{})
 		destroyAll(t, openAll(t, p))
 		closeAndCheck(t, p, pages)
-		if p.store.sweeper == nil || p.store.sweeper.Stop() {
+		if p.store.expiry == nil || p.store.expiry.Stop() {
 			t.Error("a timer runs on")
 		}
 	})

@@ -11,17 +11,17 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 )
 
-// Use lends size bytes of locked memory for the time of two calls. It runs fill
-// on writable bytes, to put a secret there, and then fn on the same bytes
-// read-only: writing to them faults. When fn returns or panics the bytes are
-// wiped and the canary before them is checked. Both functions' errors are
-// returned as they are; [ErrCorrupted] says that fn wrote where it should not.
+// Use lends size bytes of locked memory for two calls. It calls fill with writable bytes,
+// to put a secret there, and then fn with the same bytes, read-only: writing to them
+// faults. When fn returns or panics, Use checks the canary and wipes the bytes. It
+// returns an error of fill or fn unchanged, and [ErrCorrupted] if fn wrote before the
+// bytes.
 //
-// The bytes are valid until fn returns. A slice kept longer reads as zero or
-// as what later calls put there: copy what must live on, or use a [Buffer].
+// The bytes are valid until fn returns. A slice that is kept longer reads as zero, or as
+// what later calls put there.
 //
-// Use waits for a slot, in order of arrival, until ctx ends, and then returns
-// its cause. With a context that never ends it returns [ErrExhausted] once no
+// Use waits for a slot, in order of arrival. If ctx ends first, it returns the context's
+// cause. With a context that never ends it returns [ErrExhausted] once no
 // slot at all has come back for 30 s. fn may call Use again, of this pool or
 // another. A call that is nested any deeper, or in a pool that keeps fewer than two
 // slots for Use, gets [ErrExhausted] if no slot is free, and so does one that
@@ -118,9 +118,9 @@ func nesting() int {
 	return min(depth, 2)
 }
 
-// UseAll is Use for several secrets at once, one of each of the sizes, in one
-// slot: it never holds one while it waits for another. Each has a canary of its
-// own. The slices are in the order of sizes.
+// UseAll is like [Pool.Use] for several secrets at once, one for each of the sizes and in
+// their order. They lie in one slot, so UseAll never holds one while it waits for
+// another. Each has its own canary.
 func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte) error) error {
 	if len(sizes) == 0 {
 		return fn(nil)
