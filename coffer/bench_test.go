@@ -5,19 +5,20 @@ import (
 	"testing"
 
 	"github.com/memkeep/memkeep/coffer"
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/locked"
 )
 
 var benchmarkSizes = []int{32, 256, 4096, 65536}
 
 // benchmarkCoffer returns a coffer, and locked memory for a secret.
-func benchmarkCoffer(b *testing.B, size int) (*coffer.Coffer, *locked.Region) {
+func benchmarkCoffer(b *testing.B, size int) (*coffer.Coffer, bridge.Region) {
 	b.Helper()
 	pool, err := locked.NewPool(locked.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := pool.NewRegion(size)
+	r, err := bridge.NewRegion(pool, size)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -46,6 +46,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/internal/sigframe"
@@ -98,7 +99,7 @@ type Config struct {
 type Coffer struct {
 	stations []*station   // a power of two of them
 	hints    percpu.Hints // of stations
-	regions  []*locked.Region
+	regions  []bridge.Region
 
 	// The shares and the prefix may be read under any station's lock, and
 	// written under all of them: so readers share nothing, and a refresh waits
@@ -118,8 +119,8 @@ type Coffer struct {
 // domain is HChaCha8's input beside the right share.
 var domain = [16]byte([]byte("memkeep share v1"))
 
-// New returns a coffer with a new random key, in two regions of the pool. The caller
-// closes it. The errors are those of [locked.Pool.NewRegion].
+// New returns a coffer with a new random key, which takes at least two pages of the
+// pool's budget. The caller closes it. The errors are those of [locked.Pool.New].
 func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
 	c := &Coffer{interval: cfg.RefreshInterval, silent: cfg.NoSignals}
 	if c.interval == 0 {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/percpu"
 	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
@@ -51,7 +52,7 @@ func (c *Coffer) layOut(pool *locked.Pool) error {
 		stations = percpu.Places(stations, 1<<(bits.Len(uint(2*((pageSize-shareArea)/stationSize)))-1))
 	}
 	for range 2 {
-		r, err := pool.NewRegion(size)
+		r, err := bridge.NewRegion(pool, size)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -30,7 +31,7 @@ func TestNoPrinterShowsASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(buffer.Bytes(), marker)
-	region, err := pool.NewRegion(len(marker))
+	region, err := bridge.NewRegion(pool, len(marker))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func TestNoPrinterShowsASecret(t *testing.T) {
 		"Stream":  testenv.Shapes(stream),
 		"Session": testenv.Shapes(session),
 		"Buffer":  testenv.Shapes(buffer),
-		"Region":  testenv.Shapes(region),
+		"Region":  {"pointer": region, "map": map[string]any{"k": region}, "exported": testenv.Whole[any]{Field: region}, "slice": []bridge.Region{region}},
 		"Pool":    testenv.Shapes(pool),
 		"Coffer":  testenv.Shapes(c),
 	} {

@@ -4,8 +4,7 @@
 // Most programs want the package enclave, where a secret is in such memory only
 // while it is in use. A [Pool] is for programs that keep secrets open. [Pool.New]
 // returns a [Buffer], which stays open until it is destroyed; [Pool.Use] lends memory
-// for the duration of a call; [Pool.NewRegion] returns working memory that is always
-// readable and writable.
+// for the duration of a call.
 //
 // [CurrentLimits] reports what this process may lock, and how; the program
 // locked/doctor also reports what the system does with the rest of the process's

@@ -32,3 +32,9 @@ func LiftUnder(l page.Limits) (soft uint64, err error) {
 	err = limitsOf(&l).lift()
 	return l.Soft, err
 }
+
+// A Region is what bridge.NewRegion returns.
+type Region = region
+
+// NewRegion is bridge.NewRegion.
+func (p *Pool) NewRegion(size int) (*Region, error) { return p.newRegion(size) }

@@ -7,6 +7,13 @@ import (
 
 func init() {
 	bridge.Pages = func(buffer any) []byte { return buffer.(*Buffer).pages() }
+	bridge.NewRegion = func(pool any, size int) (bridge.Region, error) {
+		r, err := pool.(*Pool).newRegion(size)
+		if err != nil {
+			return nil, err
+		}
+		return r, nil
+	}
 	bridge.PoolBuffers = func(pool any) []any { return pool.(*Pool).openBuffers() }
 	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), ofProcess()) }
 }

@@ -119,7 +119,7 @@ func (p *Pool) destroyAll() error {
 
 // Close destroys every open buffer and unmaps all slots. Waiting and later calls return
 // [ErrClosed]. The slot of a function that [Pool.Use] is running is unmapped when the
-// function returns, and a [Region] when its owner frees it. If a slot can't be unmapped,
+// function returns, and a coffer's memory when the coffer is closed. If a slot can't be unmapped,
 // Close returns an error and may be called again.
 func (p *Pool) Close() error {
 	if p.store.backend == nil {

@@ -21,7 +21,7 @@ func (p *Pool) LogValue() slog.Value { return slog.StringValue(p.String()) }
 func (p *Pool) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // secret is how a region prints.
-func (r *Region) secret() redact.Secret {
+func (r *region) secret() redact.Secret {
 	if r == nil {
 		return 0
 	}
@@ -29,16 +29,16 @@ func (r *Region) secret() redact.Secret {
 }
 
 // Format prints the size alone, whatever the verb.
-func (r *Region) Format(f fmt.State, verb rune) { r.secret().Format(f, verb) }
+func (r *region) Format(f fmt.State, verb rune) { r.secret().Format(f, verb) }
 
 // String returns the size alone: "[REDACTED 4096 bytes]".
-func (r *Region) String() string { return r.secret().String() }
+func (r *region) String() string { return r.secret().String() }
 
 // GoString returns the size alone.
-func (r *Region) GoString() string { return r.String() }
+func (r *region) GoString() string { return r.String() }
 
 // LogValue logs the size alone.
-func (r *Region) LogValue() slog.Value { return r.secret().LogValue() }
+func (r *region) LogValue() slog.Value { return r.secret().LogValue() }
 
 // MarshalText encodes the size alone, in JSON too.
-func (r *Region) MarshalText() ([]byte, error) { return r.secret().MarshalText() }
+func (r *region) MarshalText() ([]byte, error) { return r.secret().MarshalText() }

@@ -6,18 +6,18 @@ import (
 	"github.com/memkeep/memkeep/internal/wipe"
 )
 
-// A Region is locked, guarded memory that is always readable and writable. It is
+// A region is locked, guarded memory that is always readable and writable. It is
 // working memory for code that handles secrets itself, such as a coffer's key shares,
 // and counts towards the pool's budget. The caller frees it, and synchronises access to
 // its bytes.
-type Region struct {
+type region struct {
 	pool *Pool
 	slot *slot // nil once freed
 }
 
-// NewRegion returns a zeroed region of size bytes, rounded up to whole pages. It never
+// newRegion returns a zeroed region of size bytes, rounded up to whole pages. It never
 // waits: if the budget is in use, it returns [ErrExhausted].
-func (p *Pool) NewRegion(size int) (*Region, error) {
+func (p *Pool) newRegion(size int) (*region, error) {
 	if err := checkSize(size); err != nil {
 		return nil, err
 	}
@@ -29,11 +29,11 @@ func (p *Pool) NewRegion(size int) (*Region, error) {
 		return nil, err
 	}
 	p.store.regions.Add(int64(p.store.charge(s.kind)))
-	return &Region{pool: p, slot: s}, nil
+	return &region{pool: p, slot: s}, nil
 }
 
 // Bytes returns the region's memory, or nil if it is freed.
-func (r *Region) Bytes() []byte {
+func (r *region) Bytes() []byte {
 	if r.slot == nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (r *Region) Bytes() []byte {
 // Free wipes and unmaps the region. A slice of it faults from then on. Freeing it again
 // does nothing. If Free returns an error, the region is wiped but still mapped, and
 // [Pool.Close] retries.
-func (r *Region) Free() error {
+func (r *region) Free() error {
 	s, p := r.slot, r.pool
 	if s == nil {
 		return nil

@@ -12,6 +12,13 @@ import (
 	"github.com/memkeep/memkeep/internal/page"
 )
 
+// A Region is locked, guarded memory that is always readable and writable. The caller
+// frees it, and synchronises access to its bytes.
+type Region interface {
+	Bytes() []byte // nil once freed
+	Free() error   // wipes and unmaps it; after an error the pool's Close retries
+}
+
 // Set by locked.
 var (
 	// NewPool is locked.NewPool over a backend that is already open: it takes a
@@ -22,6 +29,10 @@ var (
 	// buffer shares, nil once it is destroyed. The caller manages their protection
 	// itself: whatever access it gives or takes, the buffer's methods still work.
 	Pages func(buffer any) []byte
+
+	// NewRegion returns zeroed working memory of a *locked.Pool, of size bytes rounded
+	// up to whole pages. It counts towards the pool's budget and never waits.
+	NewRegion func(pool any, size int) (Region, error)
 
 	// PoolBuffers returns the open *locked.Buffers of a *locked.Pool.
 	PoolBuffers func(pool any) []any

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/platform"
 	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/locked"
@@ -143,7 +144,7 @@ func lockSession() (p probe) {
 	}
 	defer func() { p.Err = errors.Join(p.Err, pool.Close()) }()
 	for range 2 {
-		share, err := pool.NewRegion(1)
+		share, err := bridge.NewRegion(pool, 1)
 		if err != nil {
 			return probe{Err: err}
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/enclave/load"
 	"github.com/memkeep/memkeep/enclave/memguard"
+	"github.com/memkeep/memkeep/internal/bridge"
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -105,7 +106,7 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 	must(err)
 	last(alone.Destroy)
 	copy(alone.Bytes(), marker())
-	region, err := pool.NewRegion(secretSize)
+	region, err := bridge.NewRegion(pool, secretSize)
 	must(err)
 	last(region.Free)
 	copy(region.Bytes(), marker())
@@ -136,7 +137,7 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 		"Session":    testenv.Shapes(session),
 		"Buffer":     testenv.Shapes(buffer),
 		"Pool":       testenv.Shapes(pool),
-		"Region":     testenv.Shapes(region),
+		"Region":     {"pointer": region, "map": map[string]any{"k": region}, "exported": testenv.Whole[any]{Field: region}, "slice": []bridge.Region{region}},
 		"Coffer":     testenv.Shapes(c),
 		"MAC":        testenv.Shapes(mac),
 		"AEAD":       testenv.Shapes(aead),
