@@ -97,11 +97,11 @@ type Config struct {
 // A Coffer seals and opens bytes under a random key that only it has. It is safe for
 // concurrent use. Close it before its pool. The zero Coffer is closed.
 type Coffer struct {
-	stations []*station   // a power of two of them
-	hints    percpu.Hints // of stations
-	regions  []bridge.Region
+	workspaces []*workspace // a power of two of them
+	hints      percpu.Hints // of workspaces
+	regions    []bridge.Region
 
-	// The shares and the prefix may be read under any station's lock, and
+	// The shares and the prefix may be read under any workspace's lock, and
 	// written under all of them: so readers share nothing, and a refresh waits
 	// for those that are at work.
 	key    *xchacha.Shares // not in Coffer itself: %s of a copied Coffer prints what its pointers point to
@@ -190,8 +190,8 @@ func (c *Coffer) Open(dst, sealed []byte) error {
 }
 
 // setNonce builds the nonce of sealed bytes, whose counter is in place. The
-// caller holds the station's lock.
-func (c *Coffer) setNonce(l *station, sealed []byte) {
+// caller holds the workspace's lock.
+func (c *Coffer) setNonce(l *workspace, sealed []byte) {
 	copy(l.nonce[:counterSize], sealed)
 	copy(l.nonce[counterSize:], c.prefix[:])
 }

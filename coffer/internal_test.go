@@ -106,17 +106,17 @@ func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, l := range c.stations {
+	for _, l := range c.workspaces {
 		// A nonce is no secret.
 		if !bytes.Equal(l.state.Key[:], make([]byte, KeySize)) {
-			t.Error("a station's state holds the key")
+			t.Error("a workspace's state holds the key")
 		}
 	}
 	for i, r := range c.regions {
 		b := bytes.Clone(r.Bytes())
 		clear(b[:KeySize])
 		for j := range b {
-			inNonce := j >= shareArea && (j-shareArea)%stationSize >= xchacha.StateSize
+			inNonce := j >= shareArea && (j-shareArea)%workspaceSize >= xchacha.StateSize
 			if b[j] != 0 && !inNonce {
 				t.Fatalf("region %d has %#x at %d", i, b[j], j)
 			}
@@ -124,15 +124,15 @@ func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
 	}
 }
 
-func TestCallersAtTheSameTimeShareNoStation(t *testing.T) {
+func TestCallersAtTheSameTimeShareNoWorkspace(t *testing.T) {
 	t.Parallel()
 	c := newInternal(t)
-	seen := map[*station]bool{}
-	var taken []*station
-	for range c.stations {
+	seen := map[*workspace]bool{}
+	var taken []*workspace
+	for range c.workspaces {
 		l := c.enter()
 		if seen[l] {
-			t.Error("one station twice")
+			t.Error("one workspace twice")
 		}
 		seen[l] = true
 		taken = append(taken, l)
@@ -142,9 +142,9 @@ func TestCallersAtTheSameTimeShareNoStation(t *testing.T) {
 	}
 }
 
-// Who found its station taken goes on where it found a free one, and does not come back
+// Who found its workspace taken goes on where it found a free one, and does not come back
 // to disturb the other.
-func TestACallerStaysOnTheStationThatItFoundFree(t *testing.T) {
+func TestACallerStaysOnTheWorkspaceThatItFoundFree(t *testing.T) {
 	if testenv.Race {
 		t.Skip("SKIPPED: the race detector drops hints")
 	}
@@ -164,16 +164,16 @@ func TestACallerStaysOnTheStationThatItFoundFree(t *testing.T) {
 		l.mu.Unlock()
 	}
 	if same < 50 {
-		t.Errorf("%d of 100 calls on the station that was free, want nearly all", same)
+		t.Errorf("%d of 100 calls on the workspace that was free, want nearly all", same)
 	}
 }
 
-func TestAStationThatIsTakenHoldsNobodyUp(t *testing.T) {
+func TestAWorkspaceThatIsTakenHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	c := newInternal(t)
 	sealed := make([]byte, 1+Overhead)
-	var taken []*station
-	for range len(c.stations) - 1 {
+	var taken []*workspace
+	for range len(c.workspaces) - 1 {
 		taken = append(taken, c.enter())
 	}
 	if err := c.Seal(sealed, []byte{1}); err != nil { // or it waits for ever
@@ -205,7 +205,7 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	testenv.MustFault(t, "sealing a destroyed buffer", func() { _ = c.Seal(sealed, stale) })
 	testenv.MustFault(t, "opening into one", func() { _ = c.Open(stale, sealed) })
 	dirty := func() (n int) {
-		for _, l := range c.stations {
+		for _, l := range c.workspaces {
 			if *l.state != (xchacha.State{}) {
 				n++
 			}
@@ -219,7 +219,7 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 		t.Error(err)
 	}
 	if n := dirty(); n > 0 {
-		t.Errorf("%d stations are not clear", n)
+		t.Errorf("%d workspaces are not clear", n)
 	}
 	if err := c.Seal(sealed, make([]byte, 100)); err != nil {
 		t.Error(err)

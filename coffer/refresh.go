@@ -9,16 +9,16 @@ import (
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
 
-// lockAll takes every station's lock, always in the same order, which excludes all
+// lockAll takes every workspace's lock, always in the same order, which excludes all
 // operations.
 func (c *Coffer) lockAll() {
-	for _, l := range c.stations {
+	for _, l := range c.workspaces {
 		l.mu.Lock()
 	}
 }
 
 func (c *Coffer) unlockAll() {
-	for _, l := range c.stations {
+	for _, l := range c.workspaces {
 		l.mu.Unlock()
 	}
 }
@@ -37,11 +37,11 @@ func (c *Coffer) Refresh() error { return c.exclusively(c.refresh, sigframe.Swee
 
 // refresh is Refresh for a caller that holds all locks.
 func (c *Coffer) refresh() error {
-	if c.closed || len(c.stations) == 0 {
+	if c.closed || len(c.workspaces) == 0 {
 		return ErrClosed
 	}
 	old, fresh := c.key.Right, c.spare
-	state := c.stations[0].state
+	state := c.workspaces[0].state
 	random.Bytes(fresh[:])
 	state.HChaCha8(&state.Key, fresh, &domain)
 	xchacha.XOR(c.key.Left, &state.Key)
@@ -58,7 +58,7 @@ func (c *Coffer) refresh() error {
 // again: Open returns [ErrDecrypt]. Operations that are running finish first.
 func (c *Coffer) Reset() error {
 	return c.exclusively(func() error {
-		if c.closed || len(c.stations) == 0 {
+		if c.closed || len(c.workspaces) == 0 {
 			return ErrClosed
 		}
 		c.draw()
@@ -83,7 +83,7 @@ func (c *Coffer) Close() error {
 		}
 		// The system may map something else there.
 		c.key, c.spare = nil, nil
-		for _, l := range c.stations {
+		for _, l := range c.workspaces {
 			l.state, l.nonce = nil, nil
 		}
 		return nil
@@ -120,10 +120,10 @@ type Stats struct {
 	Refreshes uint64 // times the shares were re-randomised
 }
 
-// Stats returns the coffer's statistics. It takes each station's lock for a moment.
+// Stats returns the coffer's statistics. It takes each workspace's lock for a moment.
 func (c *Coffer) Stats() Stats {
 	s := Stats{Refreshes: c.refreshes.Load()}
-	for _, l := range c.stations {
+	for _, l := range c.workspaces {
 		l.mu.Lock()
 		s.Seals += l.seals
 		s.Opens += l.opens

@@ -30,16 +30,16 @@ func (c *Coffer) lockedOut(f func() error) error {
 	c.lockAll()
 	defer c.unlockAll()
 	if !c.closed {
-		c.clearStations()
+		c.clearWorkspaces()
 	}
 	return f()
 }
 
-// clearStations wipes states that operations left behind. Only an operation that
+// clearWorkspaces wipes states that operations left behind. Only an operation that
 // faulted, on a slice of a destroyed buffer, say, in a program that recovers, leaves
 // anything. The caller holds all locks.
-func (c *Coffer) clearStations() {
-	for _, l := range c.stations {
+func (c *Coffer) clearWorkspaces() {
+	for _, l := range c.workspaces {
 		if l.dirty {
 			l.state.Wipe()
 			l.dirty = false

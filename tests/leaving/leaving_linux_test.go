@@ -76,7 +76,7 @@ func TestLeaving(t *testing.T) {
 		t.Skip("SKIPPED, NOTHING TESTED: an emulator has copies of its own of what a program reads")
 	}
 	testenv.Lockable(t, os.Getpagesize()) // the children lock memory of their own
-	var mu sync.Mutex // protects table
+	var mu sync.Mutex                     // protects table
 	table := map[string]map[string]row{}
 	t.Cleanup(func() { show(t, table) })
 	for _, s := range subjects {
