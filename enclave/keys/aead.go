@@ -16,8 +16,7 @@ import (
 
 // An AEAD encrypts and authenticates with XChaCha20-Poly1305 and a key that stays
 // in an enclave. It is a [cipher.AEAD], and its ciphertexts are those of
-// chacha20poly1305.NewX. It may be used by any number of goroutines, and prints
-// its algorithm.
+// chacha20poly1305.NewX. It is safe for concurrent use, and prints its algorithm.
 //
 // The nonces are the caller's: 24 bytes, never the same for two messages of one
 // key. Random ones are fine, whatever the number of messages. A message has 256 GiB
@@ -49,7 +48,7 @@ func NewAEAD(key []byte) (*AEAD, error) { return Session{}.NewAEAD(key) }
 func AEADFromEnclave(e *enclave.Enclave) (*AEAD, error) { return Session{}.AEADFromEnclave(e) }
 
 // NewAEAD makes an XChaCha20-Poly1305 key of [AEADKeySize] bytes. It wipes key,
-// whatever comes of it. A key of another size is [ErrFormat], and read-only memory
+// even if it returns an error. A key of another size is [ErrFormat], and read-only memory
 // [enclave.ErrReadOnly]: see [Session.AEADFromEnclave].
 func (s Session) NewAEAD(key []byte) (*AEAD, error) {
 	if !wipe.Writable(key) {
@@ -92,14 +91,15 @@ func aeadMemory(memory []byte) (*xchacha.State, *[xchacha.KeySize]byte) {
 // NonceSize returns 24, the size of a nonce in bytes.
 func (a *AEAD) NonceSize() int { return xchacha.NonceSize }
 
-// Overhead returns 16: a ciphertext is so many bytes longer than its plaintext.
+// Overhead returns 16, the number of bytes by which a ciphertext is longer than its
+// plaintext.
 func (a *AEAD) Overhead() int { return xchacha.TagSize }
 
 // Seal encrypts and authenticates plaintext, authenticates the additional data,
 // and appends the ciphertext to dst. To encrypt in place, use plaintext[:0] as dst.
 // It waits for locked memory as [enclave.Enclave.Use] does.
 //
-// A [cipher.AEAD] returns no error here, so Seal panics where it can't encrypt: if
+// A [cipher.AEAD] returns no error here, so Seal panics if it can't encrypt: if
 // the key is destroyed or purged, or there is no locked memory. SealContext returns
 // an error.
 func (a *AEAD) Seal(dst, nonce, plaintext, additionalData []byte) []byte {
@@ -110,7 +110,7 @@ func (a *AEAD) Seal(dst, nonce, plaintext, additionalData []byte) []byte {
 	return out
 }
 
-// SealContext is Seal that returns an error where it can't encrypt. It waits for
+// SealContext is like Seal, but returns an error if it can't encrypt. It waits for
 // locked memory until ctx ends, and then returns its cause.
 func (a *AEAD) SealContext(ctx context.Context, dst, nonce, plaintext, additionalData []byte) ([]byte, error) {
 	if len(nonce) != xchacha.NonceSize {
@@ -128,16 +128,15 @@ func (a *AEAD) SealContext(ctx context.Context, dst, nonce, plaintext, additiona
 }
 
 // Open decrypts ciphertext, if it and the additional data are authentic, and
-// appends the plaintext to dst. To decrypt in place, use ciphertext[:0] as dst. If
-// they are not, it is [ErrAuthentication], and nothing of the plaintext is in dst's
-// memory. It waits as Seal does; the other errors are those of
+// appends the plaintext to dst. To decrypt in place, use ciphertext[:0] as dst. Otherwise it returns [ErrAuthentication]
+// and leaves nothing of the plaintext in dst's memory. It waits as Seal does; the other errors are those of
 // [enclave.Enclave.Use].
 func (a *AEAD) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
 	return a.OpenContext(context.Background(), dst, nonce, ciphertext, additionalData)
 }
 
-// OpenContext is Open that waits for locked memory until ctx ends, and then returns
-// its cause.
+// OpenContext is like Open, but waits for locked memory only until ctx ends, and then
+// returns its cause.
 func (a *AEAD) OpenContext(ctx context.Context, dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
 	if len(nonce) != xchacha.NonceSize {
 		panic("keys: bad nonce length passed to Open")
@@ -212,7 +211,7 @@ func (a AEAD) Format(f fmt.State, _ rune) {
 // LogValue logs what String returns.
 func (a AEAD) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
-// MarshalText returns what String does, in JSON too. There is no way back.
+// MarshalText returns what String does, in JSON too. It can't be unmarshaled.
 func (a AEAD) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 var _ cipher.AEAD = (*AEAD)(nil)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// An Algorithm says what kind a private key is. The zero value is none.
+// An Algorithm says what kind a private key is. The zero value is no algorithm.
 type Algorithm uint8
 
 // The algorithms of private keys.

@@ -18,13 +18,13 @@
 // keeps the primes, and wiping the caller's copy reaches none of them. An
 // ed25519.PrivateKey in locked memory ends the program since Go 1.26.
 //
-// TestLeftovers works 2,000 times with a key, from four goroutines, with collections
-// meanwhile, and then looks through the process's memory from outside, at rest, for
-// the key and what is as good: seed, scalar, prefix, nonces, chaining values, primes,
-// exponents, in each form that the code has them, in pieces of 16 bytes. Pieces found
-// on linux/amd64 with Go 1.26, once for this package and once for the standard
-// library (x/crypto for XChaCha20-Poly1305) with the key parsed inside
-// [enclave.Enclave.Use]:
+// TestLeftovers uses a key 2,000 times, from four goroutines, while the garbage
+// collector runs. Once the process is at rest, the test searches its memory from
+// another process for pieces of 16 bytes of the key and of whatever gives it away:
+// seed, scalar, prefix, nonces, chaining values, primes and exponents, in each form
+// that the code uses. The table counts the pieces found on linux/amd64 with Go 1.26,
+// for this package and for the standard library (x/crypto for XChaCha20-Poly1305) with
+// the key parsed inside [enclave.Enclave.Use]:
 //
 //	                     this package            standard library
 //	                     plain  runtimesecret    plain  runtimesecret
@@ -44,21 +44,21 @@
 //
 // The standard library's figures differ from run to run. The command is: go test -v
 // -run TestLeftovers, in this package's folder; with GOEXPERIMENT=runtimesecret for
-// the other columns. On arm64 it has run under an emulator alone, and finds as little
-// in the memory of the emulated process. The emulator's own memory, which is where it
-// keeps registers, is left out. On other processors nothing is scanned, and single
-// words may stay: there even the cipher is portable Go.
+// the other columns. On arm64 it has run only under an emulator, where it finds none
+// in the memory of the emulated process; the emulator's own memory, where it keeps
+// registers, is not scanned. Other processors are not scanned, and single words may
+// stay there: even the cipher is portable Go.
 //
 // # How
 //
-// What is sealed is not the key but what the algorithm needs of it, so that seeds
-// and MAC keys are in the clear once, when they come in. Hash functions are fed whole
-// blocks, put together in locked memory, so that they buffer nothing. Numbers that
-// can't be put in locked memory are wiped. The stack is grown before a secret is on
-// it, kept from moving, and overwritten afterwards; and on Linux the signal with
-// which the runtime preempts goroutines, and saves their registers, is blocked
-// meanwhile. Curve and number arithmetic is that of filippo.io's edwards25519, nistec
-// and bigmod, which is the standard library's own.
+// The package seals what the algorithm needs of a key rather than the key, so seeds
+// and MAC keys are in the clear only once, when they come in. It assembles the blocks
+// for hash functions in locked memory, so the hash functions buffer nothing. It wipes
+// numbers that can't be in locked memory. It grows the stack before a secret is on
+// it, keeps it from moving, and overwrites it afterwards; on Linux it blocks the signal
+// with which the runtime preempts goroutines and saves their registers. The arithmetic
+// on curves and numbers is that of filippo.io's edwards25519, nistec and bigmod, which
+// the standard library shares.
 //
 // # Limits
 //
@@ -84,27 +84,27 @@
 //
 // An RSA signature is verified before it is returned.
 //
-// An Ed25519 signature is deterministic, as RFC 8032 has it, so that a wrong one and
-// the right one of the same message give the key away. Verifying it takes more than
-// twice as long as signing. What costs little is checked, and [PrivateKey.Sign] returns
-// an error if
+// An Ed25519 signature is deterministic (RFC 8032), so a wrong one and the right one
+// of the same message together give the key away. Verifying takes more than twice as
+// long as signing, so only what costs little is checked. [PrivateKey.Sign] returns an
+// error if
 //
-//   - the message changed while it was signed, which takes no more than a program
-//     that writes to it;
-//   - R is no point of the curve, which any bit that flips in a coordinate during its
-//     computation leads to, or is not the point that was computed;
-//   - the public key that was hashed is another one;
-//   - S, computed again from the hashes, is different.
+//   - the message changed while it was being signed, for which it takes no fault, only
+//     a goroutine that writes to it;
+//   - R is not on the curve, as after any flipped bit in a coordinate, or is not the
+//     point that was computed;
+//   - another public key was hashed;
+//   - S, computed again from the hashes, differs.
 //
-// What is not noticed is a fault that leaves R on the curve, as where another entry of
-// a table was taken, one within the hash function, and one in the key itself after it
-// was opened. Bits that a test flips in everything else leave no wrong signature:
-// TestFaultsNeverLeaveAnEd25519Signature.
+// These checks miss a fault that leaves R on the curve, such as the wrong entry of a
+// table, a fault within the hash function or in the nonce's digest before it is first
+// read, and a fault in the key after it was opened. Bits flipped anywhere else never
+// produce a wrong signature: TestFaultsNeverLeaveAnEd25519Signature.
 //
 // # Waiting
 //
-// Each operation takes a page of locked memory from its session's budget while it
-// runs, two or three for parsing a large RSA key, and waits for it like
-// [enclave.Enclave.Use]. WithContext bounds the wait; what signs through an interface
-// without contexts can be given k.WithContext(ctx).
+// While it runs, each operation takes a page of locked memory from its session's
+// budget, or two or three to parse a large RSA key. It waits for them like
+// [enclave.Enclave.Use]. WithContext bounds the wait: give k.WithContext(ctx) to code
+// that signs through an interface without contexts.
 package keys

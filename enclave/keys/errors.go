@@ -6,32 +6,31 @@ import (
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
 )
 
-// Errors that callers branch on with errors.Is, besides those of the package
-// enclave: a destroyed, purged or closed key is an error of [enclave.Enclave.Use].
+// Errors that callers branch on with errors.Is, besides those of package enclave: for
+// a destroyed, purged or closed key, operations return the errors of
+// [enclave.Enclave.Use].
 var (
-	// ErrFormat says that a key is malformed: truncated, with trailing bytes,
-	// not encoded in the one canonical way, or with parts that contradict each
-	// other.
+	// ErrFormat reports a malformed key: truncated, with trailing bytes, not in
+	// canonical encoding, or with parts that contradict each other.
 	ErrFormat = keyfile.ErrFormat
 
-	// ErrMismatch says that the public half of a key does not belong to its
-	// private half.
+	// ErrMismatch reports a public half that does not belong to the private half.
 	ErrMismatch = errors.New("keys: the public key does not belong to the private key")
 
-	// ErrEncrypted says that a key is encrypted with a passphrase. Decrypt it
-	// first: with openssl pkcs8, or ssh-keygen -p.
+	// ErrEncrypted reports a key that is encrypted with a passphrase. Decrypt it
+	// first, with openssl pkcs8 or ssh-keygen -p.
 	ErrEncrypted = keyfile.ErrEncrypted
 
-	// ErrUnsupported says that there is no such algorithm, curve, key size,
-	// hash or padding here, or that the key's algorithm does not do this.
+	// ErrUnsupported reports an algorithm, curve, key size, hash or padding that
+	// this package lacks, or an operation that the key's algorithm lacks.
 	ErrUnsupported = keyfile.ErrUnsupported
 
-	// ErrAuthentication says that a tag or a ciphertext is not authentic.
+	// ErrAuthentication reports a tag or a ciphertext that is not authentic.
 	ErrAuthentication = errors.New("keys: message authentication failed")
 )
 
-// errZero is what a key says that no function of this package made.
-var errZero = errors.New("keys: the zero value is no key")
+// errZero reports a key that no function of this package made.
+var errZero = errors.New("keys: the zero value is not a key")
 
-// errFault is what a signature that may give the key away is replaced by.
+// errFault is returned instead of a signature that may give the key away.
 var errFault = errors.New("keys: the signature is wrong: the processor or memory has a fault, or the message was changed while it was signed")

@@ -19,8 +19,8 @@ import (
 // A PrivateKey signs, decrypts or agrees on secrets with a key that stays in an
 // enclave. It is a [crypto.Signer] and a [crypto.MessageSigner].
 //
-// A PrivateKey may be used by any number of goroutines. It prints its
-// algorithm, size and public key's fingerprint.
+// A PrivateKey is safe for concurrent use. It prints its algorithm, size and the public
+// key's fingerprint.
 type PrivateKey struct {
 	alg    Algorithm
 	public crypto.PublicKey
@@ -126,5 +126,5 @@ func (k PrivateKey) LogValue() slog.Value {
 	)
 }
 
-// MarshalText returns what String does, in JSON too. There is no way back.
+// MarshalText returns what String does, in JSON too. It can't be unmarshaled.
 func (k PrivateKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

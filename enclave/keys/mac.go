@@ -16,7 +16,7 @@ import (
 )
 
 // A MAC computes HMACs (FIPS 198-1, RFC 2104) with a key that stays in an
-// enclave. It may be used by any number of goroutines, and prints its algorithm.
+// enclave. It is safe for concurrent use, and prints its algorithm.
 type MAC struct {
 	hash   crypto.Hash
 	sealed *enclave.Enclave // the chaining values behind the key's inner and outer block
@@ -24,7 +24,7 @@ type MAC struct {
 }
 
 // NewMAC makes an HMAC key of any length, for SHA-256, SHA-384, SHA-512, or SHA-1
-// as one-time passwords have it (RFC 6238). It wipes key, whatever comes of it. An
+// as one-time passwords have it (RFC 6238). It wipes key, even if it returns an error. An
 // empty key is [enclave.ErrEmpty], another hash [ErrUnsupported], and read-only memory
 // [enclave.ErrReadOnly]: see [Session.MACFromEnclave].
 func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
@@ -201,5 +201,5 @@ func (m MAC) Format(f fmt.State, _ rune) {
 // LogValue logs what String returns.
 func (m MAC) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// MarshalText returns what String does, in JSON too. There is no way back.
+// MarshalText returns what String does, in JSON too. It can't be unmarshaled.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }

@@ -79,8 +79,7 @@ func drawScalar(dst []byte, c ec.Curve, memory arena) error {
 var errRandom = errors.New("keys: the system's random bytes are broken")
 
 // ParseSeed makes an Ed25519 key of its 32-byte seed, which RFC 8032 calls the
-// private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, whatever
-// comes of it. Read-only memory is [enclave.ErrReadOnly]: see [Session.SeedFromEnclave].
+// private key and [ed25519.PrivateKey.Seed] returns. It wipes seed, even if it returns an error. Read-only memory is [enclave.ErrReadOnly]: see [Session.SeedFromEnclave].
 func (s Session) ParseSeed(seed []byte) (*PrivateKey, error) {
 	if !wipe.Writable(seed) {
 		return nil, readOnlyError{}
@@ -108,8 +107,8 @@ func (s Session) parseSeed(seed []byte) (*PrivateKey, error) {
 
 // Parse parses a private key: PKCS #8, SEC 1, PKCS #1 or OpenSSH's format without
 // a passphrase, as PEM or as the bytes themselves. Of a PEM file with several
-// blocks it takes the first private key. It wipes its input, whatever comes of
-// it; what that was read through is the caller's to wipe.
+// blocks it takes the first private key. It wipes its input, even if it returns an
+// error; the caller wipes the buffers that the input was read through.
 //
 // The errors are [ErrFormat], [ErrEncrypted], [ErrUnsupported] and [ErrMismatch],
 // those of [enclave.Session.NewFunc], and [enclave.ErrReadOnly] for read-only memory,
