@@ -78,6 +78,9 @@ func lookForLeftovers(t *testing.T, name, way string) int {
 		count := memory.Pieces(n.bytes)
 		if count > 0 {
 			t.Logf("%-36s %d times", n.what, count)
+			if way == "keys" {
+				t.Logf("at %s", strings.Join(memory.Places(n.bytes), "\nat "))
+			}
 		}
 		found += count
 	}

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,7 +23,17 @@ const PieceSize = 16
 
 // Memory is the writable memory of another process as the system lets a reader
 // have it.
-type Memory struct{ bytes []byte }
+type Memory struct {
+	bytes []byte
+	pages []memoryPage
+}
+
+// A memoryPage says where a page of a Memory comes from.
+type memoryPage struct {
+	offset  int // in the Memory's bytes
+	address uint64
+	mapping Mapping
+}
 
 // ReadMemory returns the writable memory of a child process, which it stops
 // meanwhile. It leaves out the mappings for which any of the functions returns
@@ -131,6 +142,7 @@ func (m *Memory) add(of Mapping, mem, pagemap *os.File) error {
 			case err != nil:
 				return err
 			case !bytes.Equal(content, zeros):
+				m.pages = append(m.pages, memoryPage{len(m.bytes), at, of})
 				m.bytes = append(m.bytes, content...)
 			}
 		}
@@ -155,6 +167,27 @@ func (m *Memory) Pieces(secret []byte) int {
 		most = max(most, m.Whole(secret[min(at, len(secret)-PieceSize):][:PieceSize]))
 	}
 	return most
+}
+
+// Places says for each place of a secret, or of a piece of 16 bytes of it, at which
+// address it is, in which mapping, and what is around it.
+func (m *Memory) Places(secret []byte) []string {
+	const around = 64
+	var places []string
+	for piece := range slices.Chunk(secret, PieceSize) {
+		for from := 0; ; from++ {
+			at := bytes.Index(m.bytes[from:], piece)
+			if at < 0 {
+				break
+			}
+			from += at
+			i, _ := slices.BinarySearchFunc(m.pages, from+1, func(p memoryPage, at int) int { return cmp.Compare(p.offset, at) })
+			p := m.pages[i-1]
+			places = append(places, fmt.Sprintf("%#x, in %#x-%#x %s: %x", p.address+uint64(from-p.offset), p.mapping.Start, p.mapping.End, p.mapping.Path,
+				m.bytes[max(p.offset, from-around):min(len(m.bytes), from+around)]))
+		}
+	}
+	return places
 }
 
 // Aligned yields the pieces of that size that begin at a multiple of 8, but those that
