@@ -270,6 +270,42 @@ func TestUseGetsItsTurnBesideBuffersThatWait(t *testing.T) {
 	}
 }
 
+// Who waits behind buffers for bytes that those leave gets them once no buffer waits.
+func TestUseGetsWhatTheLastBufferThatWaitsLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openedOf(t, p, 2, 5)
+		hold := make(chan error)
+		go func() { _ = p.Use(never, 32, noop, func([]byte) error { return <-hold }) }()
+		synctest.Wait()
+		var wg sync.WaitGroup
+		buffer := make(chan *Buffer, 1)
+		wg.Go(func() {
+			b, err := p.NewContext(never, 32)
+			if err != nil {
+				t.Error(err)
+			}
+			buffer <- b
+		})
+		synctest.Wait()
+		start := time.Now()
+		wg.Go(func() {
+			if err := p.Use(never, 32, noop, noop); err != nil || time.Since(start) > 0 {
+				t.Errorf("two pages came back, one buffer waited: %v after %v", err, time.Since(start))
+			}
+		})
+		synctest.Wait()
+		destroyAll(t, open[:1])
+		wg.Wait()
+		destroyAll(t, append(open[1:], <-buffer))
+		close(hold)
+		synctest.Wait()
+		closeAndCheck(t, p, pages)
+	})
+}
+
 // stickAll destroys buffers whose pages the system does not take back.
 func stickAll(t *testing.T, pages *faultyPages, buffers []*Buffer) {
 	t.Helper()
