@@ -95,7 +95,7 @@ func (m *store) draw(k kind, from part) *slot {
 	case use:
 		k.dual = m.dualUse
 	case k.role == forBuffer:
-		k.dual = m.charge(k) <= free-(m.largest()-m.dualBuffers)
+		k.dual = m.charge(k) <= free-max(0, m.largest()-m.dualBuffers)
 	default:
 		k.dual = k.role == forUse && m.charge(k) <= free
 	}

@@ -306,6 +306,28 @@ func TestUseGetsWhatTheLastBufferThatWaitsLeaves(t *testing.T) {
 	})
 }
 
+// Regions may leave buffers less than what may be mapped twice.
+func TestBufferGetsTheLastPageBesideRegions(t *testing.T) {
+	t.Parallel()
+	for _, useSlots := range []int{0, 2} {
+		pages := newFaultyPages(t, true)
+		p := makePool(pages, testPage, 128*testPage, Config{UseSlots: useSlots})
+		r, err := p.NewRegion(p.store.size[shared] - testPage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := p.New(p.Stats().LargestSecret); err != nil {
+			t.Errorf("%d slots: the largest secret: %v", useSlots, err)
+		} else {
+			destroyAll(t, []*Buffer{b})
+		}
+		if err := r.Free(); err != nil {
+			t.Error(err)
+		}
+		closeAndCheck(t, p, pages)
+	}
+}
+
 // stickAll destroys buffers whose pages the system does not take back.
 func stickAll(t *testing.T, pages *faultyPages, buffers []*Buffer) {
 	t.Helper()
