@@ -43,13 +43,14 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 	k := kind{role: r, pages: pages, part: shared}
 	if r == forUse && pages == 1 && m.size[kept] > 0 {
 		k.part = kept
-	} else if err := m.fits(pages); err != nil && !m.closed.Load() {
-		return nil, err
 	}
 	for tries := 0; ; tries++ {
 		s, err := m.enter(ctx, k, wait)
 		if err == nil && s.run == nil {
 			err = m.mapFor(s)
+		}
+		if err == ErrExhausted && k.part == shared {
+			err = cmp.Or(m.fits(pages), err)
 		}
 		refused, _ := errors.AsType[*LimitError](err)
 		switch {
@@ -121,8 +122,8 @@ func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
 			return s, nil, nil
 		}
 	}
-	if !wait {
-		return nil, nil, ErrExhausted
+	if !wait || k.part == shared && m.charge(k) > m.largest() {
+		return nil, nil, ErrExhausted // while one waits no region comes, so what waits fits
 	}
 	q := &waiter{wants: k, served: make(chan struct{})}
 	q.at = m.lines[k.part].PushBack(q)

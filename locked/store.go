@@ -28,7 +28,7 @@ type store struct {
 
 	stripes  [parts]stripes
 	closed   atomic.Bool          // written under mu
-	regions  atomic.Int64         // bytes of the shared part that regions have in hand
+	regions  atomic.Int64         // bytes of the shared part that regions have in hand; written under mu
 	waiting  atomic.Int32         // calls that wait; of those in the lines written under mu
 	progress [parts]atomic.Uint64 // how often something came back while somebody might wait for it
 
@@ -61,6 +61,13 @@ func (m *store) move(s *slot, to state) {
 	bytes[from] -= m.charge(s.kind)
 	bytes[to] += m.charge(s.kind)
 	s.state = to
+	switch {
+	case s.kind.role != forRegion:
+	case to == inHand:
+		m.regions.Add(int64(m.charge(s.kind)))
+	case from == inHand:
+		m.regions.Add(-int64(m.charge(s.kind)))
+	}
 	if from != idle && (to == idle || to == unmapped) {
 		m.progress[s.kind.part].Add(1)
 		m.serve()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/memkeep/memkeep/internal/page"
 )
 
 const testPage = 4096
@@ -326,6 +328,59 @@ func TestBufferGetsTheLastPageBesideRegions(t *testing.T) {
 		}
 		closeAndCheck(t, p, pages)
 	}
+}
+
+// slowPages is a backend whose next call of Map says that it began, and waits.
+type slowPages struct {
+	*faultyPages
+	begun, goOn chan struct{}
+}
+
+func (s *slowPages) Map(size int, dual bool) (*page.Run, error) {
+	if s.begun != nil {
+		close(s.begun)
+		s.begun = nil
+		<-s.goOn
+	}
+	return s.faultyPages.Map(size, dual)
+}
+
+// What a region leaves no room for waits in nobody's way, also while the region comes.
+func TestRegionThatComesLeavesNobodyWaitingForever(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := make(chan struct{})
+		pages := &slowPages{newFaultyPages(t, false), begun, make(chan struct{})}
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		region := make(chan *Region, 1)
+		go func() {
+			r, err := p.NewRegion(testPage)
+			if err != nil {
+				t.Error(err)
+			}
+			region <- r
+		}()
+		<-begun
+		whole := make(chan error, 1)
+		limited, cancel := context.WithTimeout(never, time.Minute)
+		defer cancel()
+		go func() {
+			_, err := p.NewContext(limited, p.store.total-CanarySize)
+			whole <- err
+		}()
+		synctest.Wait()
+		close(pages.goOn)
+		r := <-region
+		if err := <-whole; limited.Err() != nil {
+			t.Errorf("waited for what may never be: %v", err)
+		} else if _, ok := errors.AsType[*LimitError](err); !ok {
+			t.Error(err)
+		}
+		if err := r.Free(); err != nil {
+			t.Error(err)
+		}
+		closeAndCheck(t, p, pages.faultyPages)
+	})
 }
 
 // stickAll destroys buffers whose pages the system does not take back.
