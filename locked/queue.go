@@ -59,12 +59,12 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 		case tries == mostTries || ctx.Err() != nil:
 			return nil, join(cmp.Or(context.Cause(ctx), ErrExhausted), err)
 		}
-		m.waiting.Add(1)
+		m.waiting[k.part].Add(1)
 		select {
 		case <-time.After(retryInterval):
 		case <-ctx.Done():
 		}
-		m.waiting.Add(-1)
+		m.waiting[k.part].Add(-1)
 	}
 }
 
@@ -127,7 +127,7 @@ func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
 	}
 	q := &waiter{wants: k, served: make(chan struct{})}
 	q.at = m.lines[k.part].PushBack(q)
-	m.waiting.Add(1)
+	m.waiting[k.part].Add(1)
 	// What came back to the stripes before this is seen now, what comes later sees q.
 	m.serve()
 	return nil, q, nil
@@ -150,7 +150,7 @@ func (m *store) serve() {
 // leave ends the wait of q, who is in a line. The caller holds mu.
 func (m *store) leave(q *waiter, err error) {
 	m.lines[q.wants.part].Remove(q.at)
-	m.waiting.Add(-1)
+	m.waiting[q.wants.part].Add(-1)
 	q.at, q.err = nil, err
 	close(q.served)
 }

@@ -383,6 +383,44 @@ func TestRegionThatComesLeavesNobodyWaitingForever(t *testing.T) {
 	})
 }
 
+// What Use keeps for itself is of no use to buffers: those that wait slow no Use down.
+func TestUseFindsItsSlotWithoutALockBesideBuffersThatWait(t *testing.T) {
+	t.Parallel()
+	pages := newFaultyPages(t, false)
+	p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+	if err := p.Use(never, 32, noop, noop); err != nil {
+		t.Fatal(err)
+	}
+	open := openAll(t, p)
+	ctx, cancel := context.WithCancel(never)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := p.NewContext(ctx, 32); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	for p.Stats().Waiters == 0 {
+		runtime.Gosched()
+	}
+	p.store.mu.Lock()
+	done := make(chan error, 1)
+	go func() { done <- p.Use(never, 32, noop, noop) }()
+	select {
+	case err := <-done:
+		done <- err
+	case <-time.After(10 * time.Second):
+		t.Error("Use takes the lock")
+	}
+	p.store.mu.Unlock()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	wg.Wait()
+	destroyAll(t, open)
+	closeAndCheck(t, p, pages)
+}
+
 // stickAll destroys buffers whose pages the system does not take back.
 func stickAll(t *testing.T, pages *faultyPages, buffers []*Buffer) {
 	t.Helper()
