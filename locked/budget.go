@@ -8,9 +8,9 @@ type part uint8
 
 // In the order in which the lines are served.
 const (
-	spare  part = iota // for one Use of a page that is nested in another and holds a slot
+	shared part = iota // for all but the next two, and for what Use wants beyond its parts while nobody waits here
+	spare              // for one Use of a page that is nested in another and holds a slot
 	kept               // for any other Use of a page
-	shared             // for all else, and for what Use wants beyond its parts while nobody waits here
 	parts              // how many there are
 )
 
@@ -95,7 +95,7 @@ func (m *store) draw(k kind, from part) *slot {
 	case use:
 		k.dual = m.dualUse
 	case k.role == forBuffer:
-		k.dual = m.charge(k) <= free-(m.largest()-m.dualBuffers)
+		k.dual = m.charge(k) <= free-max(0, m.largest()-m.dualBuffers)
 	default:
 		k.dual = k.role == forUse && m.charge(k) <= free
 	}

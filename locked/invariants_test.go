@@ -102,7 +102,9 @@ func (p *Pool) checkInvariants(t testing.TB) {
 	if m.locked != m.mapped() || m.peak > m.total || m.locked > m.peak {
 		t.Errorf("%d bytes mapped, counted %d, %d at peak, of %d", m.mapped(), m.locked, m.peak, m.total)
 	}
-	if n := m.lines[spare].Len() + m.lines[kept].Len() + m.lines[shared].Len(); int(m.waiting.Load()) < n {
-		t.Errorf("%d calls wait, counted %d", n, m.waiting.Load())
+	for p := range parts {
+		if n := m.lines[p].Len(); int(m.waiting[p].Load()) < n {
+			t.Errorf("%d calls wait for part %d, counted %d", n, p, m.waiting[p].Load())
+		}
 	}
 }

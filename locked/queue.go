@@ -43,13 +43,14 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 	k := kind{role: r, pages: pages, part: shared}
 	if r == forUse && pages == 1 && m.size[kept] > 0 {
 		k.part = kept
-	} else if err := m.fits(pages); err != nil && !m.closed.Load() {
-		return nil, err
 	}
 	for tries := 0; ; tries++ {
 		s, err := m.enter(ctx, k, wait)
 		if err == nil && s.run == nil {
 			err = m.mapFor(s)
+		}
+		if err == ErrExhausted && k.part == shared {
+			err = cmp.Or(m.fits(pages), err)
 		}
 		refused, _ := errors.AsType[*LimitError](err)
 		switch {
@@ -58,12 +59,12 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 		case tries == mostTries || ctx.Err() != nil:
 			return nil, join(cmp.Or(context.Cause(ctx), ErrExhausted), err)
 		}
-		m.waiting.Add(1)
+		m.waiting[k.part].Add(1)
 		select {
 		case <-time.After(retryInterval):
 		case <-ctx.Done():
 		}
-		m.waiting.Add(-1)
+		m.waiting[k.part].Add(-1)
 	}
 }
 
@@ -121,12 +122,12 @@ func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
 			return s, nil, nil
 		}
 	}
-	if !wait {
-		return nil, nil, ErrExhausted
+	if !wait || k.part == shared && m.charge(k) > m.largest() {
+		return nil, nil, ErrExhausted // while one waits no region comes, so what waits fits
 	}
 	q := &waiter{wants: k, served: make(chan struct{})}
 	q.at = m.lines[k.part].PushBack(q)
-	m.waiting.Add(1)
+	m.waiting[k.part].Add(1)
 	// What came back to the stripes before this is seen now, what comes later sees q.
 	m.serve()
 	return nil, q, nil
@@ -149,7 +150,7 @@ func (m *store) serve() {
 // leave ends the wait of q, who is in a line. The caller holds mu.
 func (m *store) leave(q *waiter, err error) {
 	m.lines[q.wants.part].Remove(q.at)
-	m.waiting.Add(-1)
+	m.waiting[q.wants.part].Add(-1)
 	q.at, q.err = nil, err
 	close(q.served)
 }

@@ -28,7 +28,6 @@ func (p *Pool) newRegion(size int) (*region, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.store.regions.Add(int64(p.store.charge(s.kind)))
 	return &region{pool: p, slot: s}, nil
 }
 
@@ -50,6 +49,5 @@ func (r *region) Free() error {
 	}
 	wipe.Bytes(s.run.Window)
 	r.slot = nil
-	p.store.regions.Add(-int64(p.store.charge(s.kind)))
 	return p.store.discard(s)
 }

@@ -33,12 +33,14 @@ func (p *Pool) Stats() Stats {
 		BudgetCut:     p.store.cut,
 		Backend:       Backend(p.store.backend.Name()),
 		BackendReason: reasonOf(p.store.backend),
-		Waiters:       int(p.store.waiting.Load()),
 	}
 	p.mu.Lock()
 	s.OpenBuffers = len(p.open)
 	p.mu.Unlock()
 	m := &p.store
+	for i := range m.waiting {
+		s.Waiters += int(m.waiting[i].Load())
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.LargestSecret = max(0, m.largest()/p.store.pageSize*p.store.pageSize-CanarySize)

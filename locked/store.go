@@ -28,8 +28,8 @@ type store struct {
 
 	stripes  [parts]stripes
 	closed   atomic.Bool          // written under mu
-	regions  atomic.Int64         // bytes of the shared part that regions have in hand
-	waiting  atomic.Int32         // calls that wait; of those in the lines written under mu
+	regions  atomic.Int64         // bytes of the shared part that regions have in hand; written under mu
+	waiting  [parts]atomic.Int32  // calls that wait; of those in the lines written under mu
 	progress [parts]atomic.Uint64 // how often something came back while somebody might wait for it
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
@@ -61,6 +61,13 @@ func (m *store) move(s *slot, to state) {
 	bytes[from] -= m.charge(s.kind)
 	bytes[to] += m.charge(s.kind)
 	s.state = to
+	switch {
+	case s.kind.role != forRegion:
+	case to == inHand:
+		m.regions.Add(int64(m.charge(s.kind)))
+	case from == inHand:
+		m.regions.Add(-int64(m.charge(s.kind)))
+	}
 	if from != idle && (to == idle || to == unmapped) {
 		m.progress[s.kind.part].Add(1)
 		m.serve()
@@ -141,13 +148,16 @@ func (m *store) giveBack(s *slot) {
 	// these looks see them.
 	if m.closed.Load() {
 		m.emptyStripes()
-	} else if m.waiting.Load() > 0 {
+	} else if m.useWaits() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.progress[s.kind.part].Add(1)
 		m.serve()
 	}
 }
+
+// useWaits reports whether calls wait that what rests among the stripes is for.
+func (m *store) useWaits() bool { return m.waiting[spare].Load()+m.waiting[kept].Load() > 0 }
 
 // put makes a slot idle that a caller had in hand.
 func (m *store) put(s *slot) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/memkeep/memkeep/internal/page"
 )
 
 const testPage = 4096
@@ -268,6 +270,155 @@ func TestUseGetsItsTurnBesideBuffersThatWait(t *testing.T) {
 			closeAndCheck(t, p, pages)
 		})
 	}
+}
+
+// Who waits behind buffers for bytes that those leave gets them once no buffer waits.
+func TestUseGetsWhatTheLastBufferThatWaitsLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		open := openedOf(t, p, 2, 5)
+		hold := make(chan error)
+		go func() { _ = p.Use(never, 32, noop, func([]byte) error { return <-hold }) }()
+		synctest.Wait()
+		var wg sync.WaitGroup
+		buffer := make(chan *Buffer, 1)
+		wg.Go(func() {
+			b, err := p.NewContext(never, 32)
+			if err != nil {
+				t.Error(err)
+			}
+			buffer <- b
+		})
+		synctest.Wait()
+		start := time.Now()
+		wg.Go(func() {
+			if err := p.Use(never, 32, noop, noop); err != nil || time.Since(start) > 0 {
+				t.Errorf("two pages came back, one buffer waited: %v after %v", err, time.Since(start))
+			}
+		})
+		synctest.Wait()
+		destroyAll(t, open[:1])
+		wg.Wait()
+		destroyAll(t, append(open[1:], <-buffer))
+		close(hold)
+		synctest.Wait()
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// Regions may leave buffers less than what may be mapped twice.
+func TestBufferGetsTheLastPageBesideRegions(t *testing.T) {
+	t.Parallel()
+	for _, useSlots := range []int{0, 2} {
+		pages := newFaultyPages(t, true)
+		p := makePool(pages, testPage, 128*testPage, Config{UseSlots: useSlots})
+		r, err := p.NewRegion(p.store.size[shared] - testPage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := p.New(p.Stats().LargestSecret); err != nil {
+			t.Errorf("%d slots: the largest secret: %v", useSlots, err)
+		} else {
+			destroyAll(t, []*Buffer{b})
+		}
+		if err := r.Free(); err != nil {
+			t.Error(err)
+		}
+		closeAndCheck(t, p, pages)
+	}
+}
+
+// slowPages is a backend whose next call of Map says that it began, and waits.
+type slowPages struct {
+	*faultyPages
+	begun, goOn chan struct{}
+}
+
+func (s *slowPages) Map(size int, dual bool) (*page.Run, error) {
+	if s.begun != nil {
+		close(s.begun)
+		s.begun = nil
+		<-s.goOn
+	}
+	return s.faultyPages.Map(size, dual)
+}
+
+// What a region leaves no room for waits in nobody's way, also while the region comes.
+func TestRegionThatComesLeavesNobodyWaitingForever(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := make(chan struct{})
+		pages := &slowPages{newFaultyPages(t, false), begun, make(chan struct{})}
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		region := make(chan *Region, 1)
+		go func() {
+			r, err := p.NewRegion(testPage)
+			if err != nil {
+				t.Error(err)
+			}
+			region <- r
+		}()
+		<-begun
+		whole := make(chan error, 1)
+		limited, cancel := context.WithTimeout(never, time.Minute)
+		defer cancel()
+		go func() {
+			_, err := p.NewContext(limited, p.store.total-CanarySize)
+			whole <- err
+		}()
+		synctest.Wait()
+		close(pages.goOn)
+		r := <-region
+		if err := <-whole; limited.Err() != nil {
+			t.Errorf("waited for what may never be: %v", err)
+		} else if _, ok := errors.AsType[*LimitError](err); !ok {
+			t.Error(err)
+		}
+		if err := r.Free(); err != nil {
+			t.Error(err)
+		}
+		closeAndCheck(t, p, pages.faultyPages)
+	})
+}
+
+// What Use keeps for itself is of no use to buffers: those that wait slow no Use down.
+func TestUseFindsItsSlotWithoutALockBesideBuffersThatWait(t *testing.T) {
+	t.Parallel()
+	pages := newFaultyPages(t, false)
+	p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+	if err := p.Use(never, 32, noop, noop); err != nil {
+		t.Fatal(err)
+	}
+	open := openAll(t, p)
+	ctx, cancel := context.WithCancel(never)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := p.NewContext(ctx, 32); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	for p.Stats().Waiters == 0 {
+		runtime.Gosched()
+	}
+	p.store.mu.Lock()
+	done := make(chan error, 1)
+	go func() { done <- p.Use(never, 32, noop, noop) }()
+	select {
+	case err := <-done:
+		done <- err
+	case <-time.After(10 * time.Second):
+		t.Error("Use takes the lock")
+	}
+	p.store.mu.Unlock()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	wg.Wait()
+	destroyAll(t, open)
+	closeAndCheck(t, p, pages)
 }
 
 // stickAll destroys buffers whose pages the system does not take back.
