@@ -115,13 +115,22 @@ func New(token Token, cfg Config) (*Transport, error) {
 	return t, nil
 }
 
-// address returns a URL's host and port.
+// address returns a URL's host and port. Only ASCII letters change their case: in
+// lower case other letters can become what they are not in a host's name, such as
+// İ an i, and then the name of another host is that of this one.
 func address(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"
 	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return net.JoinHostPort(strings.Map(lower, u.Hostname()), port)
+}
+
+func lower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 // RoundTrip sends the request, with the token if it is for the host. Besides the

@@ -204,6 +204,45 @@ func TestRedirectsDoNotCarryTheTokenElsewhere(t *testing.T) {
 	}
 }
 
+// unverified returns a transport with the token for api.example.com, which reaches the
+// server whatever host it dials, and tells dialled of each.
+func unverified(t *testing.T, token bearer.Token, s *httptest.Server, dialled func(address string)) *bearer.Transport {
+	t.Helper()
+	base := s.Client().Transport.(*http.Transport).Clone()
+	base.TLSClientConfig.InsecureSkipVerify = true
+	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled(address)
+		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+	}
+	transport, err := bearer.New(token, bearer.Config{Host: "api.example.com", Base: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// In Go a dotted capital I becomes a plain i in lower case. In a host's name it becomes
+// another letter, so that the name is another, which anybody may own.
+func TestAHostThatOnlyLooksTheSameInLowerCaseGetsNoToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, echo)
+	var dialled atomic.Value
+	transport := unverified(t, newToken(t, "token"), s, func(address string) { dialled.Store(address) })
+	for host, want := range map[string]struct {
+		dialled string
+		has     bool
+	}{
+		"API.example.com":      {"API.example.com:443", true},
+		"ap\u0130.example.com": {"xn--api-bec.example.com:443", false},
+	} {
+		body, _ := get(t, transport, "https://"+host)
+		if got := dialled.Load(); got != want.dialled || strings.Contains(body, "token") != want.has {
+			t.Errorf("%s: %v has %q, want %+v", host, got, body, want)
+		}
+	}
+}
+
 func mustParse(t *testing.T, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)
