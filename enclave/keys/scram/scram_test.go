@@ -257,6 +257,38 @@ func TestLoginsThatPostgreSQLMustNotOfferFail(t *testing.T) {
 	}
 }
 
+// Once the proof is out, only the server's own proof ends the login: clients take
+// ReadyForQuery for its end, whatever came before it.
+func TestALoginThatBeganDoesNotEndWithoutTheServersProof(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "", "password")
+	offer := auth(askSASL, Mechanism+"\x00\x00")
+	for what, messages := range map[string][][]byte{
+		"ready":              {message('Z', "I")},
+		"a key":              {message('K', "key")},
+		"GSS":                {auth(7, "")},
+		"no authentication":  {message('R', "abc")},
+		"success after an E": {message('E', "SERROR\x00"), auth(askNothing, "")},
+		"ready after an E":   {message('E', "SERROR\x00"), message('Z', "I")},
+	} {
+		got, err := scripted(t, c, append([][]byte{offer}, messages...)...)
+		if passed := bytes.Join(messages[:len(messages)-1], nil); !errors.Is(err, ErrServer) || !bytes.Equal(got, passed) {
+			t.Errorf("%s: %q, %v, want %q", what, got, err, passed)
+		}
+	}
+}
+
+// An error or a notice within the login is for the client.
+func TestErrorsAndNoticesWithinALoginPass(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "", "password")
+	notice, failure := message('N', "x"), message('E', "SFATAL\x00")
+	got, err := scripted(t, c, auth(askSASL, Mechanism+"\x00\x00"), notice, failure)
+	if err != nil || !bytes.Equal(got, append(notice, failure...)) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestOtherMessagesPass(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, "", "password")
