@@ -63,6 +63,8 @@ func TestTheRFCsExample(t *testing.T) {
 		{"v=" + strings.Repeat("A", 43) + "=", ErrServer},
 		{"v=", ErrServer},
 		{"v=%", ErrProtocol},
+		{rfcLast + ",m=x", ErrProtocol},
+		{rfcLast + ",x=later,m=x", ErrProtocol},
 		{"", ErrProtocol},
 	} {
 		if err := c.Verify([]byte(wrong.message)); !errors.Is(err, wrong.err) {
@@ -106,6 +108,12 @@ func TestMessagesThatTheServerMustNotSendAreRefused(t *testing.T) {
 	} {
 		if _, err := c.Final(t.Context(), []byte(message)); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%q: %v", message, err)
+		}
+	}
+	// RFC 5802, section 5.1: who does not know what m= says must not go on.
+	for _, extensions := range []string{",m=x", ",x=later,m=x"} {
+		if _, err := c.Final(t.Context(), []byte("r="+c.nonce+"x,s=c2FsdA==,i=1"+extensions)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%q: %v", extensions, err)
 		}
 	}
 	if _, err := c.Final(t.Context(), []byte("r="+c.nonce+"x,s=c2FsdA==,i=1,x=later")); err != nil {
