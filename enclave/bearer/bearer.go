@@ -136,7 +136,8 @@ func lower(r rune) rune {
 // RoundTrip sends the request, with the token if it is for the host. Besides the
 // errors of [http.Transport] it returns those of [enclave.Enclave.UseContext].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL == nil || req.URL.Scheme != "https" || address(req.URL) != t.host {
+	// Without a Header, base refuses it.
+	if req.URL == nil || req.URL.Scheme != "https" || address(req.URL) != t.host || req.Header == nil {
 		return t.base.RoundTrip(req)
 	}
 	v := new(value)

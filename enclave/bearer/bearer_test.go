@@ -243,6 +243,18 @@ func TestAHostThatOnlyLooksTheSameInLowerCaseGetsNoToken(t *testing.T) {
 	}
 }
 
+// As http.Transport does it, and without a panic.
+func TestARequestWithoutAHeaderFailsAndItsBodyIsClosed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	transport := newTransport(t, newToken(t, "token"), s)
+	body := &closeCounter{Reader: strings.NewReader("body")}
+	resp, err := transport.RoundTrip(&http.Request{Method: "POST", URL: mustParse(t, s.URL), Body: body})
+	if err == nil || resp != nil || body.closed.Load() != 1 {
+		t.Errorf("%v, %v, closed %d times", resp, err, body.closed.Load())
+	}
+}
+
 func mustParse(t *testing.T, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)
