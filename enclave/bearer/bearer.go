@@ -10,7 +10,8 @@
 // # What it promises
 //
 // Only the configured host gets the token, and only over TLS. A redirect to another
-// host, or to plain HTTP, is followed without it. The request that the caller made,
+// host, or to plain HTTP, is followed without it, and a request with the Host header
+// of another host is sent without it. The request that the caller made,
 // and the one in the response, never hold it: what logs requests logs no token.
 //
 // # What it does not
@@ -133,11 +134,17 @@ func lower(r rune) rune {
 	return r
 }
 
+// isFor reports whether the request is for the host, by its Host header too: the
+// server of the address may serve others.
+func (t *Transport) isFor(req *http.Request) bool {
+	return req.URL != nil && req.URL.Scheme == "https" && address(req.URL) == t.host &&
+		(req.Host == "" || address(&url.URL{Host: req.Host}) == t.host)
+}
+
 // RoundTrip sends the request, with the token if it is for the host. Besides the
 // errors of [http.Transport] it returns those of [enclave.Enclave.UseContext].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	// Without a Header, base refuses it.
-	if req.URL == nil || req.URL.Scheme != "https" || address(req.URL) != t.host || req.Header == nil {
+	if !t.isFor(req) || req.Header == nil { // without a Header, base refuses it
 		return t.base.RoundTrip(req)
 	}
 	v := new(value)

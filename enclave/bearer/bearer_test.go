@@ -243,6 +243,37 @@ func TestAHostThatOnlyLooksTheSameInLowerCaseGetsNoToken(t *testing.T) {
 	}
 }
 
+// The server of the address may serve other hosts, and choose by the header: a proxy that
+// passes on its clients' would let them choose who gets the token.
+func TestARequestWithTheHostHeaderOfAnotherHostGetsNoToken(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := unverified(t, newToken(t, "token"), s, func(string) {})
+		for host, has := range map[string]bool{
+			"": true, "api.example.com": true, "API.example.com:443": true,
+			"evil.example.com": false, "api.example.com:444": false, "api.example.com.": false, "ap\u0130.example.com": false,
+		} {
+			req, err := http.NewRequest("GET", "https://api.example.com", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err := errors.Join(err, resp.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(body), "token") != has {
+				t.Errorf("host %q: it has %q", host, body)
+			}
+		}
+	}
+}
+
 // As http.Transport does it, and without a panic.
 func TestARequestWithoutAHeaderFailsAndItsBodyIsClosed(t *testing.T) {
 	t.Parallel()
