@@ -160,7 +160,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("bearer: %w", err)
 	}
 	defer v.returned()
-	sent := req.Clone(httptrace.WithClientTrace(req.Context(), v.trace()))
+	sent := req.Clone(httptrace.WithClientTrace(withoutHeader(req.Context(), t.header), v.trace()))
 	sent.Header[t.header] = []string{v.string()}
 	resp, err := t.base.RoundTrip(sent)
 	if resp != nil {

@@ -461,6 +461,43 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
+// A trace may keep what it is told, as one that becomes a span's attributes does: it would
+// have the token, in a string that changes when the header is wiped.
+func TestATraceIsToldOfEveryHeaderButTheTokens(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		told := make(map[string]string)
+		var conns, wrote int
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			GotConn:          func(httptrace.GotConnInfo) { conns++ },
+			WroteHeaderField: func(key string, value []string) { told[http.CanonicalHeaderKey(key)] = strings.Join(value, ",") },
+			WroteHeaders:     func() { wrote++ },
+		})
+		req, err := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Other", "other")
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || string(body) != proto+" Bearer token" {
+			t.Fatalf("%q, %v", body, err)
+		}
+		if value, has := told["Authorization"]; has {
+			t.Errorf("%s: the trace has %q", proto, value)
+		}
+		if told["X-Other"] != "other" || conns != 1 || wrote != 1 {
+			t.Errorf("%s: the trace has %q, %d connections, %d times headers", proto, told, conns, wrote)
+		}
+	}
+}
+
 // Nothing keeps the header of a request that is over: HTTP/2's table would, and what it
 // kept would change under it.
 func TestNoConnectionKeepsTheHeader(t *testing.T) {
@@ -468,14 +505,14 @@ func TestNoConnectionKeepsTheHeader(t *testing.T) {
 	token := newToken(t, "token")
 	for proto, http2 := range protocols {
 		s := newServer(t, http2, echo)
-		transport := newTransport(t, token, s)
 		var header weak.Pointer[byte]
-		trace := &httptrace.ClientTrace{WroteHeaderField: func(key string, value []string) {
-			if strings.EqualFold(key, "Authorization") {
-				header = weak.Make(unsafe.StringData(value[0]))
-			}
-		}}
-		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", s.URL, nil)
+		// What chooses a proxy is the only thing that is shown the request.
+		s.Client().Transport.(*http.Transport).Proxy = func(req *http.Request) (*url.URL, error) {
+			header = weak.Make(unsafe.StringData(req.Header.Get("Authorization")))
+			return nil, nil
+		}
+		transport := newTransport(t, token, s)
+		req, err := http.NewRequest("GET", s.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

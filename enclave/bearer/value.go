@@ -1,7 +1,9 @@
 package bearer
 
 import (
+	"context"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -24,8 +26,9 @@ type value struct {
 
 // string returns the value without a copy of it: wipe changes what the string
 // holds. That is safe because the header is in no other place than the request
-// that is written: the caller never sees that request, and HTTP/2 has no table to
-// keep the header in.
+// that is written: the caller never sees that request, nor do its traces see the
+// header, and HTTP/2 has no table to keep the header in. What chooses a proxy for
+// Config.Base is shown the request, and must not keep it.
 func (v *value) string() string { return unsafe.String(unsafe.SliceData(v.bytes), len(v.bytes)) }
 
 // trace returns what tells when the header is written. Where net/http tries again,
@@ -36,6 +39,32 @@ func (v *value) trace() *httptrace.ClientTrace {
 		WroteHeaders: func() { v.note(func() { v.writing = false }) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { v.note(func() { v.writing = false }) },
 	}
+}
+
+// withoutHeader returns ctx with its trace, which is not told of the header.
+func withoutHeader(ctx context.Context, header string) context.Context {
+	old := httptrace.ContextClientTrace(ctx)
+	if old == nil || old.WroteHeaderField == nil {
+		return ctx
+	}
+	trace := *old
+	trace.WroteHeaderField = func(key string, value []string) {
+		if !strings.EqualFold(key, header) {
+			old.WroteHeaderField(key, value)
+		}
+	}
+	return httptrace.WithClientTrace(untraced{ctx}, &trace)
+}
+
+// untraced is a context without its trace, to which WithClientTrace would add.
+type untraced struct{ context.Context }
+
+func (u untraced) Value(key any) any {
+	value := u.Context.Value(key)
+	if _, is := value.(*httptrace.ClientTrace); is {
+		return nil
+	}
+	return value
 }
 
 func (v *value) returned() { v.note(func() { v.over = true }) }
