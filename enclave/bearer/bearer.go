@@ -159,9 +159,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("bearer: %w", err)
 	}
-	defer v.returned()
+	header := []string{v.string()}
+	defer v.returned(header)
 	sent := req.Clone(httptrace.WithClientTrace(withoutHeader(req.Context(), t.header), v.trace()))
-	sent.Header[t.header] = []string{v.string()}
+	sent.Header[t.header] = header
 	resp, err := t.base.RoundTrip(sent)
 	if resp != nil {
 		resp.Request = req

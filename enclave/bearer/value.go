@@ -3,6 +3,7 @@ package bearer
 import (
 	"context"
 	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"sync"
 	"unsafe"
@@ -14,8 +15,10 @@ import (
 //
 // RoundTrip may return while the header is still to be written: of a request that
 // was cancelled, or that the server answered early. So the value is wiped when both
-// are over, in whichever order. If a connection was found and broke before it wrote
-// anything, nothing tells, and the collector frees what it did not wipe.
+// are over, in whichever order. Nothing tells of a connection that never writes the
+// header: one that breaks before, or HTTP/2 of a request that is too large for the
+// server, or cancelled while it waits for others. Then the value is wiped when the
+// collector finds that nobody has the header any more.
 type value struct {
 	bytes []byte
 
@@ -67,7 +70,17 @@ func (u untraced) Value(key any) any {
 	return value
 }
 
-func (v *value) returned() { v.note(func() { v.over = true }) }
+// returned notes that RoundTrip has returned. The header is what held the value.
+func (v *value) returned(header []string) {
+	v.note(func() {
+		v.over = true
+		if v.writing {
+			runtime.AddCleanup(&header[0], (*value).forgotten, v)
+		}
+	})
+}
+
+func (v *value) forgotten() { v.note(func() { v.writing = false }) }
 
 // note changes the state, and wipes the value if it is not needed any more.
 func (v *value) note(change func()) {
