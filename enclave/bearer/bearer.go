@@ -10,7 +10,8 @@
 // # What it promises
 //
 // Only the configured host gets the token, and only over TLS. A redirect to another
-// host, or to plain HTTP, is followed without it. The request that the caller made,
+// host, or to plain HTTP, is followed without it, and a request with the Host header
+// of another host is sent without it. The request that the caller made,
 // and the one in the response, never hold it: what logs requests logs no token.
 //
 // # What it does not
@@ -115,19 +116,35 @@ func New(token Token, cfg Config) (*Transport, error) {
 	return t, nil
 }
 
-// address returns a URL's host and port.
+// address returns a URL's host and port. Only ASCII letters change their case: in
+// lower case other letters can become what they are not in a host's name, such as
+// İ an i, and then the name of another host is that of this one.
 func address(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"
 	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return net.JoinHostPort(strings.Map(lower, u.Hostname()), port)
+}
+
+func lower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
+}
+
+// isFor reports whether the request is for the host, by its Host header too: the
+// server of the address may serve others.
+func (t *Transport) isFor(req *http.Request) bool {
+	return req.URL != nil && req.URL.Scheme == "https" && address(req.URL) == t.host &&
+		(req.Host == "" || address(&url.URL{Host: req.Host}) == t.host)
 }
 
 // RoundTrip sends the request, with the token if it is for the host. Besides the
 // errors of [http.Transport] it returns those of [enclave.Enclave.UseContext].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL == nil || req.URL.Scheme != "https" || address(req.URL) != t.host {
+	if !t.isFor(req) || req.Header == nil { // without a Header, base refuses it
 		return t.base.RoundTrip(req)
 	}
 	v := new(value)
@@ -142,9 +159,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("bearer: %w", err)
 	}
-	defer v.returned()
-	sent := req.Clone(httptrace.WithClientTrace(req.Context(), v.trace()))
-	sent.Header[t.header] = []string{v.string()}
+	header := []string{v.string()}
+	defer v.returned(header)
+	sent := req.Clone(httptrace.WithClientTrace(withoutHeader(req.Context(), t.header), v.trace()))
+	sent.Header[t.header] = header
 	resp, err := t.base.RoundTrip(sent)
 	if resp != nil {
 		resp.Request = req

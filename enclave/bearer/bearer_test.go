@@ -204,6 +204,88 @@ func TestRedirectsDoNotCarryTheTokenElsewhere(t *testing.T) {
 	}
 }
 
+// unverified returns a transport with the token for api.example.com, which reaches the
+// server whatever host it dials, and tells dialled of each.
+func unverified(t *testing.T, token bearer.Token, s *httptest.Server, dialled func(address string)) *bearer.Transport {
+	t.Helper()
+	base := s.Client().Transport.(*http.Transport).Clone()
+	base.TLSClientConfig.InsecureSkipVerify = true
+	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled(address)
+		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+	}
+	transport, err := bearer.New(token, bearer.Config{Host: "api.example.com", Base: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// In Go a dotted capital I becomes a plain i in lower case. In a host's name it becomes
+// another letter, so that the name is another, which anybody may own.
+func TestAHostThatOnlyLooksTheSameInLowerCaseGetsNoToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, echo)
+	var dialled atomic.Value
+	transport := unverified(t, newToken(t, "token"), s, func(address string) { dialled.Store(address) })
+	for host, want := range map[string]struct {
+		dialled string
+		has     bool
+	}{
+		"API.example.com":      {"API.example.com:443", true},
+		"ap\u0130.example.com": {"xn--api-bec.example.com:443", false},
+	} {
+		body, _ := get(t, transport, "https://"+host)
+		if got := dialled.Load(); got != want.dialled || strings.Contains(body, "token") != want.has {
+			t.Errorf("%s: %v has %q, want %+v", host, got, body, want)
+		}
+	}
+}
+
+// The server of the address may serve other hosts, and choose by the header: a proxy that
+// passes on its clients' would let them choose who gets the token.
+func TestARequestWithTheHostHeaderOfAnotherHostGetsNoToken(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := unverified(t, newToken(t, "token"), s, func(string) {})
+		for host, has := range map[string]bool{
+			"": true, "api.example.com": true, "API.example.com:443": true,
+			"evil.example.com": false, "api.example.com:444": false, "api.example.com.": false, "ap\u0130.example.com": false,
+		} {
+			req, err := http.NewRequest("GET", "https://api.example.com", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err := errors.Join(err, resp.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(body), "token") != has {
+				t.Errorf("host %q: it has %q", host, body)
+			}
+		}
+	}
+}
+
+// As http.Transport does it, and without a panic.
+func TestARequestWithoutAHeaderFailsAndItsBodyIsClosed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	transport := newTransport(t, newToken(t, "token"), s)
+	body := &closeCounter{Reader: strings.NewReader("body")}
+	resp, err := transport.RoundTrip(&http.Request{Method: "POST", URL: mustParse(t, s.URL), Body: body})
+	if err == nil || resp != nil || body.closed.Load() != 1 {
+		t.Errorf("%v, %v, closed %d times", resp, err, body.closed.Load())
+	}
+}
+
 func mustParse(t *testing.T, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)
@@ -379,6 +461,43 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
+// A trace may keep what it is told, as one that becomes a span's attributes does: it would
+// have the token, in a string that changes when the header is wiped.
+func TestATraceIsToldOfEveryHeaderButTheTokens(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for proto, http2 := range protocols {
+		s := newServer(t, http2, echo)
+		transport := newTransport(t, token, s)
+		told := make(map[string]string)
+		var conns, wrote int
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			GotConn:          func(httptrace.GotConnInfo) { conns++ },
+			WroteHeaderField: func(key string, value []string) { told[http.CanonicalHeaderKey(key)] = strings.Join(value, ",") },
+			WroteHeaders:     func() { wrote++ },
+		})
+		req, err := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Other", "other")
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || string(body) != proto+" Bearer token" {
+			t.Fatalf("%q, %v", body, err)
+		}
+		if value, has := told["Authorization"]; has {
+			t.Errorf("%s: the trace has %q", proto, value)
+		}
+		if told["X-Other"] != "other" || conns != 1 || wrote != 1 {
+			t.Errorf("%s: the trace has %q, %d connections, %d times headers", proto, told, conns, wrote)
+		}
+	}
+}
+
 // Nothing keeps the header of a request that is over: HTTP/2's table would, and what it
 // kept would change under it.
 func TestNoConnectionKeepsTheHeader(t *testing.T) {
@@ -386,14 +505,14 @@ func TestNoConnectionKeepsTheHeader(t *testing.T) {
 	token := newToken(t, "token")
 	for proto, http2 := range protocols {
 		s := newServer(t, http2, echo)
-		transport := newTransport(t, token, s)
 		var header weak.Pointer[byte]
-		trace := &httptrace.ClientTrace{WroteHeaderField: func(key string, value []string) {
-			if strings.EqualFold(key, "Authorization") {
-				header = weak.Make(unsafe.StringData(value[0]))
-			}
-		}}
-		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", s.URL, nil)
+		// What chooses a proxy is the only thing that is shown the request.
+		s.Client().Transport.(*http.Transport).Proxy = func(req *http.Request) (*url.URL, error) {
+			header = weak.Make(unsafe.StringData(req.Header.Get("Authorization")))
+			return nil, nil
+		}
+		transport := newTransport(t, token, s)
+		req, err := http.NewRequest("GET", s.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,7 @@ type postgres struct {
 const (
 	typeAuthentication = 'R'
 	typeError          = 'E'
+	typeNotice         = 'N'
 	typeResponse       = 'p' // the client's
 
 	askNothing      = 0
@@ -81,37 +82,41 @@ func (p *postgres) step() error {
 		return err
 	}
 	body := message[headerSize:]
+	// Clients take some messages for the end of the login, whatever came before. Within
+	// one that began, none of those pass before the server has proven itself.
+	unproven := p.client.nonce != "" && !p.client.verified
 	if message[0] != typeAuthentication || len(body) < 4 {
-		p.pending = message
-		if message[0] == typeError {
+		switch {
+		case !unproven && message[0] == typeError:
 			p.client = nil
+		case unproven && message[0] != typeError && message[0] != typeNotice:
+			return errEarly
 		}
+		p.pending = message
 		return nil
 	}
 	ask, body := binary.BigEndian.Uint32(body), body[4:]
-	switch ask {
-	case askSASL:
+	switch {
+	case ask == askSASL:
 		return p.begin(body)
-	case askSASLContinue:
+	case ask == askSASLContinue:
 		final, err := p.client.Final(p.ctx, body)
 		if err != nil {
 			return err
 		}
 		return p.respond(final)
-	case askSASLFinal:
+	case ask == askSASLFinal:
 		return p.client.Verify(body)
-	case askCleartext, askMD5:
+	case ask == askCleartext || ask == askMD5:
 		return fmt.Errorf("%w: the server asks for the password itself, or its MD5, not for %s", ErrProtocol, Mechanism)
-	case askNothing:
-		if p.client.nonce != "" && !p.client.verified {
-			return fmt.Errorf("%w: the login ended early", ErrServer)
-		}
-		fallthrough
-	default:
-		p.pending, p.client = message, nil
-		return nil
+	case unproven:
+		return errEarly
 	}
+	p.pending, p.client = message, nil
+	return nil
 }
+
+var errEarly = fmt.Errorf("%w: the login ended early", ErrServer)
 
 // begin answers the list of mechanisms.
 func (p *postgres) begin(mechanisms []byte) error {

@@ -147,7 +147,10 @@ func (c *Client) Verify(serverFinal []byte) error {
 		return fmt.Errorf("%w: %.100q", ErrRejected, reason)
 	}
 	value, ok := bytes.CutPrefix(serverFinal, []byte("v="))
-	value, _, _ = bytes.Cut(value, []byte(","))
+	value, extensions, _ := bytes.Cut(value, []byte(","))
+	if mandatory(string(extensions)) {
+		return fmt.Errorf("%w: the last message has a mandatory extension", ErrProtocol)
+	}
 	signature, err := base64.StdEncoding.Strict().DecodeString(string(value))
 	if !ok || err != nil {
 		return fmt.Errorf("%w: the last message is malformed", ErrProtocol)
@@ -159,6 +162,12 @@ func (c *Client) Verify(serverFinal []byte) error {
 	return nil
 }
 
+// mandatory reports whether one of the extensions is m=, with which a login must fail
+// that does not know what it says. Others can be ignored.
+func mandatory(extensions string) bool {
+	return strings.HasPrefix(extensions, "m=") || strings.Contains(extensions, ",m=")
+}
+
 // parseFirst takes the server's first message apart: "r=…,s=…,i=…". The nonce must
 // begin with the client's.
 func parseFirst(message, own string) (nonce string, salt []byte, iterations int, err error) {
@@ -168,6 +177,9 @@ func parseFirst(message, own string) (nonce string, salt []byte, iterations int,
 	fields := strings.SplitN(message, ",", 4) // extensions may follow
 	if len(fields) < 3 || !strings.HasPrefix(fields[0], "r=") || !strings.HasPrefix(fields[1], "s=") || !strings.HasPrefix(fields[2], "i=") {
 		return malformed("other fields")
+	}
+	if len(fields) == 4 && mandatory(fields[3]) {
+		return malformed("a mandatory extension")
 	}
 	if nonce = fields[0][2:]; len(nonce) <= len(own) || !strings.HasPrefix(nonce, own) {
 		return malformed("another nonce")

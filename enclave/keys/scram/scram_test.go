@@ -63,6 +63,8 @@ func TestTheRFCsExample(t *testing.T) {
 		{"v=" + strings.Repeat("A", 43) + "=", ErrServer},
 		{"v=", ErrServer},
 		{"v=%", ErrProtocol},
+		{rfcLast + ",m=x", ErrProtocol},
+		{rfcLast + ",x=later,m=x", ErrProtocol},
 		{"", ErrProtocol},
 	} {
 		if err := c.Verify([]byte(wrong.message)); !errors.Is(err, wrong.err) {
@@ -106,6 +108,12 @@ func TestMessagesThatTheServerMustNotSendAreRefused(t *testing.T) {
 	} {
 		if _, err := c.Final(t.Context(), []byte(message)); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%q: %v", message, err)
+		}
+	}
+	// RFC 5802, section 5.1: who does not know what m= says must not go on.
+	for _, extensions := range []string{",m=x", ",x=later,m=x"} {
+		if _, err := c.Final(t.Context(), []byte("r="+c.nonce+"x,s=c2FsdA==,i=1"+extensions)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%q: %v", extensions, err)
 		}
 	}
 	if _, err := c.Final(t.Context(), []byte("r="+c.nonce+"x,s=c2FsdA==,i=1,x=later")); err != nil {
@@ -254,6 +262,38 @@ func TestLoginsThatPostgreSQLMustNotOfferFail(t *testing.T) {
 		if got, err := scripted(t, c, script.messages...); !errors.Is(err, script.err) || len(got) > 0 {
 			t.Errorf("%s: %q, %v, want %v", what, got, err, script.err)
 		}
+	}
+}
+
+// Once the proof is out, only the server's own proof ends the login: clients take
+// ReadyForQuery for its end, whatever came before it.
+func TestALoginThatBeganDoesNotEndWithoutTheServersProof(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "", "password")
+	offer := auth(askSASL, Mechanism+"\x00\x00")
+	for what, messages := range map[string][][]byte{
+		"ready":              {message('Z', "I")},
+		"a key":              {message('K', "key")},
+		"GSS":                {auth(7, "")},
+		"no authentication":  {message('R', "abc")},
+		"success after an E": {message('E', "SERROR\x00"), auth(askNothing, "")},
+		"ready after an E":   {message('E', "SERROR\x00"), message('Z', "I")},
+	} {
+		got, err := scripted(t, c, append([][]byte{offer}, messages...)...)
+		if passed := bytes.Join(messages[:len(messages)-1], nil); !errors.Is(err, ErrServer) || !bytes.Equal(got, passed) {
+			t.Errorf("%s: %q, %v, want %q", what, got, err, passed)
+		}
+	}
+}
+
+// An error or a notice within the login is for the client.
+func TestErrorsAndNoticesWithinALoginPass(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "", "password")
+	notice, failure := message('N', "x"), message('E', "SFATAL\x00")
+	got, err := scripted(t, c, auth(askSASL, Mechanism+"\x00\x00"), notice, failure)
+	if err != nil || !bytes.Equal(got, append(notice, failure...)) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
