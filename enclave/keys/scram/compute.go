@@ -43,18 +43,12 @@ func newArea(memory []byte) *area {
 }
 
 // compute writes the client's proof and the server's signature (RFC 5802, section 3).
-func (c *Client) compute(ctx context.Context, a *area, salt []byte, iterations int, auth, proof, signature []byte) error {
-	length := 0
-	err := c.Password.UseContext(ctx, func(secret []byte) error {
-		if length = len(secret); length > len(a.password) {
-			return fmt.Errorf("%w: %d bytes, at most %d", ErrPassword, length, len(a.password))
-		}
-		xchacha.Copy(a.password[:length], secret)
-		return nil
-	})
-	if err != nil {
-		return err
+func (a *area) compute(ctx context.Context, secret, salt []byte, iterations int, auth, proof, signature []byte) error {
+	length := len(secret)
+	if length > len(a.password) {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrPassword, length, len(a.password))
 	}
+	xchacha.Copy(a.password[:length], secret)
 	var high byte
 	for _, b := range a.password[:length] {
 		high |= b

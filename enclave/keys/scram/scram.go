@@ -118,18 +118,24 @@ func (c *Client) Final(ctx context.Context, serverFirst []byte) ([]byte, error) 
 	if session == nil {
 		session = enclave.Default()
 	}
-	// What fills a new secret works in writable locked memory, which is wiped. Its
-	// error keeps it from being sealed.
-	var failed error
-	_, err = session.NewFuncContext(ctx, areaSize, func(memory []byte) error {
-		failed = c.compute(ctx, newArea(memory), salt, iterations, []byte(c.bare+","+string(serverFirst)+","+message), proof, signature)
-		return errDone
+	auth := []byte(c.bare + "," + string(serverFirst) + "," + message)
+	// The password's memory comes first: a call within a Use has memory that is kept for
+	// it, one within what fills a new secret waits for others, who may wait for it.
+	err = c.Password.UseContext(ctx, func(secret []byte) error {
+		// What fills a new secret works in writable locked memory, which is wiped. Its
+		// error keeps it from being sealed.
+		var failed error
+		_, err := session.NewFuncContext(ctx, areaSize, func(memory []byte) error {
+			failed = newArea(memory).compute(ctx, secret, salt, iterations, auth, proof, signature)
+			return errDone
+		})
+		if err != errDone {
+			return err
+		}
+		return failed
 	})
-	if err != errDone {
+	if err != nil {
 		return nil, err
-	}
-	if failed != nil {
-		return nil, failed
 	}
 	c.signature = signature
 	return []byte(message + ",p=" + base64.StdEncoding.EncodeToString(proof)), nil

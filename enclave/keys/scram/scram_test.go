@@ -13,7 +13,10 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/internal/testenv"
@@ -145,6 +148,48 @@ func TestTheEndOfTheContextEndsTheComputation(t *testing.T) {
 	if _, err := c.Final(ctx, fmt.Appendf(nil, "r=%sx,s=c2FsdA==,i=%d", c.nonce, MaxIterations)); !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
+}
+
+// meeting is a password that can be used once so many logins want it.
+type meeting struct {
+	Password
+	missing atomic.Int32
+	all     chan struct{}
+}
+
+func (m *meeting) UseContext(ctx context.Context, fn func([]byte) error) error {
+	if m.missing.Add(-1) == 0 {
+		close(m.all)
+	}
+	select {
+	case <-m.all:
+		return m.Password.UseContext(ctx, fn)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// A login takes memory for the password and for the computation. If it held one of them
+// while it waits for the other, many at once would wait for each other in a circle.
+func TestALoginThatWaitsForItsPasswordHoldsNoMemory(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "", "password")
+	const logins = 64 // more than fit
+	password := &meeting{Password: c.Password, all: make(chan struct{})}
+	password.missing.Store(logins)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	for range logins {
+		group.Go(func() {
+			c := &Client{Password: password, Session: c.Session}
+			c.First()
+			if _, err := c.Final(ctx, []byte("r="+c.nonce+"x,s=c2FsdA==,i=600")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // A login with passwords of all lengths is what the standard library computes.
