@@ -53,7 +53,7 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 	if err := p.prepare(s, l); err != nil {
 		return err
 	}
-	if err := fill(s.run.Window[l.data:]); err != nil {
+	if err := call(fill, s.run.Window[l.data:]); err != nil {
 		return err
 	}
 	if err := p.show(s, page.Read); err != nil {
