@@ -546,6 +546,42 @@ func TestSlotsThatComeBackAfterCloseAreUnmapped(t *testing.T) {
 	}
 }
 
+func TestUseOfAClosedPoolFindsNoSlotThatComesBack(t *testing.T) {
+	t.Parallel()
+	for range 5000 {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{UseSlots: 1})
+		var held, closed, back atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := p.Use(never, 32, noop, func([]byte) error {
+				held.Store(true)
+				for !closed.Load() {
+					runtime.Gosched()
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			back.Store(true)
+		})
+		for !held.Load() {
+			runtime.Gosched()
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		closed.Store(true)
+		for !back.Load() {
+			if err := p.Use(never, 32, noop, noop); !errors.Is(err, ErrClosed) {
+				t.Fatalf("Use after Close: %v", err)
+			}
+		}
+		wg.Wait()
+		closeAndCheck(t, p, pages)
+	}
+}
+
 func TestCloseStopsTheTimer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

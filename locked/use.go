@@ -67,7 +67,7 @@ func (p *Pool) takeUse(ctx context.Context, pages int) (*slot, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if pages == 1 && !p.store.useWaits() {
+	if pages == 1 && !p.store.closed.Load() && !p.store.useWaits() {
 		if s := p.store.stripes[kept].take(); s != nil {
 			return s, nil
 		}
