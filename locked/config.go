@@ -58,8 +58,9 @@ type Config struct {
 	// UseSlots is the number of slots of one page that only [Pool.Use] may take,
 	// however many buffers are open. If there are two or more, one of them is for
 	// calls nested in another Use, so that one level of nesting never waits for
-	// itself. A tight budget keeps fewer: what a quarter of it holds, but at least
-	// one, and the one for nested calls only if six slots fit. Zero keeps none.
+	// itself. A tight budget keeps fewer: as many as an eighth of it holds, but at
+	// least one, and the one for nested calls only if six slots fit. No budget keeps
+	// more than 1,025. Zero keeps none.
 	UseSlots int
 
 	// IdleTimeout is how long an unused slot stays mapped and locked:
