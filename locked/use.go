@@ -22,7 +22,7 @@ import (
 //
 // Use waits for a slot, in order of arrival. If ctx ends first, it returns the context's
 // cause. With a context that never ends it returns [ErrExhausted] once no
-// slot at all has come back for 30 s. fn may call Use again, of this pool or
+// slot at all has come back for 30 s. fill and fn may call Use again, of this pool or
 // another. A call that is nested any deeper, or in a pool that keeps fewer than two
 // slots for Use, gets [ErrExhausted] if no slot is free, and so does one that
 // waits for a second for a secret of more than a page, or for a buffer: it holds a
