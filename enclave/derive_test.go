@@ -15,7 +15,6 @@ import (
 // What fills a new secret holds a slot while it opens the one that it derives from.
 func TestSecretsAreDerivedFromOthersWhileEverySlotIsInUse(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, testenv.SmallLimit())
 	s := newSession(t, enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
 	master, err := s.New(noise(32))
 	if err != nil {

@@ -247,9 +247,10 @@ func TestAHostThatOnlyLooksTheSameInLowerCaseGetsNoToken(t *testing.T) {
 // passes on its clients' would let them choose who gets the token.
 func TestARequestWithTheHostHeaderOfAnotherHostGetsNoToken(t *testing.T) {
 	t.Parallel()
+	token := newToken(t, "token")
 	for _, http2 := range protocols {
 		s := newServer(t, http2, echo)
-		transport := unverified(t, newToken(t, "token"), s, func(string) {})
+		transport := unverified(t, token, s, func(string) {})
 		for host, has := range map[string]bool{
 			"": true, "api.example.com": true, "API.example.com:443": true,
 			"evil.example.com": false, "api.example.com:444": false, "api.example.com.": false, "ap\u0130.example.com": false,
