@@ -56,7 +56,8 @@
 // for hash functions in locked memory, so the hash functions buffer nothing. It wipes
 // numbers that can't be in locked memory. It grows the stack before a secret is on
 // it, keeps it from moving, and overwrites it afterwards; on Linux it blocks the signal
-// with which the runtime preempts goroutines and saves their registers. The arithmetic
+// with which the runtime preempts goroutines and saves their registers, except for a MAC
+// on amd64, where blocking it would take longer than the sum. The arithmetic
 // on curves and numbers is that of filippo.io's edwards25519, nistec and bigmod, which
 // the standard library shares.
 //

@@ -1,7 +1,6 @@
 package keys_test
 
 import (
-	"bufio"
 	"crypto/rand"
 	"os"
 	"slices"
@@ -101,30 +100,12 @@ func childMemory(t *testing.T, task string, input []byte) (memory *testenv.Memor
 	child := testenv.Reexec()
 	emulators := testenv.EmulatorsMemory(child)
 	child.Env = append(os.Environ(), leftoversEnv+"="+task)
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := child.Wait(); err != nil {
-			t.Errorf("the child: %v", err)
-		}
-	})
+	in, lines := testenv.StartChild(t, child)
 	masked := testenv.Mask(slices.Clone(input))
 	size := []byte{byte(len(masked) >> 8), byte(len(masked))}
 	if _, err := in.Write(append(size, masked...)); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {

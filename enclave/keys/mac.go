@@ -154,22 +154,22 @@ func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
 		return errZero
 	}
 	extra := hashing.MemorySize + m.hash.Size()
-	return m.in.use(m.sealed, extra, macIsolation, func(secret []byte, memory arena) error {
+	return m.in.use(m.sealed, extra, macIsolation(), func(secret []byte, memory arena) error {
 		return withTag(m.hash, secret, message, memory, fn)
 	})
 }
 
-// macIsolation is how a tag is computed. Preempted where it has just hashed a block, a
-// goroutine leaves the hash's state where the runtime saves vector registers. Blocking
-// the signal takes about as long as the tag. On amd64 50 scans of 50 found nothing
+// macIsolation returns how a tag is computed. A goroutine that is preempted where it has
+// just hashed a block leaves the hash's state where the runtime saves vector registers.
+// To block the signal takes about as long as the tag. On amd64, 50 scans found nothing
 // without; behind an emulator of arm64, which delivers signals at such places, one in 40
 // did.
-var macIsolation = func() isolate.Kind {
+func macIsolation() isolate.Kind {
 	if runtime.GOARCH == "arm64" {
 		return isolate.Small
 	}
 	return isolate.Brief
-}()
+}
 
 // withTag runs fn on the message's tag, in memory. The right tag is a secret if
 // another one is verified.

@@ -87,24 +87,7 @@ func TestScanCountsEachCopy(t *testing.T) {
 	}
 	child := testenv.Reexec()
 	child.Env = append(os.Environ(), scannedEnv+"=1")
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := child.Wait(); err != nil {
-			t.Errorf("the child: %v", err)
-		}
-	})
+	in, out := testenv.StartChild(t, child)
 	if _, err := in.Write(masked); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@
 package forensics
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -99,25 +98,7 @@ func guard(t *testing.T, path string) {
 	cmd.Env = append(os.Environ(), roleEnv+"=swapguard", swapEnv+"="+path, boardEnv+"=")
 	// What ends the tests, from the keyboard too, must not end the guard.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the swap file's guard: %v\n%s", err, said.String())
-		}
-	})
+	_, out := testenv.StartChild(t, cmd)
 	if _, err := io.ReadFull(out, make([]byte, len("guarding\n"))); err != nil {
 		t.Fatal(err)
 	}
