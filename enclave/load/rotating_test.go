@@ -235,24 +235,45 @@ func TestAFileThatIsWrittenInPiecesIsTakenOnceItSettles(t *testing.T) {
 	})
 }
 
-func TestAnOldVersionLivesUntilItsLastUseEnds(t *testing.T) {
+func TestAnOldVersionIsDestroyedWhenItsLastUseEnds(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
 	path := write(t, testenv.TempDir(t), "secret", "first")
 	r := rotating(t, "file:"+path, load.RotatingConfig{Loader: l, PollOnly: true, Settle: -1})
-	err := r.Use(func(secret []byte) error {
-		replace(t, path, "second")
+	rotate := func(text string) {
+		replace(t, path, text)
 		if err := r.Reload(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if string(secret) != "first" || r.Stats().Retired != 1 {
+	}
+	isDestroyed := func(e *enclave.Enclave) bool {
+		err := e.Use(func([]byte) error { return nil })
+		if err != nil && !errors.Is(err, enclave.ErrDestroyed) {
+			t.Error(err)
+		}
+		return err != nil
+	}
+	first := r.Current()
+	var second, third *enclave.Enclave
+	err := r.Use(func(secret []byte) error {
+		rotate("second")
+		if string(secret) != "first" || r.Stats().Retired != 1 || isDestroyed(first) {
 			t.Errorf("%q, %+v", secret, r.Stats())
 		}
 		has(t, r, "second")
+		second = r.Current()
+		rotate("third")
+		if !isDestroyed(second) {
+			t.Error("a version that nobody uses stays when the next one comes")
+		}
+		third = r.Current()
 		return r.Close()
 	})
 	if err != nil || r.Stats().Retired != 0 {
 		t.Errorf("%v, %+v", err, r.Stats())
+	}
+	if !isDestroyed(first) || !isDestroyed(third) {
+		t.Error("a version stays after its last use, or after Close")
 	}
 	closed(t, r)
 }
