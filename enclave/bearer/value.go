@@ -15,7 +15,7 @@ import (
 //
 // RoundTrip may return while the header is still to be written: of a request that
 // was cancelled, or that the server answered early. So the value is wiped when both
-// are over, in whichever order. Nothing tells of a connection that never writes the
+// are over, in whichever order. Nothing reports a connection that never writes the
 // header: one that breaks before, or HTTP/2 of a request that is too large for the
 // server, or cancelled while it waits for others. Then the value is wiped when the
 // collector finds that nobody has the header any more.

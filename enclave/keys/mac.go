@@ -161,7 +161,7 @@ func (m *MAC) compute(message []byte, fn func(tag []byte) error) error {
 
 // macIsolation returns how a tag is computed. A goroutine that is preempted where it has
 // just hashed a block leaves the hash's state where the runtime saves vector registers.
-// To block the signal takes about as long as the tag. On amd64, 50 scans found nothing
+// Blocking the signal takes about as long as the tag. On amd64, 50 scans found nothing
 // without; behind an emulator of arm64, which delivers signals at such places, one in 40
 // did.
 func macIsolation() isolate.Kind {

@@ -20,7 +20,7 @@ import (
 // how to call it.
 func summarize(ctx context.Context, out io.Writer, o options, v *vault, refused int, addr net.Addr) error {
 	base := "http://" + addr.String()
-	fmt.Fprintf(out, "keyserver signs and verifies over HTTP with %s keys, each encrypted in memory but for the moment of its use\n\n",
+	fmt.Fprintf(out, "keyserver signs and verifies over HTTP with %s keys, each encrypted in memory except while it is in use\n\n",
 		format.Number(v.ring.Count().Total))
 	table(out, v, refused)
 	fmt.Fprintf(out, "\nlistening on %s\n", base)
@@ -49,8 +49,8 @@ func table(out io.Writer, v *vault, refused int) {
 	row("bytes at rest", fmt.Sprintf("%s (the Go heap: sealed secrets, names, index)", format.Number(int(heap.HeapAlloc))))
 	row("locked bytes", fmt.Sprintf("%s, at most %s (%s)", format.Number(stats.LockedBytes), format.Number(stats.LockedBytesPeak), stats.Backend))
 	row("budget of locked bytes", format.Number(stats.Budget))
-	row("locked, says the system", procmem.String(usage.Locked)+", of it memfd_secret "+procmem.String(usage.Secret))
-	row("resident, says the system", procmem.String(usage.Resident))
+	row("locked, as the system counts", procmem.String(usage.Locked)+", of it memfd_secret "+procmem.String(usage.Secret))
+	row("resident", procmem.String(usage.Resident))
 	// Only a broken standard output can make this fail, and then it has.
 	_ = w.Flush()
 }
