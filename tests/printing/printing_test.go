@@ -114,7 +114,7 @@ func subjects(t *testing.T) (shapes map[string]map[string]any, secrets [][]byte)
 	must(err)
 	last(c.Close)
 
-	path := filepath.Join(t.TempDir(), "secret")
+	path := filepath.Join(testenv.TempDir(t), "secret")
 	must(os.WriteFile(path, marker(), 0o600))
 	ref, err := load.ParseRef("file:" + path)
 	must(err)
