@@ -576,6 +576,7 @@ func TestUseOfAClosedPoolFindsNoSlotThatComesBack(t *testing.T) {
 			if err := p.Use(never, 32, noop, noop); !errors.Is(err, ErrClosed) {
 				t.Fatalf("Use after Close: %v", err)
 			}
+			runtime.Gosched()
 		}
 		wg.Wait()
 		closeAndCheck(t, p, pages)
