@@ -131,10 +131,14 @@ func (m *Memory) add(of Mapping, mem, pagemap *os.File) error {
 	if _, err := pagemap.ReadAt(entries, int64(of.Start/page*entrySize)); err != nil && err != io.EOF {
 		return err
 	}
+	order := binary.ByteOrder(binary.NativeEndian)
+	if len(Emulator()) > 0 {
+		order = binary.LittleEndian // of the kernel below, whatever is emulated
+	}
 	content, zeros := make([]byte, page), make([]byte, page)
 	at := of.Start
 	for entry := range slices.Chunk(entries, entrySize) {
-		if binary.NativeEndian.Uint64(entry)&presentOrSwapped != 0 {
+		if order.Uint64(entry)&presentOrSwapped != 0 {
 			_, err := mem.ReadAt(content, int64(at))
 			switch {
 			case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EFAULT):
