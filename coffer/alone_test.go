@@ -106,7 +106,8 @@ func TestThreadsAreSweptAfterOperationsAndNotOtherwise(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	c, other := newInternal(t), newInternal(t)
+	_, coffers := newInternals(t, Config{RefreshInterval: -1}, Config{RefreshInterval: -1})
+	c, other := coffers[0], coffers[1]
 	sealed, secret := make([]byte, 1+Overhead), []byte{1}
 	for _, operation := range []struct {
 		name string

@@ -15,30 +15,39 @@ import (
 
 func newInternal(t *testing.T) *Coffer {
 	t.Helper()
-	return newInternalWith(t, Config{RefreshInterval: -1})
+	_, coffers := newInternals(t, Config{RefreshInterval: -1})
+	return coffers[0]
 }
 
-func newInternalWith(t *testing.T, cfg Config) *Coffer {
+// newInternals returns a coffer for each configuration, and their pool, in which there
+// is room for two pages more.
+func newInternals(t *testing.T, configs ...Config) (*locked.Pool, []*Coffer) {
 	t.Helper()
-	budget := 4 * os.Getpagesize()
+	budget := (2 + 2*len(configs)) * os.Getpagesize()
 	testenv.Lockable(t, budget)
 	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(pool, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
 		if err := pool.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return c
+	var coffers []*Coffer
+	for _, cfg := range configs {
+		c, err := New(pool, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		coffers = append(coffers, c)
+		t.Cleanup(func() {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return pool, coffers
 }
 
 // key assembles K from the shares as the package doc gives it.
@@ -186,13 +195,8 @@ func TestAWorkspaceThatIsTakenHoldsNobodyUp(t *testing.T) {
 
 func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	t.Parallel()
-	c := newInternal(t)
-	budget := 4 * os.Getpagesize()
-	testenv.Lockable(t, budget)
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
-	if err != nil {
-		t.Fatal(err)
-	}
+	pool, coffers := newInternals(t, Config{RefreshInterval: -1})
+	c := coffers[0]
 	b, err := pool.New(100)
 	if err != nil {
 		t.Fatal(err)
@@ -222,9 +226,6 @@ func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 		t.Errorf("%d workspaces are not clear", n)
 	}
 	if err := c.Seal(sealed, make([]byte, 100)); err != nil {
-		t.Error(err)
-	}
-	if err := pool.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,10 +15,11 @@ func TestNoSignalsSendsNone(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	silent, loud := newInternalWith(t, Config{RefreshInterval: -1, NoSignals: true}), newInternal(t)
+	_, coffers := newInternals(t, Config{RefreshInterval: -1, NoSignals: true}, Config{RefreshInterval: -1})
+	loud := coffers[1]
 	sealed := make([]byte, 1+Overhead)
 	// The silent one first: a sweep does not wait until all threads have handled it.
-	for _, c := range []*Coffer{silent, loud} {
+	for _, c := range coffers {
 		for what, change := range map[string]func() error{"refresh": c.Refresh, "reset": c.Reset} {
 			if err := c.Seal(sealed, []byte{1}); err != nil {
 				t.Fatal(err)

@@ -32,6 +32,12 @@ func newSession(t testing.TB, cfg enclave.Config) *enclave.Session {
 		cfg.MaxLockedBytes = budget()
 	}
 	testenv.Lockable(t, cfg.MaxLockedBytes)
+	return makeSession(t, cfg)
+}
+
+// makeSession is newSession for a test that has its share of locked memory.
+func makeSession(t testing.TB, cfg enclave.Config) *enclave.Session {
+	t.Helper()
 	s, err := enclave.NewSession(cfg)
 	if err != nil {
 		t.Fatal(err)

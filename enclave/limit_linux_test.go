@@ -118,8 +118,8 @@ func refusesEverything(t *testing.T, limit int) {
 
 func TestBudgetBelowTheSmallestIsALimitErrorAndLeavesNothing(t *testing.T) {
 	before := testenv.LockedBytes(t) // by the default session, if a test made it
+	testenv.Lockable(t, 3*os.Getpagesize())
 	for _, pages := range []int{1, 2, 3} {
-		testenv.Lockable(t, pages*os.Getpagesize())
 		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: pages * os.Getpagesize()})
 		var limit *locked.LimitError
 		if !errors.As(err, &limit) {

@@ -19,6 +19,7 @@ import (
 // tests/printing has the same table for other libraries' printers.
 func TestNoPrinterShowsASecret(t *testing.T) {
 	t.Parallel()
+	testenv.Lockable(t, 2*budget())
 	pool := newStillPool(t)
 	marker := []byte("QkzvXJwpYhGdTbNcRmLfSyWoKuEaHiVx")
 	e, session := newSealed(t, marker)
@@ -107,10 +108,10 @@ func TestPrintersShowPlainBytes(t *testing.T) {
 	}
 }
 
-// newStillPool returns a pool that nothing works in but the test.
+// newStillPool returns a pool that nothing works in but the test, which has its share
+// of locked memory.
 func newStillPool(t *testing.T) *locked.Pool {
 	t.Helper()
-	testenv.Lockable(t, budget())
 	p, err := locked.NewPool(locked.Config{LockedBytes: budget(), IdleTimeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
@@ -124,10 +125,10 @@ func newStillPool(t *testing.T) *locked.Pool {
 }
 
 // newSealed returns an enclave with the secret, of a session that does nothing by
-// itself.
+// itself. The test has its share of locked memory.
 func newSealed(t *testing.T, secret []byte) (*enclave.Enclave, *enclave.Session) {
 	t.Helper()
-	s := newSession(t, enclave.Config{RefreshInterval: -1, IdleTimeout: time.Hour})
+	s := makeSession(t, enclave.Config{MaxLockedBytes: budget(), RefreshInterval: -1, IdleTimeout: time.Hour})
 	return newEnclave(t, s, secret), s
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,14 +20,18 @@ import (
 // on locked memory. Each takes its part from here first.
 var share = struct {
 	sync.Mutex
-	freed *sync.Cond
-	taken uint64
-}{}
+	freed   *sync.Cond
+	taken   uint64
+	holders map[string]bool // names of tests
+}{holders: make(map[string]bool)}
 
 // Lockable waits until the test may have n bytes locked beside the others that
 // run, and gives them back when the test ends. Where the process could never
 // lock that much the test is skipped: what a limit of zero does is the business
 // of tests that need none.
+//
+// A test takes its part once, with that of its subtests: two that each hold one part
+// and wait for another would wait forever. A second call fails the test.
 func Lockable(t testing.TB, n int) {
 	t.Helper()
 	limits, err := page.ReadLimits()
@@ -45,14 +50,21 @@ func Lockable(t testing.TB, n int) {
 	if share.freed == nil {
 		share.freed = sync.NewCond(&share)
 	}
+	for name := t.Name(); name != "."; name = path.Dir(name) {
+		if share.holders[name] {
+			t.Fatalf("%s has taken its part of the locked memory already", name)
+		}
+	}
 	for share.taken+uint64(n) > most {
 		share.freed.Wait()
 	}
 	share.taken += uint64(n)
+	share.holders[t.Name()] = true
 	t.Cleanup(func() {
 		share.Lock()
 		defer share.Unlock()
 		share.taken -= uint64(n)
+		delete(share.holders, t.Name())
 		share.freed.Broadcast()
 	})
 }
