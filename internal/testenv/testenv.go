@@ -31,7 +31,9 @@ var share = struct {
 // of tests that need none.
 //
 // A test takes its part once, with that of its subtests: two that each hold one part
-// and wait for another would wait forever. A second call fails the test.
+// and wait for another would wait forever. A second call fails the test. For the same
+// reason subtests that run in parallel take parts of their own: while they wait for
+// their turn, those whose turn it is may wait for the part that the test holds.
 func Lockable(t testing.TB, n int) {
 	t.Helper()
 	limits, err := page.ReadLimits()

@@ -75,14 +75,14 @@ func TestLeaving(t *testing.T) {
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED, NOTHING TESTED: an emulator has copies of its own of what a program reads")
 	}
-	testenv.Lockable(t, os.Getpagesize()) // the children lock memory of their own
-	var mu sync.Mutex                     // protects table
+	var mu sync.Mutex // protects table
 	table := map[string]map[string]row{}
 	t.Cleanup(func() { show(t, table) })
 	for _, s := range subjects {
 		table[s.name] = map[string]row{}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			testenv.Lockable(t, os.Getpagesize()) // the children lock memory of their own
 			var peer func([]byte) (string, []needle)
 			if s.peer != nil {
 				peer = s.peer(t)

@@ -37,7 +37,6 @@ func TestLoadingLeavesNothing(t *testing.T) {
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED, NOTHING TESTED: an emulator has copies of its own of what a program reads")
 	}
-	testenv.Lockable(t, os.Getpagesize())
 	type row struct{ ours, usual int }
 	var mu sync.Mutex // protects table
 	table := map[string]row{}
@@ -52,6 +51,7 @@ func TestLoadingLeavesNothing(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			testenv.Lockable(t, os.Getpagesize()) // the children lock memory of their own
 			for _, limited := range []bool{false, true} {
 				s := prepare(t, name, limited)
 				memory := s.memory()
