@@ -201,70 +201,100 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	rotateUnderLoad(t, memlock)
 }
 
+// A followed key is one whose file is replaced while the server uses it.
+type followed struct {
+	name, path string
+
+	mu    sync.RWMutex // protects signs
+	signs map[string]int
+}
+
+// followedMessage is what followed keys sign.
+var followedMessage = []byte("message")
+
+// follow returns keys of both types, two in files of their own and two in a folder, of
+// which the first version is there, and the server's flags for them.
+func follow(t testing.TB) (keys []*followed, args []string) {
+	t.Helper()
+	dir := publicDir(t)
+	folder := filepath.Join(dir, "keys")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"watched-ed", "watched-hmac"} {
+		keys = append(keys, &followed{name: name, path: filepath.Join(dir, name), signs: map[string]int{}})
+		args = append(args, "-key", name+"=file:"+filepath.Join(dir, name))
+	}
+	for _, name := range []string{"folder-ed", "folder-hmac"} {
+		keys = append(keys, &followed{name: name, path: filepath.Join(folder, name), signs: map[string]int{}})
+	}
+	for _, k := range keys {
+		k.renew(t, 0)
+	}
+	return keys, append(args, "-keys-dir", folder, "-reload-interval", "100ms")
+}
+
+// renew puts a version of the key in its file.
+func (k *followed) renew(t testing.TB, version int) {
+	t.Helper()
+	seed := fmt.Sprint(k.name, version)
+	text, signature := hmacText(seed), macOf([]byte(hmacText(seed)), followedMessage)
+	if strings.HasSuffix(k.name, "ed") {
+		text, signature = pemOf(t, edKey(seed)), ed25519.Sign(edKey(seed), followedMessage)
+	}
+	k.mu.Lock()
+	k.signs[string(signature)] = version
+	k.mu.Unlock()
+	put(t, k.path, text)
+}
+
+// signFollowed has the server sign with the key, and returns the version that did.
+func (c *client) signFollowed(k *followed) (version int, err error) {
+	a, err := c.expect(http.StatusOK, "POST", keyPath(k.name)+"/sign", messageBody(followedMessage))
+	if err != nil {
+		return 0, err
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	version, ok := k.signs[string(a.Signature)]
+	if !ok {
+		return 0, fmt.Errorf("%s: the signature %x is of no version", k.name, a.Signature)
+	}
+	return version, nil
+}
+
 func rotateUnderLoad(t *testing.T, memlock string) {
 	const versions = 6
 	clients := 200
 	if testing.Short() {
 		clients = 40
 	}
-	dir := publicDir(t)
-	folder := filepath.Join(dir, "keys")
-	if err := os.Mkdir(folder, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	message := []byte("message")
-	// What each key may sign, by the signature, and the version.
-	names := []string{"watched-ed", "watched-hmac", "folder-ed", "folder-hmac"}
-	valid := map[string]map[string]int{}
-	text := map[string][]string{}
-	path := map[string]string{}
-	for _, name := range names {
-		valid[name] = map[string]int{}
-		for v := range versions {
-			seed := fmt.Sprint(name, v)
-			if strings.HasSuffix(name, "ed") {
-				text[name] = append(text[name], pemOf(t, edKey(seed)))
-				valid[name][string(ed25519.Sign(edKey(seed), message))] = v
-			} else {
-				text[name] = append(text[name], hmacText(seed))
-				valid[name][string(macOf([]byte(hmacText(seed)), message))] = v
-			}
-		}
-		path[name] = filepath.Join(dir, name)
-		if strings.HasPrefix(name, "folder") {
-			path[name] = filepath.Join(folder, name)
-		}
-		put(t, path[name], text[name][0])
-	}
-	token := filepath.Join(dir, "token")
+	keys, args := follow(t)
+	token := filepath.Join(publicDir(t), "token")
 	put(t, token, testToken)
-	server := start(t, spec{memlock: memlock, args: []string{
-		"-key", "watched-ed=file:" + path["watched-ed"], "-key", "watched-hmac=file:" + path["watched-hmac"],
-		"-keys-dir", folder, "-token", "file:" + token, "-reload-interval", "100ms", "-request-timeout", "60s", "-log-level", "warn",
-	}})
+	server := start(t, spec{memlock: memlock, args: append(args, "-token", "file:"+token, "-request-timeout", "60s", "-log-level", "warn")})
 	c := server.client()
 	c.token = testToken
 
 	done := make(chan struct{})
 	var requests atomic.Int64
 	var group sync.WaitGroup
-	seen := make([][versions]atomic.Int64, len(names))
+	seen := make([][versions]atomic.Int64, len(keys))
 	for i := range clients {
 		group.Go(func() {
-			name := names[i%len(names)]
+			key := keys[i%len(keys)]
 			for last := 0; ; {
-				a, err := c.expect(http.StatusOK, "POST", keyPath(name)+"/sign", messageBody(message))
+				v, err := c.signFollowed(key)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				v, ok := valid[name][string(a.Signature)]
-				if !ok || v < last {
-					t.Errorf("%s: the signature %x is of version %d, after one of %d", name, a.Signature, v, last)
+				if v < last {
+					t.Errorf("%s: a signature is of version %d, after one of %d", key.name, v, last)
 					return
 				}
 				last = v
-				seen[i%len(names)][v].Add(1)
+				seen[i%len(keys)][v].Add(1)
 				requests.Add(1)
 				select {
 				case <-done:
@@ -275,23 +305,20 @@ func rotateUnderLoad(t *testing.T, memlock string) {
 		})
 	}
 	for v := 1; v < versions; v++ {
-		for _, name := range names {
-			put(t, path[name], text[name][v])
+		for _, key := range keys {
+			key.renew(t, v)
 		}
 		if v == versions/2 {
 			server.signal(syscall.SIGHUP)
 		}
 		// A version is in use once it signs.
-		for i, name := range names {
-			for {
-				a, err := c.expect(http.StatusOK, "POST", keyPath(name)+"/sign", messageBody(message))
+		for i, key := range keys {
+			for !t.Failed() {
+				now, err := c.signFollowed(key)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if valid[name][string(a.Signature)] == v && seen[i][v].Load() > 0 {
-					break
-				}
-				if t.Failed() {
+				if now == v && seen[i][v].Load() > 0 {
 					break
 				}
 			}
@@ -299,14 +326,14 @@ func rotateUnderLoad(t *testing.T, memlock string) {
 	}
 	close(done)
 	group.Wait()
-	for i, name := range names {
+	for i, key := range keys {
 		for v := range versions {
 			if n := seen[i][v].Load(); n == 0 && !t.Failed() {
-				t.Errorf("%s: no client saw version %d", name, v)
+				t.Errorf("%s: no client saw version %d", key.name, v)
 			}
 		}
 	}
-	t.Logf("%d clients, %d requests, %d versions of each of %d keys, limit %q", clients, requests.Load(), versions, len(names), memlock)
+	t.Logf("%d clients, %d requests, %d versions of each of %d keys, limit %q", clients, requests.Load(), versions, len(keys), memlock)
 	if errs := server.errors(); strings.Contains(errs, "stays in use") {
 		t.Errorf("a version was refused:\n%s", errs)
 	}
