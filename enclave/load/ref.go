@@ -117,11 +117,11 @@ func (r *Ref) setLiteral(secret []byte) error {
 		return fmt.Errorf("%w: the literal is redacted", ErrInvalidRef)
 	}
 	if len(secret) == 0 {
-		return failed("literal:", errEmpty)
+		return failed("literal", errEmpty)
 	}
 	e, err := enclave.NewCopy(secret)
 	if err != nil {
-		return failed("literal:", err)
+		return failed("literal", err)
 	}
 	*r = Ref{kind: kindLiteral, literal: e}
 	return nil
@@ -214,7 +214,7 @@ func (l Loader) Resolve(ctx context.Context, r Ref) (*enclave.Enclave, error) {
 		return enclave.GetContext(ctx, r.literal, func(secret []byte) (*enclave.Enclave, error) {
 			e, err := l.sealBytes(secret)
 			if err != nil {
-				return nil, failed("literal:", err)
+				return nil, failed("literal", err)
 			}
 			return e, nil
 		})

@@ -210,3 +210,38 @@ func TestALiteralIsSealedAndRedacted(t *testing.T) {
 		t.Errorf("a literal that was printed comes back: %v", err)
 	}
 }
+
+// A text is refused without being repeated, or gives a reference that prints as it was
+// written and is read back the same; a literal shows its length alone.
+func FuzzRef(f *testing.F) {
+	for _, seed := range []string{"", "file:/a#b", "file:a#/b/c~1d", "env:A_B", "credential:db", "fd:3#x", "cmd:pass show db", `cmd:["op","read","a b"]`, "literal:hunter2", "literal:[REDACTED 7 bytes]", "nothing:x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		input := []byte(text)
+		r, err := load.ParseRef(text)
+		if err != nil {
+			if !errors.Is(err, load.ErrInvalidRef) && !errors.Is(err, enclave.ErrEmpty) {
+				t.Fatalf("the error is none of the package's: %v", err)
+			}
+			if len(text) > 16 && strings.Contains(err.Error(), text) {
+				t.Fatalf("the error repeats the text: %v", err)
+			}
+			return
+		}
+		if err := new(load.Ref).UnmarshalText(input); err != nil || string(input) != text {
+			t.Fatalf("UnmarshalText: %v; the input is now %q", err, input)
+		}
+		printed := r.String()
+		if secret, ok := strings.CutPrefix(text, "literal:"); ok {
+			if want := fmt.Sprintf("literal:[REDACTED %d bytes]", len(secret)); printed != want {
+				t.Fatalf("a literal prints as %q, want %q", printed, want)
+			}
+			return
+		}
+		again, err := load.ParseRef(printed)
+		if err != nil || again != r {
+			t.Fatalf("%q prints as %q, which is %v, %v", text, printed, again, err)
+		}
+	})
+}
