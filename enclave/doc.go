@@ -118,6 +118,20 @@
 // linux/arm64), Use and UseAll run their function inside [runtime/secret.Do]. It
 // erases the stack and the registers that the function used, and what the function
 // allocated once that is unreachable, including an error that it returns. It takes
-// about 100 ns, makes allocation in the function expensive, and does not cover
-// goroutines that the function starts. Errors and panics pass through unchanged.
+// about 100 ns and makes allocation in the function expensive. Errors and panics pass
+// through unchanged.
+//
+// [Config.NoRuntimeSecret] turns it off for a session, [WithoutRuntimeSecret] for a
+// call:
+//
+//	err = key.UseContext(enclave.WithoutRuntimeSecret(ctx), func(secret []byte) error {
+//		return dial(secret) // starts goroutines that live long
+//	})
+//
+// The function then leaves what it leaves in a program built without the experiment.
+// There are two reasons to do so. From Go 1.27 on, goroutines that the function starts
+// run inside Do until they end, those of a connection that it opens among them; in Go
+// 1.26, Do does not cover them. And in Go 1.26, a call of C inside Do ends the process
+// without a message (https://go.dev/issue/78999, mended in Go 1.27). In a program that is
+// built with cgo, packages net and os/user make such calls.
 package enclave

@@ -123,7 +123,8 @@ func (s *Session) NewFuncContext(ctx context.Context, size int, fill func(dst []
 	}
 	var e *Enclave
 	started := false
-	err = c.pool.Use(ctx, size, func(dst []byte) error {
+	// Sealing leaves nothing behind, and the enclave is no secret.
+	err = c.pool.Use(secretdo.Without(ctx), size, func(dst []byte) error {
 		started = true
 		return fill(dst)
 	}, func(secret []byte) error {
@@ -291,12 +292,16 @@ func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) 
 	err = c.pool.Use(ctx, int(e.size), func(secret []byte) error {
 		started = true
 		return c.opened(e.number(), c.coffer.Open(secret, sealed))
-	}, secretdo.Func(fn))
+	}, fn)
 	if err != nil && !started {
 		return refused(ctx, int(e.size), err)
 	}
 	return err
 }
+
+// WithoutRuntimeSecret returns a context with which [Enclave.UseContext], [GetContext]
+// and [UseAllContext] call their function as it is, as with [Config.NoRuntimeSecret].
+func WithoutRuntimeSecret(ctx context.Context) context.Context { return secretdo.Without(ctx) }
 
 // Get is like [Enclave.Use] for a function that returns a value, such as a signature
 // or a connection. The value must not alias the secret.
@@ -349,7 +354,7 @@ func UseAllContext(ctx context.Context, fn func(secrets [][]byte) error, e ...*E
 			}
 		}
 		return nil
-	}, secretdo.Func(fn))
+	}, fn)
 	if err != nil && !started {
 		return refused(ctx, total, err)
 	}

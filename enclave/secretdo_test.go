@@ -12,6 +12,11 @@ import (
 // With and without runtime/secret, what the function does to its caller is the
 // same.
 
+// first returns a function for UseAll that calls fn with the first secret.
+func first(fn func([]byte) error) func([][]byte) error {
+	return func(secrets [][]byte) error { return fn(secrets[0]) }
+}
+
 // each calls f with Use and with UseAll of an enclave, both as Use.
 func each(t *testing.T, f func(t *testing.T, use func(func([]byte) error) error)) {
 	backends(t, func(t *testing.T, s *enclave.Session) {
@@ -20,9 +25,7 @@ func each(t *testing.T, f func(t *testing.T, use func(func([]byte) error) error)
 			t.Fatal(err)
 		}
 		f(t, e.Use)
-		f(t, func(fn func([]byte) error) error {
-			return enclave.UseAll(func(secrets [][]byte) error { return fn(secrets[0]) }, e)
-		})
+		f(t, func(fn func([]byte) error) error { return enclave.UseAll(first(fn), e) })
 		// Whatever the function did, the slot is back and the next call works.
 		if err := e.Use(func([]byte) error { return nil }); err != nil {
 			t.Error(err)

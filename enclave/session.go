@@ -46,6 +46,12 @@ type Config struct {
 	// NoSignals keeps the session from sending SIGURG to the process's threads:
 	// see [coffer.Config].
 	NoSignals bool
+
+	// NoRuntimeSecret keeps functions given to Use out of runtime/secret.Do, in a
+	// program built with GOEXPERIMENT=runtimesecret; in any other it does nothing.
+	// For a single call, use [WithoutRuntimeSecret]. The package documentation has
+	// reasons for both.
+	NoRuntimeSecret bool
 }
 
 // A Session is a key and a budget of locked memory, which its enclaves share. It
@@ -119,11 +125,12 @@ func (s *Session) open() (*core, error) {
 		useSlots = 0
 	}
 	pool, err := locked.NewPool(locked.Config{
-		LockedBytes:   s.cfg.MaxLockedBytes,
-		Backend:       s.cfg.Backend,
-		AllowUnlocked: s.cfg.AllowUnlocked,
-		IdleTimeout:   s.cfg.IdleTimeout,
-		UseSlots:      useSlots,
+		LockedBytes:     s.cfg.MaxLockedBytes,
+		Backend:         s.cfg.Backend,
+		AllowUnlocked:   s.cfg.AllowUnlocked,
+		IdleTimeout:     s.cfg.IdleTimeout,
+		UseSlots:        useSlots,
+		NoRuntimeSecret: s.cfg.NoRuntimeSecret,
 	})
 	if err != nil {
 		return nil, err

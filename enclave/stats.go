@@ -88,7 +88,7 @@ func (c *core) stats() Stats {
 		DumpableBytes:   pool.DumpableBytes,
 		Backend:         pool.Backend,
 		BackendReason:   pool.BackendReason,
-		RuntimeSecret:   secretdo.On,
+		RuntimeSecret:   secretdo.On && !c.session.cfg.NoRuntimeSecret,
 		OpenBuffers:     pool.OpenBuffers,
 		Waiters:         pool.Waiters,
 		Seals:           coffer.Seals,

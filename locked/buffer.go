@@ -152,8 +152,14 @@ func (b *Buffer) view() []byte { return b.slot.run.View[b.at.data:] }
 // Use calls fn with the bytes, which stay valid until fn returns. A Destroy or a purge
 // that comes meanwhile, also from fn itself, takes effect afterwards, and Use returns
 // its error. On a destroyed buffer Use returns [ErrDestroyed]. In a program built with
-// GOEXPERIMENT=runtimesecret, fn runs inside [runtime/secret.Do].
-func (b *Buffer) Use(fn func(b []byte) error) error { return b.use(secretdo.Func(fn)) }
+// GOEXPERIMENT=runtimesecret, fn runs inside [runtime/secret.Do], unless the pool has
+// [Config.NoRuntimeSecret].
+func (b *Buffer) Use(fn func(b []byte) error) error {
+	if b.pool != nil && b.pool.outside {
+		return b.use(fn)
+	}
+	return b.use(secretdo.Func(fn))
+}
 
 // use is Use without runtime/secret, for functions that leave nothing behind.
 func (b *Buffer) use(fn func(b []byte) error) (err error) {

@@ -1,9 +1,11 @@
 package locked
 
 import (
+	"context"
 	"time"
 
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/secretdo"
 )
 
 // Backend names a mechanism for locked pages.
@@ -66,4 +68,13 @@ type Config struct {
 	// IdleTimeout is how long an unused slot stays mapped and locked:
 	// [DefaultIdleTimeout] if zero.
 	IdleTimeout time.Duration
+
+	// NoRuntimeSecret has [Pool.Use], [Pool.UseAll] and [Buffer.Use] call their function
+	// as it is. Otherwise, in a program built with GOEXPERIMENT=runtimesecret, they run
+	// it inside runtime/secret.Do. For a single call, use [WithoutRuntimeSecret].
+	NoRuntimeSecret bool
 }
+
+// WithoutRuntimeSecret returns a context with which [Pool.Use] and [Pool.UseAll] call
+// their function as it is, as with [Config.NoRuntimeSecret].
+func WithoutRuntimeSecret(ctx context.Context) context.Context { return secretdo.Without(ctx) }

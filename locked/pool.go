@@ -25,8 +25,9 @@ import (
 // A call gets a slot at rest, or bytes of its part and a slot that is idle or mapped
 // anew, or waits. A Use takes from the shared part too while nobody waits for that.
 type Pool struct {
-	canary [CanarySize]byte
-	store  store
+	canary  [CanarySize]byte
+	outside bool // functions run outside of runtime/secret
+	store   store
 
 	mu   sync.Mutex // protects what follows
 	open map[*Buffer]struct{}
@@ -74,7 +75,7 @@ func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 
 // makePool returns a pool of so many bytes.
 func makePool(b page.Backend, pageSize, total int, cfg Config) *Pool {
-	p := &Pool{open: make(map[*Buffer]struct{})}
+	p := &Pool{open: make(map[*Buffer]struct{}), outside: cfg.NoRuntimeSecret}
 	random.Bytes(p.canary[:])
 	p.store = store{
 		backend:  b,

@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/memkeep/memkeep/internal/page"
+	"github.com/memkeep/memkeep/internal/secretdo"
 )
 
 // Use lends size bytes of locked memory for two calls. It calls fill with writable bytes,
@@ -28,6 +29,10 @@ import (
 // waits for a second for a secret of more than a page, or for a buffer: it holds a
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
+//
+// In a program built with GOEXPERIMENT=runtimesecret, fn runs inside
+// [runtime/secret.Do], unless [Config.NoRuntimeSecret] or [WithoutRuntimeSecret] says
+// otherwise. fill does not.
 func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error) error {
 	if p.store.backend == nil {
 		return errZero
@@ -40,7 +45,10 @@ func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error)
 	if err != nil {
 		return forSecret(size, err)
 	}
-	return p.lend(s, l, fill, fn)
+	if p.outside || secretdo.Unwanted(ctx) {
+		return p.lend(s, l, fill, fn)
+	}
+	return p.lend(s, l, fill, secretdo.Func(fn))
 }
 
 // lend runs fill and fn on the slot and takes it back.
