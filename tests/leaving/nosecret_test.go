@@ -3,3 +3,5 @@
 package leaving
 
 const runtimeSecret = false
+
+var allWays = []string{heap, obvious, recommended}

@@ -3,3 +3,5 @@
 package leaving
 
 const runtimeSecret = true
+
+var allWays = []string{heap, obvious, outside, recommended}
