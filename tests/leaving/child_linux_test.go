@@ -80,6 +80,14 @@ const (
 	recommended = "enclave, the recommended way"
 )
 
+// ways returns those that differ in this program.
+func ways() []string {
+	if runtimeSecret {
+		return []string{heap, obvious, outside, recommended}
+	}
+	return []string{heap, obvious, recommended}
+}
+
 // A user is the process that is scanned: it uses the secret in one of the ways.
 type user struct {
 	session    *enclave.Session

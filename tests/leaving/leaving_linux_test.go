@@ -87,7 +87,7 @@ func TestLeaving(t *testing.T) {
 			if s.peer != nil {
 				peer = s.peer(t)
 			}
-			for _, way := range allWays {
+			for _, way := range ways() {
 				r := s.scan(t, way, peer)
 				mu.Lock()
 				table[s.name][way] = r
@@ -108,12 +108,12 @@ func show(t *testing.T, table map[string]map[string]row) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d operations; copies at once → after two collections, runtimesecret %v\n", scaled(), runtimeSecret)
 	fmt.Fprintf(&b, "%-20s", "")
-	for _, way := range allWays {
+	for _, way := range ways() {
 		fmt.Fprintf(&b, " | %-28s", way)
 	}
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		fmt.Fprintf(&b, "\n%-20s", name)
-		for _, way := range allWays {
+		for _, way := range ways() {
 			r := table[name][way]
 			fmt.Fprintf(&b, " | %12d → %-13d", r.atOnce, r.collected)
 		}

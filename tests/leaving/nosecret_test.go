@@ -3,5 +3,3 @@
 package leaving
 
 const runtimeSecret = false
-
-var allWays = []string{heap, obvious, recommended}

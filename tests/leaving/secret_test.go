@@ -3,5 +3,3 @@
 package leaving
 
 const runtimeSecret = true
-
-var allWays = []string{heap, obvious, outside, recommended}
