@@ -39,17 +39,20 @@
 //
 //	MEMKEEP_LONG=1 go test -v -run TestLeaving ./tests/leaving
 //
-//	                         secret on    inside       inside Use,    recommended
+//	                         secret on    inside       inside Use,     recommended
 //	                         the heap     Use          runtimesecret
-//	bearer token, HTTP/1.1   89–581       398–752      4–5            3–5   enclave/bearer
-//	bearer token, HTTP/2     492–748      493–619      5              4–5   enclave/bearer
-//	PostgreSQL's password    284–426      455–607      448            0     enclave/keys/scram
-//	webhook, HMAC-SHA-256    689–1481     575–3950     0              0     enclave/keys
-//	JWT, HS256               340–1752     398–4700     0              0     enclave/keys
-//	JWT, EdDSA               4            771–1239     1240           0     enclave/keys
-//	JWT, ES256               4–6          216–428      45             0     enclave/keys
-//	TLS server, P-256        4            69–257       13             0     enclave/keys
-//	SSH server, Ed25519      2–4          56–277       140            0     enclave/keys
+//	bearer token, HTTP/1.1   89–581       398–752      4–6             3–6   enclave/bearer
+//	bearer token, HTTP/2     446–748      493–619      5               4–5   enclave/bearer
+//	PostgreSQL's password    284–445      455–607      337–452         0     enclave/keys/scram
+//	webhook, HMAC-SHA-256    338–1481     393–3950     0               0     enclave/keys
+//	JWT, HS256               340–1752     398–4700     0               0     enclave/keys
+//	JWT, EdDSA               4–7          771–1239     754–1240        0     enclave/keys
+//	JWT, ES256               4–6          216–428      45–158          0     enclave/keys
+//	TLS server, P-256        4            69–257       13              0     enclave/keys
+//	SSH server, Ed25519      2–4          56–277       24–166          0     enclave/keys
+//
+// The third column is for programs built with GOEXPERIMENT=runtimesecret, with Go 1.26
+// and 1.27. With [Config.NoRuntimeSecret], they leave what the second one says.
 //
 // What remains of a bearer token is in the write buffers of connections. A connection
 // for each request does not help: it leaves 5 to 10 copies in freed buffers.
@@ -132,6 +135,6 @@
 // There are two reasons to do so. From Go 1.27 on, goroutines that the function starts
 // run inside Do until they end, those of a connection that it opens among them; in Go
 // 1.26, Do does not cover them. And in Go 1.26, a call of C inside Do ends the process
-// without a message (https://go.dev/issue/78999, mended in Go 1.27). In a program that is
+// without a message (https://go.dev/issue/78999, fixed in Go 1.27). In a program that is
 // built with cgo, packages net and os/user make such calls.
 package enclave

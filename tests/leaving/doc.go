@@ -24,17 +24,33 @@
 //	TLS server, P-256                     5 → 4      438 → 76            0 → 0
 //	SSH server, Ed25519                   4 → 2     428 → 277            0 → 0
 //
-//	GOEXPERIMENT=runtimesecret
-//	bearer, HTTP/1.1                  532 → 324       349 → 4            6 → 5
-//	bearer, HTTP/1.1, no reuse          95 → 18        84 → 6          52 → 10
-//	bearer, HTTP/2                    855 → 572       454 → 5            4 → 4
-//	pgx, password                     941 → 352     929 → 448            0 → 0
-//	webhook, HMAC                    5288 → 689      4204 → 0            0 → 0
-//	JWT, HS256                       8359 → 595       958 → 0            0 → 0
-//	JWT, EdDSA                            4 → 4   4132 → 1240            0 → 0
-//	JWT, ES256                            4 → 4      847 → 45            0 → 0
-//	TLS server, P-256                     4 → 4      212 → 13            0 → 0
-//	SSH server, Ed25519                   4 → 4     365 → 140            0 → 0
+// In a program built with GOEXPERIMENT=runtimesecret, where Use runs its function inside
+// runtime/secret.Do unless enclave.Config.NoRuntimeSecret is set, with Go 1.26.8:
+//
+//	                     secret on the heap   inside Use      NoRuntimeSecret  recommended
+//	bearer, HTTP/1.1             825 → 323     322 → 6             833 → 452         6 → 6
+//	bearer, HTTP/1.1, no reuse    107 → 17      67 → 7               82 → 20        48 → 5
+//	bearer, HTTP/2               673 → 673     462 → 5             875 → 570         5 → 4
+//	pgx, password                851 → 385   842 → 452             842 → 489         0 → 0
+//	webhook, HMAC               5762 → 559    4180 → 0            5165 → 740         0 → 0
+//	JWT, HS256                  8312 → 583    4664 → 0            8048 → 538         0 → 0
+//	JWT, EdDSA                       6 → 4  4002 → 754           4021 → 1004         0 → 0
+//	JWT, ES256                       4 → 4  1406 → 149            1925 → 225         0 → 0
+//	TLS server, P-256                4 → 4    168 → 13              437 → 87         0 → 0
+//	SSH server, Ed25519              4 → 2    360 → 24              379 → 79         0 → 0
+//
+// With Go 1.27.4:
+//
+//	bearer, HTTP/1.1             829 → 450     359 → 5             824 → 572         5 → 4
+//	bearer, HTTP/1.1, no reuse     97 → 23      66 → 3               81 → 15        43 → 8
+//	bearer, HTTP/2               698 → 446      52 → 5             700 → 571         4 → 4
+//	pgx, password                823 → 445   874 → 337             891 → 558         0 → 0
+//	webhook, HMAC               5325 → 338    4279 → 0            5214 → 393         0 → 0
+//	JWT, HS256                 8935 → 1093    3428 → 0            8831 → 592         0 → 0
+//	JWT, EdDSA                       7 → 7  3870 → 865           4765 → 1042         0 → 0
+//	JWT, ES256                       4 → 4  1436 → 158            2107 → 315         0 → 0
+//	TLS server, P-256                4 → 4    219 → 13              414 → 84         0 → 0
+//	SSH server, Ed25519              4 → 4   397 → 166              395 → 77         0 → 0
 //
 // The recommended way is enclave/bearer for tokens, enclave/keys/scram for PostgreSQL,
 // and keys of enclave/keys for the rest. The two that sign with Ed25519 inside Use gain nothing by
