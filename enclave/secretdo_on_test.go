@@ -89,8 +89,6 @@ func TestCallWithoutRuntimeSecretRunsItsFunctionOutsideOfSecretDo(t *testing.T) 
 	}
 }
 
-// The enclave would count as a secret, and its memory would be wiped when it is
-// collected.
 func TestFunctionThatFillsAnEnclaveRunsOutsideOfSecretDo(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, enclave.Config{})
