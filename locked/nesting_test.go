@@ -141,7 +141,7 @@ func TestNestedUseIsSeenInAProfileGuidedBuild(t *testing.T) {
 	if err != nil {
 		t.Skipf("SKIPPED: a second build needs the go command: %v", err)
 	}
-	profile := filepath.Join(t.TempDir(), "cpu.pprof")
+	profile := filepath.Join(testenv.TempDir(t), "cpu.pprof")
 	file, err := os.Create(profile)
 	if err != nil {
 		t.Fatal(err)

@@ -329,25 +329,28 @@ func TestASkipOfWhatMustRunIsFound(t *testing.T) {
 	}
 }
 
+// isOn reports whether the file is compiled on the system, without cgo.
+func isOn(t *testing.T, system, path string) bool {
+	t.Helper()
+	c := build.Default
+	c.GOOS, c.GOARCH, c.CgoEnabled = system, "amd64", false
+	match, err := c.MatchFile(filepath.Split(path))
+	if err != nil {
+		t.Error(err)
+	}
+	return match
+}
+
 // The stage cross vets tests/ and benchmarks/ for one Unix beside Linux.
 func TestNoFileOfTheTestsIsForOneUnixAlone(t *testing.T) {
 	t.Parallel()
-	on := func(system, path string) bool {
-		c := build.Default
-		c.GOOS, c.GOARCH, c.CgoEnabled = system, "amd64", false
-		match, err := c.MatchFile(filepath.Split(path))
-		if err != nil {
-			t.Error(err)
-		}
-		return match
-	}
 	for _, folder := range []string{"tests", "benchmarks"} {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") {
 				return err
 			}
 			for _, system := range []string{"freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "aix"} {
-				if on(system, path) != on("darwin", path) {
+				if isOn(t, system, path) != isOn(t, "darwin", path) {
 					t.Errorf("%s is not the same on %s and darwin: vet both in .ci/run", path, system)
 				}
 			}
@@ -356,5 +359,33 @@ func TestNoFileOfTheTestsIsForOneUnixAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Wine can't remove a folder of T.TempDir, and the test fails. The benchmarks don't run
+// there.
+func TestTestsOnWindowsTakeFoldersThatWineCanRemove(t *testing.T) {
+	t.Parallel()
+	call := regexp.MustCompile(`\b(t|b|f|tb)\.TempDir\(\)`)
+	n := 0
+	for _, folder := range append(slices.Clone(layers), "tests") {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") || !isOn(t, "windows", path) {
+				return err
+			}
+			n++
+			for i, line := range strings.Split(read(t, strings.TrimPrefix(path, root)), "\n") {
+				if call.MatchString(line) {
+					t.Errorf("%s:%d: use testenv.TempDir: %s", path, i+1, strings.TrimSpace(line))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d files of tests were read", n)
 	}
 }
