@@ -1,6 +1,7 @@
 package architecture
 
 import (
+	"fmt"
 	"go/build"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -155,7 +157,7 @@ func TestEveryPlatformOfTheReadmeIsProvenByAStage(t *testing.T) {
 				t.Errorf("%s: .ci/run has no stage %q", row[0], name)
 			}
 		}
-		built := row[len(row)-2] == "built only"
+		built := row[len(row)-2] == "never run"
 		if built != slices.Equal(proof, []string{"cross"}) {
 			t.Errorf("%s: tested is %q, by %v", row[0], row[len(row)-2], proof)
 		}
@@ -217,6 +219,35 @@ func TestReadmesCommandTestsEveryModule(t *testing.T) {
 	for _, folder := range modules(t) {
 		if !slices.Contains(strings.Fields(command), folder+"/...") {
 			t.Errorf("%s leaves out %s", command, folder)
+		}
+	}
+}
+
+func TestTwoReleasesOfGoAreSupported(t *testing.T) {
+	t.Parallel()
+	m := regexp.MustCompile(`(?m)^releases="1\.(\d+) 1\.(\d+)"$`).FindStringSubmatch(read(t, ".ci/run"))
+	if m == nil {
+		t.Fatal(".ci/run names no two releases")
+	}
+	older, _ := strconv.Atoi(m[1])
+	newer, _ := strconv.Atoi(m[2])
+	if newer != older+1 {
+		t.Errorf("1.%d and 1.%d do not follow each other", older, newer)
+	}
+	both := fmt.Sprintf("Go 1.%d and 1.%d", older, newer)
+	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
+		if !strings.Contains(read(t, name), both) {
+			t.Errorf("%s does not say %s", name, both)
+		}
+	}
+	files := []string{"go.work"}
+	for _, folder := range modules(t) {
+		files = append(files, filepath.Join(folder, "go.mod"))
+	}
+	want := fmt.Sprintf("\ngo 1.%d\n", older)
+	for _, name := range files {
+		if !strings.Contains("\n"+read(t, name), want) {
+			t.Errorf("%s does not have the line %q", name, strings.TrimSpace(want))
 		}
 	}
 }
