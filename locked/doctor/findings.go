@@ -233,7 +233,7 @@ func (s state) runtimeSecret() finding {
 	const name = "runtime-secret"
 	switch {
 	case s.RuntimeSecret == platform.Yes:
-		return finding{name, good, "functions given to Use run inside runtime/secret, which wipes the stack, registers and heap memory they used", nil}
+		return finding{name, good, "functions given to Use run inside runtime/secret, which wipes the stack, registers and heap memory they used, except where a session has NoRuntimeSecret", nil}
 	case !s.linux() || s.Arch != "amd64" && s.Arch != "arm64":
 		return finding{name, note, "runtime/secret, which wipes what functions given to Use leave on stack and heap, exists only on Linux on amd64 and arm64", nil}
 	case s.RuntimeSecret == platform.Unknown:
