@@ -42,10 +42,12 @@ func (m *store) plan(slots int) {
 		// A program without Use is one that opens many buffers.
 		m.dualBuffers = twice
 	}
-	m.stripes[spare].init(1)
-	// As many as there may ever be processors at work: their number can be raised
-	// while the program runs.
-	m.stripes[kept].init(max(m.size[kept]/charge, 2*max(runtime.GOMAXPROCS(0), runtime.NumCPU())))
+	if slots > 0 {
+		m.stripes[spare].init(1)
+		// As many as there may ever be processors at work: their number can be raised
+		// while the program runs.
+		m.stripes[kept].init(max(m.size[kept]/charge, 2*max(runtime.GOMAXPROCS(0), runtime.NumCPU())))
+	}
 }
 
 // minimum is the least budget that serves: what is kept for Use, and one buffer.
@@ -58,8 +60,7 @@ func (m *store) largest() int { return m.size[shared] - int(m.regions.Load()) }
 // fits returns a *LimitError if the budget could never hold so many pages beside
 // the regions.
 func (m *store) fits(pages int) error {
-	charge := m.charge(kind{pages: pages})
-	if charge > m.largest() {
+	if charge := m.charge(kind{pages: pages}); charge > m.largest() {
 		return m.limitError(charge, nil)
 	}
 	return nil
@@ -75,7 +76,7 @@ func (m *store) grant(k kind) *slot {
 			continue
 		}
 		if from != shared {
-			if s := m.stripes[from].take(); s != nil {
+			if s := m.stripes[from].get(); s != nil {
 				return s
 			}
 		}

@@ -100,7 +100,7 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 
 // takeFor gives b its slot and enters it among the open buffers.
 func (p *Pool) takeFor(ctx context.Context, b *Buffer, wait bool) error {
-	s, err := p.store.take(ctx, forBuffer, b.at.pages, wait)
+	s, err := p.store.acquire(ctx, forBuffer, b.at.pages, wait)
 	if err != nil {
 		return err
 	}

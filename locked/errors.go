@@ -100,15 +100,33 @@ func (e *LimitError) Unwrap() error { return e.Err }
 // MarshalText returns the text of Error, in JSON too.
 func (e *LimitError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// forSecret adds the secret's size to err, if that is a *LimitError.
-func forSecret(size int, err error) error {
-	limit, ok := err.(*LimitError)
-	if !ok || limit.Size > 0 {
-		return err
+// limitError describes a refusal with the figures of now: the system's, which it
+// keeps for the figures, or for nil the budget's own.
+func (m *store) limitError(requested int, refused *page.LockError) *LimitError {
+	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, chosen: !m.cut}
+	if refused != nil {
+		e.Resource, e.Err = Resource(refused.Resource), refused
 	}
-	named := *limit
-	named.Size = size
-	return &named
+	// Without the limits the error still says what was refused and why.
+	if l, err := page.ReadLimits(); err == nil {
+		e.Soft, e.Hard = l.Soft, l.Hard
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.Locked = m.locked
+	if refused != nil {
+		last := *e // the caller's gets the secret's size
+		m.lastLimit = &last
+	}
+	return e
+}
+
+// forSecret adds the secret's size to a *LimitError, which is err's caller's own.
+func forSecret(size int, err error) error {
+	if limit, ok := errors.AsType[*LimitError](err); ok && limit.Size == 0 {
+		limit.Size = size
+	}
+	return err
 }
 
 func limitText(v uint64) string {

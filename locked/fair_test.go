@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -67,35 +68,33 @@ func TestBuffersGetTheirTurnBesideASteadyUse(t *testing.T) {
 
 func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 	t.Parallel()
-	testenv.Lockable(t, small())
 	for _, size := range []int{32, os.Getpagesize() + 1} {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		var refused atomic.Int32
-		for range 50 {
-			wg.Go(func() {
-				err := p.Use(ctx, size, nop, func([]byte) error {
-					b, err := p.NewContext(ctx, size)
-					if err == nil {
-						err = b.Destroy()
-					}
-					return err
-				})
-				if errors.Is(err, locked.ErrExhausted) {
-					refused.Add(1)
-				} else if err != nil {
-					t.Error(err)
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			inBubble(t, small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
+				var wg sync.WaitGroup
+				var refused atomic.Int32
+				for range 50 {
+					wg.Go(func() {
+						err := p.Use(ctx, size, nop, func([]byte) error {
+							b, err := p.NewContext(ctx, size)
+							if err == nil {
+								err = b.Destroy()
+							}
+							return err
+						})
+						if errors.Is(err, locked.ErrExhausted) {
+							refused.Add(1)
+						} else if err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				if refused.Load() == 50 {
+					t.Error("nobody got a buffer")
 				}
 			})
-		}
-		wg.Wait()
-		if refused.Load() == 50 {
-			t.Errorf("%d bytes: nobody got a buffer", size)
-		}
-		closePool(t, p)
+		})
 	}
 }
 

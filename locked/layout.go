@@ -2,6 +2,7 @@ package locked
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 )
 
@@ -56,4 +57,27 @@ func allZero(b []byte) bool {
 		b = b[len(zeros):]
 	}
 	return bytes.Equal(b, zeros[:len(b)])
+}
+
+// split cuts b into secrets of the sizes, and what lies between them.
+func split(b []byte, sizes []int) (secrets, between [][]byte) {
+	for i, n := range sizes {
+		if i > 0 {
+			between = append(between, b[:CanarySize])
+			b = b[CanarySize:]
+		}
+		secrets = append(secrets, b[:n:n])
+		b = b[n:]
+	}
+	return secrets, between
+}
+
+func checkSize(size int) error {
+	switch {
+	case size <= 0:
+		return fmt.Errorf("locked: invalid size %d", size)
+	case size > maxSize:
+		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
+	}
+	return nil
 }

@@ -127,14 +127,5 @@ func (p *Pool) Close() error {
 		return nil
 	}
 	p.store.close()
-	return errors.Join(p.destroyAll(), p.store.discardIdle(always))
-}
-
-// Format prints the backend and the budget.
-func (p *Pool) Format(f fmt.State, _ rune) {
-	if p == nil || p.store.backend == nil {
-		fmt.Fprint(f, "locked.Pool(closed)")
-		return
-	}
-	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.store.backend.Name(), p.store.total)
+	return errors.Join(p.destroyAll(), p.store.clear())
 }

@@ -7,6 +7,15 @@ import (
 	"github.com/memkeep/memkeep/internal/redact"
 )
 
+// Format prints the backend and the budget.
+func (p *Pool) Format(f fmt.State, _ rune) {
+	if p == nil || p.store.backend == nil {
+		fmt.Fprint(f, "locked.Pool(closed)")
+		return
+	}
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.store.backend.Name(), p.store.total)
+}
+
 // String returns the backend and the budget: "locked.Pool(memfd_secret, 8388608
 // bytes)".
 func (p *Pool) String() string { return fmt.Sprint(p) }

@@ -27,25 +27,22 @@ const (
 	// that others who hold one may have.
 	nestedLimit = time.Second
 
-	// forever is the patience of a call that only its context ends.
-	forever time.Duration = 0
-
 	// retryInterval is how often a call that may wait tries again where the system
 	// refuses to map a slot, and mostTries how many times.
 	retryInterval = 20 * time.Millisecond
 	mostTries     = 50
 )
 
-// take returns a slot. While the budget is in use a call that waits does so until
+// acquire returns a slot. While the budget is in use a call that waits does so until
 // ctx ends, any other gets ErrExhausted. Where the system refuses to map one, a call
-// that waits tries again as long as others have slots in hand.
-func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, error) {
+// that waits tries again, ahead of all that wait, as long as others have slots in hand.
+func (m *store) acquire(ctx context.Context, r role, pages int, wait bool) (*slot, error) {
 	k := kind{role: r, pages: pages, part: shared}
 	if r == forUse && pages == 1 && m.size[kept] > 0 {
 		k.part = kept
 	}
 	for tries := 0; ; tries++ {
-		s, err := m.enter(ctx, k, wait)
+		s, err := m.enter(ctx, k, wait, tries > 0)
 		if err == nil && s.run == nil {
 			err = m.mapFor(s)
 		}
@@ -71,12 +68,13 @@ func (m *store) take(ctx context.Context, r role, pages int, wait bool) (*slot, 
 // enter returns a slot, which may have to be mapped, now or when it is k's turn. It
 // gives up when ctx ends, and with ErrExhausted once nothing has come back for as
 // long as such a call has patience.
-func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
-	s, _, err := m.join(k, false)
+func (m *store) enter(ctx context.Context, k kind, wait, ahead bool) (*slot, error) {
+	s, _, err := m.join(k, false, ahead)
 	if err != ErrExhausted || !wait {
 		return s, err
 	}
-	depth, patience, small := nesting(), forever, k.role == forUse && k.pages == 1
+	patience := time.Duration(0) // none but the context's
+	depth, small := nesting(), k.role == forUse && k.pages == 1
 	if depth > 0 && k.part == kept {
 		k.part = spare
 	}
@@ -88,12 +86,12 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 	case k.role == forUse && ctx.Done() == nil:
 		patience = stallLimit
 	}
-	s, q, err := m.join(k, wait)
+	s, q, err := m.join(k, wait, ahead)
 	if q == nil {
 		return s, err
 	}
-	tick := time.Tick(patience) // never, without a limit
-	for seen := m.returns(k.part); ; {
+	tick := time.Tick(patience) // never, for 0
+	for seen := m.progress[k.part].Load(); ; {
 		select {
 		case <-q.served:
 			return q.slot, q.err
@@ -101,7 +99,7 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 			m.quit(q, context.Cause(ctx))
 		case <-tick:
 			last := seen
-			if seen = m.returns(k.part); seen == last {
+			if seen = m.progress[k.part].Load(); seen == last {
 				m.quit(q, ErrExhausted)
 			}
 		}
@@ -109,15 +107,15 @@ func (m *store) enter(ctx context.Context, k kind, wait bool) (*slot, error) {
 }
 
 // join serves a call at once if it can, and puts one that waits at the end of its
-// line otherwise.
-func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
+// line otherwise, or ahead of it.
+func (m *store) join(k kind, wait, ahead bool) (*slot, *waiter, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed.Load() {
 		return nil, nil, ErrClosed
 	}
 	m.serve() // who waits comes first
-	if m.lines[k.part].Len() == 0 {
+	if ahead || m.lines[k.part].Len() == 0 {
 		if s := m.grant(k); s != nil {
 			return s, nil, nil
 		}
@@ -126,7 +124,9 @@ func (m *store) join(k kind, wait bool) (*slot, *waiter, error) {
 		return nil, nil, ErrExhausted // while one waits no region comes, so what waits fits
 	}
 	q := &waiter{wants: k, served: make(chan struct{})}
-	q.at = m.lines[k.part].PushBack(q)
+	if q.at = m.lines[k.part].PushBack(q); ahead {
+		m.lines[k.part].MoveToFront(q.at)
+	}
 	m.waiting[k.part].Add(1)
 	// What came back to the stripes before this is seen now, what comes later sees q.
 	m.serve()
@@ -165,23 +165,14 @@ func (m *store) quit(q *waiter, err error) {
 	}
 }
 
-// returns counts what came back for those who wait in the line of p: what Use gives
-// back to its parts is for Use alone.
-func (m *store) returns(p part) uint64 {
-	if p == shared {
-		return m.progress[shared].Load()
-	}
-	return m.progress[spare].Load() + m.progress[kept].Load() + m.progress[shared].Load()
-}
-
 // lends reports whether callers have slots in hand that will come back for k. One of
 // Use has found none among the stripes.
 func (m *store) lends(k kind) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	lent := m.taken(shared) - int(m.regions.Load())
+	lent := m.bytes[shared][inHand] - int(m.regions.Load())
 	if k.part != shared {
-		lent += m.taken(kept) + m.taken(spare)
+		lent += m.bytes[kept][inHand] + m.bytes[spare][inHand]
 	}
 	return lent > 0
 }

@@ -1,6 +1,7 @@
 package locked
 
 import (
+	"cmp"
 	"errors"
 	"io"
 
@@ -105,7 +106,7 @@ func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
 		pieces = nil
 		return b, nil
 	}
-	return p.NewFrozen(total, func(whole []byte) error {
+	whole, err := p.NewFrozen(total, func(whole []byte) error {
 		for _, b := range pieces {
 			err := b.Use(func(piece []byte) error {
 				xchacha.Copy(whole, piece)
@@ -118,6 +119,14 @@ func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
 		}
 		return nil
 	})
+	if err == ErrExhausted {
+		pages := layoutOf(total, p.store.pageSize).pages
+		for _, b := range pieces {
+			pages += b.at.pages
+		}
+		err = cmp.Or(forSecret(total, p.store.fits(pages)), err)
+	}
+	return whole, err
 }
 
 // newPiece returns a buffer for what comes behind total bytes: for as much again,

@@ -294,3 +294,34 @@ func TestBuffersFillMostOfTheBudgetWhateverTheBackendCounts(t *testing.T) {
 		}
 	})
 }
+
+// What the budget could never hold twice is a LimitError, whatever its size is beside the
+// pieces that it is read in.
+func TestReadAllOfWhatCanNeverFitIsALimitError(t *testing.T) {
+	t.Parallel()
+	const pages = 31
+	page := os.Getpagesize()
+	p := newPool(t, locked.Config{LockedBytes: pages * page})
+	fit, refused := 0, 0
+	for size := page / 2; size < 2*pages*page; size += page / 2 {
+		b, err := p.ReadAll(io.LimitReader(zeroReader{}, int64(size)))
+		var limit *locked.LimitError
+		switch {
+		case err == nil:
+			fit++
+			destroy(t, b)
+		case errors.As(err, &limit) && limit.Size > 0:
+			refused++
+		default:
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if fit < pages/2 || refused == 0 {
+		t.Errorf("%d sizes fit, %d do not", fit, refused)
+	}
+}
+
+// zeroReader has zeros without end.
+type zeroReader struct{}
+
+func (zeroReader) Read(b []byte) (int, error) { clear(b); return len(b), nil }

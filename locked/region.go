@@ -24,7 +24,7 @@ func (p *Pool) newRegion(size int) (*region, error) {
 	if p.store.backend == nil {
 		return nil, errZero
 	}
-	s, err := p.store.take(context.Background(), forRegion, (size+p.store.pageSize-1)/p.store.pageSize, false)
+	s, err := p.store.acquire(context.Background(), forRegion, (size+p.store.pageSize-1)/p.store.pageSize, false)
 	if err != nil {
 		return nil, err
 	}

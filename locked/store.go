@@ -30,7 +30,7 @@ type store struct {
 	closed   atomic.Bool          // written under mu
 	regions  atomic.Int64         // bytes of the shared part that regions have in hand; written under mu
 	waiting  [parts]atomic.Int32  // calls that wait; of those in the lines written under mu
-	progress [parts]atomic.Uint64 // how often something came back while somebody might wait for it
+	progress [parts]atomic.Uint64 // how often something came back for those in each line
 
 	mapping sync.Mutex // held while the system maps or unmaps; taken before mu
 
@@ -69,9 +69,19 @@ func (m *store) move(s *slot, to state) {
 		m.regions.Add(-int64(m.charge(s.kind)))
 	}
 	if from != idle && (to == idle || to == unmapped) {
-		m.progress[s.kind.part].Add(1)
-		m.serve()
+		m.cameBack(s.kind.part)
 	}
+}
+
+// cameBack serves who waits for bytes of p: those for Use are for Use alone. The caller
+// holds mu.
+func (m *store) cameBack(p part) {
+	for line := range m.progress {
+		if p == shared || part(line) != shared {
+			m.progress[line].Add(1)
+		}
+	}
+	m.serve()
 }
 
 // mapped is how many bytes are mapped, or may be at any moment: what is in hand may
@@ -97,8 +107,8 @@ func (m *store) mapFor(s *slot) error {
 		refused, _ := errors.AsType[*page.LockError](err)
 		if err == ErrExhausted || refused != nil {
 			freed, unmapErr := m.shrink(always, true)
-			if freed {
-				continue
+			if freed || err == ErrExhausted && unmapErr == nil {
+				continue // in the latter case somebody else has what was idle
 			}
 			err = join(err, unmapErr)
 		}
@@ -132,7 +142,7 @@ func (m *store) mapNew(s *slot) error {
 	defer m.mu.Unlock()
 	m.locked += m.charge(s.kind)
 	m.peak = max(m.peak, m.locked)
-	m.dumpable += dumpable(run)
+	m.dumpable += run.DumpableBytes()
 	return nil
 }
 
@@ -141,18 +151,17 @@ func (m *store) mapNew(s *slot) error {
 func (m *store) giveBack(s *slot) {
 	if s.kind.part == shared {
 		m.put(s)
-		return
+	} else {
+		m.stripes[s.kind.part].put(s)
 	}
-	m.stripes[s.kind.part].put(s)
 	// Whoever came to wait, or to close, before the slot was back did not see it:
 	// these looks see them.
 	if m.closed.Load() {
-		m.emptyStripes()
-	} else if m.useWaits() {
+		_ = m.clear() // what fails is stuck, and Close reports it when called again
+	} else if s.kind.part != shared && m.useWaits() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.progress[s.kind.part].Add(1)
-		m.serve()
+		m.cameBack(s.kind.part)
 	}
 }
 
@@ -162,15 +171,11 @@ func (m *store) useWaits() bool { return m.waiting[spare].Load()+m.waiting[kept]
 // put makes a slot idle that a caller had in hand.
 func (m *store) put(s *slot) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	s.back = time.Now()
 	m.idle[s.kind] = append(m.idle[s.kind], s)
 	m.move(s, idle)
 	m.schedule()
-	m.mu.Unlock()
-	if m.closed.Load() {
-		// What fails is stuck, and Close reports it when called again.
-		_ = m.discardIdle(always)
-	}
 }
 
 // discard unmaps a slot that a caller had in hand.
@@ -183,7 +188,7 @@ func (m *store) discard(s *slot) error {
 // unmap gives a slot, which is on no list, back to the system. If the system does not
 // take it, it is stuck. The caller holds mapping.
 func (m *store) unmap(s *slot) error {
-	size, exposed := len(s.run.View), dumpable(s.run)
+	size, exposed := len(s.run.View), s.run.DumpableBytes()
 	err := m.backend.Unmap(s.run)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -290,6 +295,7 @@ func (m *store) expire() {
 // close ends all waits with ErrClosed, and keeps nothing for Use any more.
 func (m *store) close() {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.closed.Store(true)
 	if m.expiry != nil {
 		m.expiry.Stop()
@@ -299,43 +305,14 @@ func (m *store) close() {
 			m.leave(e.Value.(*waiter), ErrClosed)
 		}
 	}
-	m.mu.Unlock()
-	m.emptyStripes()
 }
 
-// emptyStripes unmaps what rests among the stripes of a closed pool.
-func (m *store) emptyStripes() {
+// clear unmaps all that a closed pool has at rest.
+func (m *store) clear() error {
 	for i := range m.stripes {
-		for s := m.stripes[i].take(); s != nil; s = m.stripes[i].take() {
+		for s := m.stripes[i].get(); s != nil; s = m.stripes[i].get() {
 			m.put(s)
 		}
 	}
-}
-
-// limitError describes a refusal with the figures of now: the system's, which it
-// keeps for the figures, or for nil the budget's own.
-func (m *store) limitError(requested int, refused *page.LockError) *LimitError {
-	e := &LimitError{Resource: LockedMemory, Requested: requested, Budget: m.total, chosen: !m.cut}
-	if refused != nil {
-		e.Resource, e.Err = Resource(refused.Resource), refused
-	}
-	// Without the limits the error still says what was refused and why.
-	if l, err := page.ReadLimits(); err == nil {
-		e.Soft, e.Hard = l.Soft, l.Hard
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e.Locked = m.locked
-	if refused != nil {
-		m.lastLimit = e
-	}
-	return e
-}
-
-// dumpable is how many bytes of the run a core dump may hold.
-func dumpable(run *page.Run) int {
-	if run.Dumpable {
-		return len(run.View)
-	}
-	return 0
+	return m.discardIdle(always)
 }

@@ -175,23 +175,23 @@ func TestNestedCallThatWaitsComesBeforeOneThatComes(t *testing.T) {
 		open := openAll(t, p)
 		m := &p.store
 		inner := kind{role: forUse, pages: 1, part: spare}
-		slotOfUse, err := m.take(never, forUse, 1, false)
+		slotOfUse, err := m.acquire(never, forUse, 1, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		slotOfNested, _, err := m.join(inner, false)
+		slotOfNested, _, err := m.join(inner, false, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := m.mapFor(slotOfNested); err != nil {
 			t.Fatal(err)
 		}
-		_, q, err := m.join(inner, true)
+		_, q, err := m.join(inner, true, false)
 		if err != nil || q == nil {
 			t.Fatalf("%v, %v", q, err)
 		}
 		m.stripes[kept].put(slotOfUse)
-		if s, err := m.take(never, forUse, 1, false); !errors.Is(err, ErrExhausted) {
+		if s, err := m.acquire(never, forUse, 1, false); !errors.Is(err, ErrExhausted) {
 			t.Errorf("%v, %v", s, err)
 		}
 		synctest.Wait()
@@ -718,7 +718,7 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 	for range 2 * slots {
 		wg.Go(func() {
 			for range 100_000 {
-				if one := s.take(); one != nil {
+				if one := s.get(); one != nil {
 					one.place += uint32(rand.IntN(slots))
 					s.put(one)
 				}
@@ -727,7 +727,7 @@ func TestNoSlotIsLostAmongTheStripes(t *testing.T) {
 	}
 	wg.Wait()
 	n := 0
-	for s.take() != nil {
+	for s.get() != nil {
 		n++
 	}
 	if n != slots {
@@ -884,4 +884,39 @@ func storm(t *testing.T, p *Pool, pages *faultyPages, random *rand.Rand) {
 		}
 		cancel()
 	}
+}
+
+func TestCallThatTheSystemRefusesKeepsItsTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 4*testPage, Config{})
+		held := openedOf(t, p, 1) // what comes back one day
+		var wg sync.WaitGroup
+		served := make(chan string, 2)
+		wait := func(name string, pages int) {
+			wg.Go(func() {
+				b, err := p.NewContext(never, pages*testPage-CanarySize)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				served <- name
+				destroyAll(t, []*Buffer{b})
+			})
+			synctest.Wait()
+		}
+		pages.failNext(1, "map")
+		wait("the first", 2)
+		others := openedOf(t, p, 3)
+		wait("the second", 3)
+		time.Sleep(2 * retryInterval)
+		destroyAll(t, others)
+		wg.Wait()
+		if name := <-served; name != "the first" {
+			t.Errorf("%s is served first", name)
+		}
+		destroyAll(t, held)
+		closeAndCheck(t, p, pages)
+	})
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/memkeep/memkeep/internal/percpu"
 )
 
-// stripes holds slots of Use at rest, where goroutines take them without a lock.
+// stripes holds slots of Use at rest, where goroutines get them without a lock.
 // Each processor tends to find the slot it used last, and that slot returns to
 // the stripe it was found in: so processors at work stay on stripes of their own.
 type stripes struct {
@@ -24,8 +24,8 @@ const maxStripes = 1024
 
 func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
 
-// take returns a slot, the processor's favourite first, or nil.
-func (s *stripes) take() (found *slot) {
+// get returns a slot, the processor's favourite first, or nil.
+func (s *stripes) get() (found *slot) {
 	h := s.hints.Get()
 	for range s.at {
 		place := h.Index & uint32(len(s.at)-1)
@@ -42,7 +42,7 @@ func (s *stripes) take() (found *slot) {
 	return found
 }
 
-// put leaves a slot for the next taker, where it was found if it can. There are no
+// put leaves a slot for the next who asks, where it was found if it can. There are no
 // more slots than stripes, so one is free, though not always the one looked at.
 func (s *stripes) put(back *slot) {
 	mask := uint32(len(s.at) - 1)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"runtime"
 
@@ -41,7 +40,7 @@ func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error)
 		return err
 	}
 	l := layoutOf(size, p.store.pageSize)
-	s, err := p.takeUse(ctx, l.pages)
+	s, err := p.acquireUse(ctx, l.pages)
 	if err != nil {
 		return forSecret(size, err)
 	}
@@ -54,7 +53,7 @@ func (p *Pool) Use(ctx context.Context, size int, fill, fn func(b []byte) error)
 // lend runs fill and fn on the slot and takes it back.
 func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error) {
 	defer func() {
-		if endErr := p.takeBack(s, l); endErr != nil {
+		if endErr := p.release(s, l); endErr != nil {
 			err = errors.Join(err, endErr)
 		}
 	}()
@@ -70,22 +69,22 @@ func (p *Pool) lend(s *slot, l layout, fill, fn func(b []byte) error) (err error
 	return call(fn, s.run.View[l.data:])
 }
 
-// takeUse returns a slot of so many pages.
-func (p *Pool) takeUse(ctx context.Context, pages int) (*slot, error) {
+// acquireUse returns a slot of so many pages.
+func (p *Pool) acquireUse(ctx context.Context, pages int) (*slot, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if pages == 1 && !p.store.closed.Load() && !p.store.useWaits() {
-		if s := p.store.stripes[kept].take(); s != nil {
+		if s := p.store.stripes[kept].get(); s != nil {
 			return s, nil
 		}
 	}
-	return p.store.take(ctx, forUse, pages, true)
+	return p.store.acquire(ctx, forUse, pages, true)
 }
 
-// takeBack wipes the slot and gives it back. A slot that can't be closed is
+// release wipes the slot and gives it back. A slot that can't be closed is
 // unmapped instead.
-func (p *Pool) takeBack(s *slot, l layout) error {
+func (p *Pool) release(s *slot, l layout) error {
 	corrupted, err := p.closeSlot(s, l)
 	if err != nil {
 		return errors.Join(corrupted, err, p.store.discard(s))
@@ -158,27 +157,4 @@ func (p *Pool) UseAll(ctx context.Context, sizes []int, fill, fn func(b [][]byte
 		}
 		return err
 	})
-}
-
-// split cuts b into secrets of the sizes, and what lies between them.
-func split(b []byte, sizes []int) (secrets, between [][]byte) {
-	for i, n := range sizes {
-		if i > 0 {
-			between = append(between, b[:CanarySize])
-			b = b[CanarySize:]
-		}
-		secrets = append(secrets, b[:n:n])
-		b = b[n:]
-	}
-	return secrets, between
-}
-
-func checkSize(size int) error {
-	switch {
-	case size <= 0:
-		return fmt.Errorf("locked: invalid size %d", size)
-	case size > maxSize:
-		return &LimitError{Resource: AddressSpace, Size: size, Requested: size}
-	}
-	return nil
 }

@@ -87,6 +87,14 @@ type Run struct {
 	unlocked bool   // closing the view cost its lock
 }
 
+// DumpableBytes is how many bytes of the run a core dump may include.
+func (r *Run) DumpableBytes() int {
+	if r.Dumpable {
+		return len(r.View)
+	}
+	return 0
+}
+
 // Backend is one mechanism for guarded, locked pages. Implementations are safe
 // for concurrent use on different runs; calls on one run are serialised by
 // its owner.
