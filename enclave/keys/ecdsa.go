@@ -10,7 +10,6 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys/internal/ec"
-	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 	"github.com/memkeep/memkeep/internal/random"
 	"github.com/memkeep/memkeep/internal/xchacha"
 )
@@ -42,7 +41,6 @@ func expandEC(dst, scalar, public []byte, c ec.Curve, memory arena) (*ecdsa.Publ
 	if len(scalar) > len(dst) {
 		return nil, ErrFormat
 	}
-	defer registers.Clear()
 	clear(dst)
 	xchacha.Copy(dst[len(dst)-len(scalar):], scalar)
 	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
@@ -73,7 +71,6 @@ func compressed(point []byte) []byte {
 // expandX25519 writes the scalar to dst and returns its public key. A public key
 // that is not nil must be the scalar's.
 func expandX25519(dst, scalar, public []byte, memory arena) (*ecdh.PublicKey, error) {
-	defer registers.Clear()
 	xchacha.Copy(dst, scalar)
 	s, err := ec.NewScratchIn(memory.cut(ec.MemorySize))
 	if err != nil {
@@ -105,7 +102,6 @@ func signEC(scalar, digest []byte, c ec.Curve, memory arena) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer registers.Clear()
 	defer s.Wipe()
 	entropy := memory.cut(entropySize)
 	random.Bytes(entropy)
@@ -155,7 +151,6 @@ func agree(dst, scalar, point []byte, alg Algorithm, memory arena) error {
 	if err != nil {
 		return err
 	}
-	defer registers.Clear()
 	defer s.Wipe()
 	if alg == X25519 {
 		return ec.X25519(dst, scalar, point, s)

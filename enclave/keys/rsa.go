@@ -11,7 +11,6 @@ import (
 
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
-	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 	flat "github.com/memkeep/memkeep/enclave/keys/internal/rsa"
 	"github.com/memkeep/memkeep/internal/random"
 )
@@ -254,7 +253,6 @@ func (k *PrivateKey) useRSA(fn func(key []byte, s *flat.Scratch) error) error {
 		if err != nil {
 			return err
 		}
-		defer registers.Clear()
 		return fn(key, s) // which wipes s
 	})
 	if errors.Is(err, flat.ErrHash) {

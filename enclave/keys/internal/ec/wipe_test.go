@@ -1,9 +1,12 @@
 package ec
 
 import (
+	"bytes"
 	"crypto/rand"
+	"slices"
 	"testing"
 
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 	"github.com/memkeep/memkeep/enclave/keys/internal/tracetest"
 	"github.com/memkeep/memkeep/internal/testenv"
 )
@@ -116,6 +119,29 @@ func TestStackDepth(t *testing.T) {
 				t.Errorf("%v, %s: %d bytes, StackDepth is %d", c, what, depth, StackDepth)
 			} else {
 				t.Logf("%v, %s: %d bytes", c, what, depth)
+			}
+		}
+	}
+}
+
+// X25519 leaves neither the scalar nor the shared secret in registers that little else
+// uses: where the goroutine may be preempted, they would be saved from there long after.
+func TestX25519LeavesNothingInRegisters(t *testing.T) {
+	t.Parallel()
+	s := newScratch(t)
+	scalar, secret := make([]byte, X25519Size), make([]byte, X25519Size)
+	rand.Read(scalar)
+	var left [registers.Size]byte
+	registers.Clear()
+	err := X25519Public(secret, scalar, s)
+	registers.Record(&left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range [][]byte{scalar, secret} {
+		for piece := range slices.Chunk(b, 8) {
+			if bytes.Contains(left[:], piece) {
+				t.Errorf("%x is left", piece)
 			}
 		}
 	}

@@ -1,6 +1,10 @@
 package ec
 
-import "crypto/subtle"
+import (
+	"crypto/subtle"
+
+	"github.com/memkeep/memkeep/internal/xchacha"
+)
 
 // X25519Size is the size of an X25519 private key, public key and shared secret
 // in bytes.
@@ -27,7 +31,7 @@ func X25519(dst, scalar, point []byte, s *Scratch) error {
 	}
 	l := &s.ladder
 	k := s.nonce[:X25519Size]
-	copy(k, scalar)
+	xchacha.Copy(k, scalar)
 	k[0] &= 248
 	k[31] = k[31]&127 | 64
 
@@ -58,7 +62,7 @@ func X25519(dst, scalar, point []byte, s *Scratch) error {
 	if subtle.ConstantTimeCompare(secret, zero[:]) == 1 {
 		return ErrPoint
 	}
-	copy(dst[:X25519Size], secret)
+	xchacha.Copy(dst[:X25519Size], secret)
 	return nil
 }
 

@@ -250,15 +250,8 @@ func (h *Hash) Load(chain []byte, blocks int) {
 	}
 }
 
-// public takes the place of secrets in the hash function.
-var public [MaxBlockSize]byte
-
 // Forget leaves nothing of what was hashed in the hash function and in its memory.
-// A block of zeros takes the same way through the same frames as the secret blocks
-// before it.
 func (h *Hash) Forget() {
-	h.h.Reset()
-	h.compress(public[:h.h.BlockSize()])
 	h.Reset()
 	clear(h.blocks)
 	clear(h.state)

@@ -4,7 +4,7 @@
 // Go code keeps temporaries on the goroutine's stack. The runtime moves a stack
 // that grows or shrinks and frees the old one uncleared, so whatever lay on it
 // is out of reach. Here a stack is grown before the code runs, kept from
-// shrinking while it does, and overwritten afterwards.
+// shrinking while it does, and overwritten afterwards. The registers are cleared.
 //
 // The runtime halves a stack of which a collection finds less than a quarter in
 // use. So the code runs below an anchor, a frame as large as all that the code may
@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"unsafe"
 
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 	"github.com/memkeep/memkeep/internal/sigframe"
 )
 
@@ -24,7 +25,8 @@ type Kind int
 
 const (
 	// Brief functions take a microsecond, use 4 KiB of stack at most and clear
-	// the vector registers themselves. The runtime may still preempt them.
+	// the vector registers themselves after each step. The runtime may still preempt
+	// them.
 	Brief Kind = iota
 
 	// Small functions use 12 KiB of stack at most.
@@ -49,8 +51,8 @@ func (k Kind) Depth() int {
 	return [...]int{Brief: briefDepth, Small: smallDepth, Large: largeDepth}[k]
 }
 
-// Do runs f, overwrites the stack that f used, as much as the kind allows, and
-// returns f's error. A panic of f passes with the same value.
+// Do runs f, clears the registers, overwrites the stack that f used, as much as the
+// kind allows, and returns f's error. A panic of f passes with the same value.
 //
 // f runs on the caller's goroutine, unless the stack of that is so large that the
 // anchor does not keep it from shrinking. Then f has a goroutine of its own, for
@@ -164,10 +166,11 @@ func anchoredLarge(f func() error) result {
 }
 
 // guarded runs f and catches its panic, so that its frames are gone when guarded
-// returns.
+// returns, and nothing of f is in registers, which the runtime may save from then on.
 //
 //go:noinline
 func guarded(f func() error) (r result) {
+	defer registers.Clear()
 	r.panicked = true
 	defer func() {
 		if r.panicked {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
 )
 
 // Base64 is read as encoding/base64 reads it when it is strict, but for white
@@ -123,4 +125,35 @@ func FuzzKeyfile(f *testing.F) {
 			t.Error("the input was changed")
 		}
 	})
+}
+
+// Find runs where the goroutine may be preempted, which saves all registers to memory
+// that nobody wipes. So it leaves nothing of the key in them.
+func TestFindLeavesNothingInRegisters(t *testing.T) {
+	t.Parallel()
+	secret := make([]byte, 32)
+	for i := range secret {
+		secret[i] = byte(0xa1 + i)
+	}
+	der := append([]byte{0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 43, 101, 110, 4, 34, 4, 32}, secret...)
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	base64 := text[bytes.IndexByte(text, '\n')+1:][24:64] // what the secret alone decides
+	for what, c := range map[string]struct{ input, secret []byte }{"DER": {der, secret}, "PEM": {text, base64}} {
+		// What is loaded at once depends on the address.
+		for shift := range 64 {
+			input := append(make([]byte, shift, shift+len(c.input)), c.input...)[shift:]
+			var left [registers.Size]byte
+			registers.Clear()
+			_, err := Find(input)
+			registers.Record(&left)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for piece := range slices.Chunk(c.secret, 8) {
+				if bytes.Contains(left[:], piece) {
+					t.Errorf("%s, shifted by %d: %q is left in registers", what, shift, piece)
+				}
+			}
+		}
+	}
 }

@@ -51,9 +51,9 @@ const opensshMagic = "openssh-key-v1\x00"
 // Find returns where in data the first private key is. Blocks of other kinds
 // before it, such as certificates, are passed over.
 func Find(data []byte) (Block, error) {
-	if !bytes.Contains(data, []byte("-----BEGIN ")) {
+	if index(data, "-----BEGIN ") < 0 {
 		switch {
-		case bytes.HasPrefix(data, []byte(opensshMagic)):
+		case hasPrefix(data, opensshMagic):
 			return Block{Format: OpenSSH, Body: data}, nil
 		case len(data) > 0 && data[0] == 0x30: // a SEQUENCE
 			return Block{Format: AnyDER, Body: data}, nil
@@ -89,7 +89,7 @@ func nextPEM(data []byte) (label, body, after []byte, ok bool) {
 	if at < 0 {
 		return nil, nil, nil, false
 	}
-	line, rest, ok := bytes.Cut(data[at+len(begin):], []byte("\n"))
+	line, rest, ok := cutLine(data[at+len(begin):])
 	if !ok {
 		return nil, nil, nil, false
 	}
@@ -101,33 +101,66 @@ func nextPEM(data []byte) (label, body, after []byte, ok bool) {
 	if at < 0 {
 		return nil, nil, nil, false
 	}
-	line, after, _ = bytes.Cut(rest[at+len(end):], []byte("\n"))
+	line, after, _ = cutLine(rest[at+len(end):])
 	other, ok := bytes.CutSuffix(bytes.TrimRight(line, " \t\r"), []byte(dashes))
 	return label, rest[:at], after, ok && bytes.Equal(label, other)
 }
 
 // lineWith returns where the first line that begins with prefix does, or -1.
 func lineWith(data []byte, prefix string) int {
-	if bytes.HasPrefix(data, []byte(prefix)) {
+	if hasPrefix(data, prefix) {
 		return 0
 	}
-	// No copy is made of data: only the pattern has a newline in front.
-	at := bytes.Index(data, append([]byte("\n"), prefix...))
+	at := index(data, "\n"+prefix)
 	if at < 0 {
 		return -1
 	}
 	return at + 1
 }
 
+// cutLine returns the first line, what follows it, and whether it ends with a newline.
+func cutLine(data []byte) (line, rest []byte, ok bool) {
+	at := index(data, "\n")
+	if at < 0 {
+		return data, nil, false
+	}
+	return data[:at], data[at+1:], true
+}
+
+// index returns where pattern first is in data, or -1, as [bytes.Index] does. That
+// loads 32 bytes at once into vector registers and leaves them there, and Find runs
+// where the goroutine may be preempted and its registers saved.
+func index(data []byte, pattern string) int {
+	for at := 0; at+len(pattern) <= len(data); at++ {
+		if hasPrefix(data[at:], pattern) {
+			return at
+		}
+	}
+	return -1
+}
+
+// hasPrefix reports whether data begins with prefix. It loads a byte at a time.
+func hasPrefix(data []byte, prefix string) bool {
+	if len(data) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if data[i] != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // cutHeaders returns what follows a PEM block's headers (RFC 1421), and whether
 // they say that it is encrypted.
 func cutHeaders(body []byte) (rest []byte, encrypted bool) {
 	for {
-		line, rest, ok := bytes.Cut(body, []byte("\n"))
-		if !ok || !bytes.Contains(line, []byte(":")) {
+		line, rest, ok := cutLine(body)
+		if !ok || index(line, ":") < 0 {
 			return body, encrypted
 		}
-		encrypted = encrypted || bytes.Contains(line, []byte("ENCRYPTED"))
+		encrypted = encrypted || index(line, "ENCRYPTED") >= 0
 		body = rest
 	}
 }

@@ -5,7 +5,6 @@
 // whenever the runtime preempts the goroutine or a signal arrives, all registers
 // are saved to memory that nobody wipes.
 //
-// The upper halves of registers wider than 128 bits are left alone: copies of
-// less than 256 bytes don't use them, and what a hash function left there its
-// next block overwrites.
+// The upper halves of registers wider than 128 bits are left alone: Go's assembly
+// that uses them ends with VZEROUPPER, which clears them.
 package registers
