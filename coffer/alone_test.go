@@ -52,7 +52,7 @@ func TestKeyAndSharesComeFromTheSystemWhateverTheReaderIs(t *testing.T) {
 	}
 	budget := 4 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestManyCoffersSweepTogetherAtMostTwiceASecond(t *testing.T) {
 	const coffers = 3 // what the smallest limit has room for
 	budget := 4 * coffers * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

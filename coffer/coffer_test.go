@@ -22,7 +22,7 @@ func newCoffer(t testing.TB, cfg coffer.Config) (*coffer.Coffer, *locked.Pool) {
 	t.Helper()
 	budget := 4 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestTimerRekeysAndStopsWithTheCoffer(t *testing.T) {
 	testenv.Lockable(t, budget)
 	// The bubble ends only if nothing of the coffer goes on in it.
 	synctest.Test(t, func(t *testing.T) {
-		pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+		pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func newInternals(t *testing.T, configs ...Config) (*locked.Pool, []*Coffer) {
 	t.Helper()
 	budget := (2 + 2*len(configs)) * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +195,7 @@ func TestAWorkspaceThatIsTakenHoldsNobodyUp(t *testing.T) {
 
 func TestWhatARecoveredFaultLeftInAStateIsGoneAfterOneRekey(t *testing.T) {
 	t.Parallel()
+	testenv.MustGuard(t)
 	pool, coffers := newInternals(t, Config{RefreshInterval: -1})
 	c := coffers[0]
 	b, err := pool.New(100)

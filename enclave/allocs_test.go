@@ -42,7 +42,7 @@ func TestOpenAllocatesTheBufferAlone(t *testing.T) {
 func newForAllocations(t *testing.T) *enclave.Enclave {
 	t.Helper()
 	testenv.Lockable(t, testenv.SmallLimit())
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit(), AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

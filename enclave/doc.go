@@ -76,6 +76,13 @@
 // memory, the error is a *[LimitError] with the figures; its Remedy method returns
 // the commands that raise the limit. Secrets and open buffers are not affected.
 //
+// Where no memory can be locked, as in some sandboxes and on some platforms, a session
+// needs [Config.AllowUnlocked]. Open secrets and the shares of the session key may then
+// be written to swap and to a hibernation image. Secrets at rest stay encrypted, and
+// guard pages, wiping and the exclusion from dumps stay as they are, except on
+// DragonFly, Plan 9, js and wasip1, which have no guard pages and no exclusion.
+// Stats.Unlocked reports it.
+//
 // # Errors
 //
 // Callers branch on these errors with errors.Is, and on *LimitError with errors.As:
@@ -87,7 +94,7 @@
 //	ErrClosed       the session was closed
 //	ErrDecrypt      the ciphertext was modified
 //	ErrCorrupted    something wrote outside a buffer's bytes
-//	ErrUnsupported  memory can't be locked on this platform
+//	ErrUnsupported  memory can't be locked on this platform: see Config.AllowUnlocked
 //	ErrEmpty        there is no secret to seal
 //	ErrReadOnly     New can't wipe the secret: use NewCopy
 //	ErrNothingRead  the reader gave no secret

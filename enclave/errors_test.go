@@ -38,7 +38,7 @@ func twoSessions(t *testing.T) (a, b *enclave.Session) {
 	t.Helper()
 	testenv.Lockable(t, 2*budget())
 	open := func() *enclave.Session {
-		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget()})
+		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget(), AllowUnlocked: testenv.AllowUnlocked})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ func TestTamperedCiphertextIsErrDecryptAndLeaksNothing(t *testing.T) {
 	t.Parallel()
 	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	s, err := NewSession(Config{MaxLockedBytes: budget})
+	s, err := NewSession(Config{MaxLockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

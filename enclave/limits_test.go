@@ -21,7 +21,7 @@ func TestStatsShowBackendBudgetAndReason(t *testing.T) {
 // pool with the same budget says.
 func statsAsAPool(t *testing.T, budget int) enclave.Stats {
 	t.Helper()
-	pool, err := locked.NewPool(locked.Config{LockedBytes: budget})
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func statsAsAPool(t *testing.T, budget int) enclave.Stats {
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

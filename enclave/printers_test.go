@@ -112,7 +112,7 @@ func TestPrintersShowPlainBytes(t *testing.T) {
 // of locked memory.
 func newStillPool(t *testing.T) *locked.Pool {
 	t.Helper()
-	p, err := locked.NewPool(locked.Config{LockedBytes: budget(), IdleTimeout: time.Hour})
+	p, err := locked.NewPool(locked.Config{LockedBytes: budget(), IdleTimeout: time.Hour, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

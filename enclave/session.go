@@ -13,6 +13,7 @@ import (
 
 	"github.com/memkeep/memkeep/coffer"
 	"github.com/memkeep/memkeep/internal/bridge"
+	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/redact"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -38,9 +39,10 @@ type Config struct {
 	// [locked.DefaultIdleTimeout] if zero.
 	IdleTimeout time.Duration
 
-	// AllowUnlocked lets the session continue with memory that is not locked
-	// where the process may lock none: see [locked.Config]. Stats.Unlocked
-	// reports it.
+	// AllowUnlocked lets the session use memory that is not locked where the
+	// process may not lock the smallest session, or the platform locks nothing.
+	// Open secrets and the session key may then be written to swap:
+	// [locked.Config] says what else is lost where. Stats.Unlocked reports it.
 	AllowUnlocked bool
 
 	// NoSignals keeps the session from sending SIGURG to the process's threads:
@@ -87,8 +89,8 @@ func (s *Session) now() number { return number(s.number.Load()) }
 
 // NewSession returns a session with a new random key. The caller closes it. If the
 // process may not lock the few pages that the smallest session needs, the error is
-// a *[LimitError]; if the platform can't lock memory, it is [ErrUnsupported]. A
-// process can have 65,536 open sessions.
+// a *[LimitError]; if the platform can't lock memory, it is [ErrUnsupported]. With
+// [Config.AllowUnlocked], neither is an error. A process can have 65,536 open sessions.
 func NewSession(cfg Config) (*Session, error) { return newSession(&Session{cfg: cfg}) }
 
 func init() {
@@ -120,27 +122,12 @@ func (s *Session) open() (*core, error) {
 	if c := s.core.Load(); c != nil {
 		return c, nil
 	}
-	useSlots := runtime.GOMAXPROCS(0) + 1 // one for each processor, and one for nested calls
-	if s.bare {
-		useSlots = 0
-	}
-	pool, err := locked.NewPool(locked.Config{
-		LockedBytes:     s.cfg.MaxLockedBytes,
-		Backend:         s.cfg.Backend,
-		AllowUnlocked:   s.cfg.AllowUnlocked,
-		IdleTimeout:     s.cfg.IdleTimeout,
-		UseSlots:        useSlots,
-		NoRuntimeSecret: s.cfg.NoRuntimeSecret,
-	})
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.newCore(pool)
+	c, err := s.makeCore()
 	if err != nil {
 		return nil, err
 	}
 	if err := s.start(c); err != nil {
-		return nil, errors.Join(err, c.coffer.Close(), pool.Close())
+		return nil, errors.Join(err, c.coffer.Close(), c.pool.Close())
 	}
 	return c, nil
 }
@@ -152,6 +139,41 @@ func (s *Session) start(c *core) error {
 	}
 	s.core.Store(c)
 	return nil
+}
+
+// makeCore returns a core in a pool of its own.
+func (s *Session) makeCore() (*core, error) {
+	cfg := s.poolConfig()
+	pool, err := locked.NewPool(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.newCore(pool)
+	limit, ok := errors.AsType[*LimitError](err)
+	if !ok || limit.Resource != locked.LockedMemory || !cfg.AllowUnlocked {
+		return c, err
+	}
+	// The process may lock the smallest pool, but not the smallest session.
+	unlocked, err := bridge.NewPool(page.OpenUnlocked(limit), cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s.newCore(unlocked.(*locked.Pool))
+}
+
+func (s *Session) poolConfig() locked.Config {
+	useSlots := runtime.GOMAXPROCS(0) + 1 // one for each processor, and one for nested calls
+	if s.bare {
+		useSlots = 0
+	}
+	return locked.Config{
+		LockedBytes:     s.cfg.MaxLockedBytes,
+		Backend:         s.cfg.Backend,
+		AllowUnlocked:   s.cfg.AllowUnlocked,
+		IdleTimeout:     s.cfg.IdleTimeout,
+		UseSlots:        useSlots,
+		NoRuntimeSecret: s.cfg.NoRuntimeSecret,
+	}
 }
 
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {

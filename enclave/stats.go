@@ -9,14 +9,14 @@ import (
 
 // Stats describes what a session holds at one moment, and counts what it did.
 type Stats struct {
-	LockedBytes     int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them
+	LockedBytes     int            `json:"locked_bytes"`             // bytes locked now, as the process's limit counts them; if Unlocked, as it would count them
 	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the highest value of LockedBytes
 	Budget          int            `json:"budget"`                   // the most bytes that may be locked
 	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than Config.MaxLockedBytes
-	Unlocked        bool           `json:"unlocked"`                 // the pages are not locked: see Config.AllowUnlocked
+	Unlocked        bool           `json:"unlocked"`                 // nothing is locked, and secrets may be swapped out: see Config.AllowUnlocked
 	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may include, because the system can't exclude them
 	Backend         locked.Backend `json:"backend"`                  // the mechanism in use
-	BackendReason   string         `json:"backend_reason,omitempty"` // why no better mechanism is in use; empty for the best one, and for one that was forced
+	BackendReason   string         `json:"backend_reason,omitempty"` // why no better mechanism is in use, or why nothing is locked; empty for the best one, and for one that was forced
 	RuntimeSecret   bool           `json:"runtime_secret"`           // functions given to Use run inside runtime/secret.Do
 	OpenBuffers     int            `json:"open_buffers"`             // buffers not yet destroyed: steady growth indicates a leak
 	Waiters         int            `json:"waiters"`                  // calls that are waiting for locked memory

@@ -124,7 +124,7 @@ func testSession(t *testing.T) *Session {
 	t.Helper()
 	budget := 8 * os.Getpagesize()
 	testenv.Lockable(t, budget)
-	s, err := NewSession(Config{MaxLockedBytes: budget})
+	s, err := NewSession(Config{MaxLockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

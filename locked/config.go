@@ -11,7 +11,8 @@ import (
 // Backend names a mechanism for locked pages.
 type Backend string
 
-// The backends, best first. Linux has all three, other systems the last.
+// The backends, best first. Linux has all that lock, other systems Mlock or none. The
+// last two do not lock: a pool uses them only with [Config.AllowUnlocked].
 const (
 	// BestBackend chooses the best one that the system offers.
 	BestBackend Backend = ""
@@ -23,9 +24,16 @@ const (
 	Memfd Backend = page.Memfd
 	// Mlock is private memory with mlock(2) or VirtualLock.
 	Mlock Backend = page.Mlock
-	// Unlocked is private memory that is not locked. A pool uses it only with
-	// [Config.AllowUnlocked].
+	// Unlocked is the memory of Mlock, guarded and protected as ever, without the
+	// lock.
 	Unlocked Backend = page.Unlocked
+	// Unguarded is ordinary memory of the Go heap, for systems that have nothing
+	// better (DragonFly, Plan 9, js, wasip1): no guard page and no protection, so
+	// that nothing ever faults, and no exclusion from dumps. A stale slice of a
+	// destroyed buffer reads zeros, or what the buffer holds that is there next.
+	// Secrets at rest are encrypted, canaries are checked, and memory is wiped
+	// after use, as everywhere.
+	Unguarded Backend = page.Unguarded
 )
 
 const (
@@ -52,9 +60,10 @@ type Config struct {
 
 	// AllowUnlocked lets the pool use memory that is not locked, if the process may
 	// not lock even the smallest pool or the platform can't lock memory. The system
-	// may then write the pages to swap; all other protections hold. [Stats.Unlocked]
-	// reports it. Where pages can't be guarded either (DragonFly, Plan 9, js,
-	// wasip1), NewPool still returns [ErrUnsupported].
+	// may then write open secrets and the key to swap, and to a hibernation image;
+	// the other protections of [Mlock] hold. The pool is [Unlocked], or where pages
+	// can't be guarded either, [Unguarded]. [Stats.Unlocked] reports it, and
+	// [Stats.BackendReason] why. NewPool tries to lock a page to find out.
 	AllowUnlocked bool
 
 	// UseSlots is the number of slots of one page that only [Pool.Use] may take,

@@ -27,7 +27,8 @@ var (
 	ErrCorrupted = errors.New("locked: memory before the buffer was overwritten")
 
 	// ErrUnsupported reports that this platform, or the requested backend, can't
-	// lock memory. It matches [errors.ErrUnsupported] as well.
+	// lock memory. [Config.AllowUnlocked] continues without. It matches
+	// [errors.ErrUnsupported] as well.
 	ErrUnsupported = page.ErrUnsupported
 )
 
@@ -85,14 +86,22 @@ func (e *LimitError) Error() string {
 	return b.String()
 }
 
-// Remedy returns the commands and settings that raise the limit, in a sentence or two.
+// Remedy returns the commands and settings that raise the limit, in a few sentences. If
+// locked memory ran out, the last names the way to do without.
 func (e *LimitError) Remedy() string {
 	if e.Resource == LockedMemory && e.Err == nil && e.chosen {
 		return "Give the session or the pool a larger budget: MaxLockedBytes in enclave.Config, or LockedBytes in locked.Config. " +
 			"enclave.SetDefault makes a session from enclave.NewSession the default one."
 	}
+	if e.Resource == LockedMemory {
+		return remedies[e.Resource] + doWithout
+	}
 	return remedies[e.Resource]
 }
+
+// doWithout is the last remedy for a process that can't lock memory.
+const doWithout = " Where no lock can be had, AllowUnlocked in enclave.Config or locked.Config continues without, and for " +
+	"enclave/memguard the environment variable MEMKEEP_ALLOW_UNLOCKED=1: the system may then write open secrets to swap."
 
 // Unwrap returns the system's error, if there was one.
 func (e *LimitError) Unwrap() error { return e.Err }

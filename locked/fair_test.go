@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
@@ -142,11 +141,10 @@ func TestUseDoesNotWaitWhileTheBudgetIsIdle(t *testing.T) {
 
 func TestBufferWrittenToWhileItClosesLeavesNothingToTheNext(t *testing.T) {
 	// Not parallel: the writer has to be on a processor while the buffer closes.
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
+	testenv.MustGuard(t)
+	for _, backend := range everyBackend() {
 		t.Run(string(backend), func(t *testing.T) {
-			if _, err := page.Open(string(backend), nil); err != nil {
-				t.Skipf("SKIPPED: %v", err)
-			}
+			open(t, backend)
 			// One page: the next buffer gets the same slot.
 			p := newPool(t, locked.Config{Backend: backend, LockedBytes: os.Getpagesize()})
 			for range 200 {

@@ -32,6 +32,7 @@ func newPool(t testing.TB, cfg locked.Config) *locked.Pool {
 // taking it in two steps, tests would wait for each other in a circle.
 func openPool(t testing.TB, cfg locked.Config) *locked.Pool {
 	t.Helper()
+	cfg.AllowUnlocked = cfg.AllowUnlocked || testenv.AllowUnlocked
 	p, err := locked.NewPool(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -56,17 +57,36 @@ func closePool(t testing.TB, p *locked.Pool) {
 	}
 }
 
+// everyBackend is what backends runs on: where the tests do without a lock, what there
+// is without.
+func everyBackend() []locked.Backend {
+	if testenv.AllowUnlocked {
+		return []locked.Backend{locked.Unlocked, locked.Unguarded}
+	}
+	return []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock}
+}
+
 // backends runs f on every backend that this system has.
 func backends(t *testing.T, f func(t *testing.T, backend locked.Backend)) {
 	t.Helper()
-	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
+	for _, backend := range everyBackend() {
 		t.Run(string(backend), func(t *testing.T) {
 			t.Parallel()
-			if _, err := page.Open(string(backend), nil); err != nil {
-				t.Skipf("SKIPPED: %v", err)
-			}
+			open(t, backend)
 			f(t, backend)
 		})
+	}
+}
+
+// open skips the test if this system does not have the backend, or has a better one
+// than one without protection.
+func open(t *testing.T, backend locked.Backend) {
+	t.Helper()
+	if backend == locked.Unguarded && testenv.Guarded() {
+		t.Skip("SKIPPED: pages can be guarded here")
+	}
+	if _, err := page.Open(string(backend), nil); err != nil {
+		t.Skipf("SKIPPED: %v", err)
 	}
 }
 
@@ -155,7 +175,7 @@ func TestPoolLocksNothingUntilItIsUsed(t *testing.T) {
 func inBubble(t *testing.T, budget int, cfg locked.Config, f func(t *testing.T, p *locked.Pool)) {
 	t.Helper()
 	testenv.Lockable(t, budget)
-	cfg.LockedBytes = budget
+	cfg.LockedBytes, cfg.AllowUnlocked = budget, testenv.AllowUnlocked
 	synctest.Test(t, func(t *testing.T) {
 		p, err := locked.NewPool(cfg)
 		if err != nil {

@@ -71,7 +71,7 @@ func TestPoolsNestedInEachOtherGoOnAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pools []*locked.Pool
 		for range 3 {
-			p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2})
+			p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2, AllowUnlocked: testenv.AllowUnlocked})
 			if err != nil {
 				t.Fatal(err)
 			}

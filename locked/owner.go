@@ -15,7 +15,7 @@ func init() {
 		return r, nil
 	}
 	bridge.PoolBuffers = func(pool any) []any { return pool.(*Pool).openBuffers() }
-	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), ofProcess()) }
+	bridge.NewPool = func(b page.Backend, cfg any) (any, error) { return newPool(b, cfg.(Config), limitsFor(b)) }
 }
 
 // pages returns the whole pages that the bytes lie in: padding and the canary

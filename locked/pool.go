@@ -35,25 +35,48 @@ type Pool struct {
 
 // NewPool returns a pool, which maps nothing before the first buffer. The caller closes
 // it. If the process may not lock even one page, the error is a *[LimitError]; if the
-// platform or the forced backend can't lock memory, it is [ErrUnsupported].
+// platform or the forced backend can't lock memory, it is [ErrUnsupported]. With
+// [Config.AllowUnlocked], the pool's memory is then not locked, and there is no error.
 func NewPool(cfg Config) (*Pool, error) {
-	r := ofProcess()
-	if cfg.Backend == Unlocked {
-		r.read = func() (page.Limits, error) { return page.Limits{Soft: Unlimited, Hard: Unlimited}, nil }
-	}
-	var p *Pool
-	b, err := page.Open(string(cfg.Backend), nil)
-	if err == nil {
-		p, err = newPool(b, cfg, r)
-	} else {
-		err = openError(err)
-	}
-	var limit *LimitError
-	if cfg.AllowUnlocked && (errors.As(err, &limit) && limit.Resource == LockedMemory || errors.Is(err, ErrUnsupported)) {
-		cfg.Backend, cfg.AllowUnlocked = Unlocked, false
-		return NewPool(cfg)
+	p, err := openPool(cfg)
+	if cfg.AllowUnlocked && cannotLock(err) {
+		b := page.OpenUnlocked(err)
+		return newPool(b, cfg, limitsFor(b))
 	}
 	return p, err
+}
+
+// openPool returns a pool over the backend that cfg names, or over the best one.
+func openPool(cfg Config) (*Pool, error) {
+	b, err := page.Open(string(cfg.Backend), nil)
+	if err != nil {
+		return nil, openError(err)
+	}
+	if page.Locks(b) && cfg.AllowUnlocked {
+		err = tryLock(b)
+	} else if !page.Locks(b) && !cfg.AllowUnlocked {
+		err = fmt.Errorf("locked: the backend %q does not lock: set AllowUnlocked as well", cfg.Backend)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newPool(b, cfg, limitsFor(b))
+}
+
+// tryLock locks a page and gives it back. A container or an emulated kernel may refuse
+// what the limit allows.
+func tryLock(b page.Backend) error {
+	r, err := b.Map(page.Size(), false)
+	if err != nil {
+		return openError(err)
+	}
+	return b.Unmap(r)
+}
+
+// cannotLock reports whether err says that the process or the platform can't lock memory.
+func cannotLock(err error) bool {
+	limit, ok := errors.AsType[*LimitError](err)
+	return ok && limit.Resource == LockedMemory && !limit.chosen || errors.Is(err, ErrUnsupported)
 }
 
 func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {

@@ -217,7 +217,7 @@ func TestCloseEndsWaitersBuffersAndLaterCalls(t *testing.T) {
 	t.Parallel()
 	testenv.Lockable(t, small())
 	synctest.Test(t, func(t *testing.T) {
-		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2})
+		p, err := locked.NewPool(locked.Config{LockedBytes: small(), UseSlots: 2, AllowUnlocked: testenv.AllowUnlocked})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,20 +4,25 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/internal/redact"
 )
 
-// Format prints the backend and the budget.
+// Format prints the backend, the budget, and NOT LOCKED if the memory is not.
 func (p *Pool) Format(f fmt.State, _ rune) {
 	if p == nil || p.store.backend == nil {
 		fmt.Fprint(f, "locked.Pool(closed)")
 		return
 	}
-	fmt.Fprintf(f, "locked.Pool(%s, %d bytes)", p.store.backend.Name(), p.store.total)
+	loud := ""
+	if !page.Locks(p.store.backend) {
+		loud = ", NOT LOCKED"
+	}
+	fmt.Fprintf(f, "locked.Pool(%s, %d bytes%s)", p.store.backend.Name(), p.store.total, loud)
 }
 
-// String returns the backend and the budget: "locked.Pool(memfd_secret, 8388608
-// bytes)".
+// String returns the backend and the budget, "locked.Pool(memfd_secret, 8388608
+// bytes)", and NOT LOCKED after them if the memory is not: see [Config.AllowUnlocked].
 func (p *Pool) String() string { return fmt.Sprint(p) }
 
 // GoString returns what String does.

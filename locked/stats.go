@@ -8,14 +8,14 @@ import (
 
 // Stats describes what a pool holds at one moment.
 type Stats struct {
-	LockedBytes     int         // bytes locked now, as the process's limit counts them
+	LockedBytes     int         // bytes locked now, as the process's limit counts them; if Unlocked, as it would count them
 	LockedBytesPeak int         // the highest value of LockedBytes
 	DumpableBytes   int         // mapped bytes that a core dump may include, because the system can't exclude them
 	Budget          int         // the most bytes that may be locked
-	Unlocked        bool        // the pages are not locked: see Config.AllowUnlocked
+	Unlocked        bool        // nothing is locked, and secrets may be swapped out: see Config.AllowUnlocked
 	BudgetCut       bool        // the process's limit allows less than Config.LockedBytes, rounded to whole pages
 	Backend         Backend     // the mechanism in use
-	BackendReason   string      // why no better mechanism is in use; empty for the best one, and for one that was forced
+	BackendReason   string      // why no better mechanism is in use, or why nothing is locked; empty for the best one, and for one that was forced
 	LargestSecret   int         // the size of the largest secret that the budget can hold, in bytes
 	OpenBuffers     int         // buffers not yet destroyed: steady growth indicates a leak
 	Waiters         int         // calls that are waiting for a slot
@@ -29,7 +29,7 @@ func (p *Pool) Stats() Stats {
 	}
 	s := Stats{
 		Budget:        p.store.total,
-		Unlocked:      p.store.backend.Name() == page.Unlocked,
+		Unlocked:      !page.Locks(p.store.backend),
 		BudgetCut:     p.store.cut,
 		Backend:       Backend(p.store.backend.Name()),
 		BackendReason: reasonOf(p.store.backend),

@@ -42,7 +42,7 @@ func newToken(t *testing.T, token string) *enclave.Enclave {
 func newSession(t *testing.T) *enclave.Session {
 	t.Helper()
 	testenv.Lockable(t, testenv.SmallLimit())
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit(), AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,12 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/enclaveprom"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 func newSession(t *testing.T) *enclave.Session {
 	t.Helper()
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 8 * os.Getpagesize()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: 8 * os.Getpagesize(), AllowUnlocked: testenv.AllowUnlocked})
 	var limit *enclave.LimitError
 	if errors.Is(err, enclave.ErrUnsupported) || errors.As(err, &limit) {
 		t.Skipf("SKIPPED: %v", err)

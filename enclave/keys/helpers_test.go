@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 func newSession(t testing.TB) *enclave.Session {
 	t.Helper()
 	testenv.Lockable(t, testenv.SmallLimit())
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit(), AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -296,7 +296,7 @@ func leftoversChild(task string) int {
 }
 
 func leftovers(task string) error {
-	session, err := enclave.NewSession(enclave.Config{RefreshInterval: 20 * time.Millisecond})
+	session, err := enclave.NewSession(enclave.Config{RefreshInterval: 20 * time.Millisecond, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func newLoader(t testing.TB) load.Loader {
 func newSession(t testing.TB, lockedBytes int) *enclave.Session {
 	t.Helper()
 	testenv.Lockable(t, lockedBytes)
-	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes})
+	s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes, AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func inBubble(t *testing.T, f func(t *testing.T, l load.Loader)) {
 	t.Helper()
 	testenv.Lockable(t, budget())
 	synctest.Test(t, func(t *testing.T) {
-		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget()})
+		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget(), AllowUnlocked: testenv.AllowUnlocked})
 		if err != nil {
 			t.Fatal(err)
 		}

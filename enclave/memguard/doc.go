@@ -35,6 +35,9 @@
 //	                           descriptors, mappings, address space), the figures and the remedy.
 //	                           memguard purges everything before it panics, or hangs. Here only a
 //	                           broken canary purges, so that a program can continue without one buffer.
+//	MEMKEEP_ALLOW_UNLOCKED=1   in the environment lets the program continue with memory that is not
+//	                           locked, where it may lock none: open secrets may then be swapped out.
+//	                           core.Session's Stats report it. memguard has no such way.
 //	The limit on locked memory the soft limit is raised to the hard one, and child processes inherit
 //	                           it. memguard does not raise it, and gets fewer buffers.
 //	The session's key          is assembled in registers (in locked memory where the cipher is no

@@ -22,7 +22,8 @@ type Region interface {
 // Set by locked.
 var (
 	// NewPool is locked.NewPool over a backend that is already open: it takes a
-	// locked.Config and returns a *locked.Pool. Tests inject faults with it.
+	// locked.Config and returns a *locked.Pool. Package enclave gives it memory that
+	// is not locked, and tests inject faults with it.
 	NewPool func(b page.Backend, cfg any) (pool any, err error)
 
 	// Pages returns the whole pages that a *locked.Buffer lies in, which no other

@@ -28,6 +28,10 @@
 //
 // Guard pages are reserved address space with no memory behind it and no
 // access: touching one is a fault. They count towards no lock limit.
+//
+// Two backends lock nothing, and are opened by [OpenUnlocked] or by their names alone:
+// memcall's pages without the lock, and slices of the Go heap where memcall does not
+// build.
 package page
 
 import (
@@ -64,8 +68,8 @@ func (a Access) String() string {
 
 // A Run is a guarded run of locked pages, excluded, where the system can, from
 // core dumps and from child processes. It is made by [Backend.Map] and stays
-// valid until [Backend.Unmap]. The bytes lie outside the Go heap: no finalizer
-// may unmap a run while a slice of it lives.
+// valid until [Backend.Unmap]. The bytes lie outside the Go heap, but for those of
+// [Unguarded]: no finalizer may unmap a run while a slice of it lives.
 type Run struct {
 	// Window is where the library writes. In a dual run it is always readable
 	// and writable; in a single run it is View.
@@ -163,7 +167,8 @@ const (
 	MemfdSecret = "memfd_secret"
 	Memfd       = "memfd"
 	Mlock       = "mlock"
-	Unlocked    = "unlocked"
+	Unlocked    = "unlocked"  // as Mlock, without the lock
+	Unguarded   = "unguarded" // ordinary memory
 )
 
 // Hook is called before every system call of a backend with the call's name.
@@ -187,11 +192,14 @@ var errMissing = errors.New("not available")
 
 // Open returns the named backend, or the best one that this system offers for
 // the empty name. A named backend that the system lacks is an error that wraps
-// [ErrUnsupported]. [Unlocked] is never the best. Any other error is a failure of the moment, a *[LockError] if
-// something ran out. Nothing is mapped yet.
+// [ErrUnsupported]. The best one always locks. Any other error is a failure of the
+// moment, a *[LockError] if something ran out. Nothing is mapped yet.
 func Open(name string, hook Hook) (Backend, error) {
-	if name == Unlocked {
+	switch name {
+	case Unlocked:
 		return openUnlocked(hook)
+	case Unguarded:
+		return unguarded{hook}, nil
 	}
 	var reasons []error
 	for _, m := range mechanisms {
@@ -222,15 +230,27 @@ func Open(name string, hook Hook) (Backend, error) {
 	}
 }
 
-// fallback is a backend that [Open] chose because it could not have a better one.
+// OpenUnlocked returns the best backend that does not lock, in place of one that does:
+// [Missing] then returns why there is none.
+func OpenUnlocked(why error) Backend {
+	b, err := openUnlocked(nil)
+	if err != nil {
+		b = unguarded{}
+	}
+	return fallback{b, why}
+}
+
+// Locks reports whether the pages of b are locked.
+func Locks(b Backend) bool { return b.Name() != Unlocked && b.Name() != Unguarded }
+
+// fallback is a backend that was chosen because there is no better one.
 type fallback struct {
 	Backend
 	missing error
 }
 
-// Missing returns why [Open] did not choose a better backend than b: what the
-// system answered for each of them. It is nil if b is the best one, or was asked
-// for by name.
+// Missing returns why b was chosen and no better backend: what the system answered
+// for each of them. It is nil if b is the best one, or was asked for by name.
 func Missing(b Backend) error {
 	if f, ok := b.(fallback); ok {
 		return f.missing

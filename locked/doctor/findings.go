@@ -62,6 +62,7 @@ func (s state) lock() finding {
 	f := finding{"lock", bad, fmt.Sprintf("the smallest session could not be locked: %v", s.Probe.Err), nil}
 	if errors.Is(s.Probe.Err, locked.ErrUnsupported) {
 		f.Text = fmt.Sprintf("this library can't lock memory on %s, and every call returns: %v", s.OS, s.Probe.Err)
+		f.Remedies = []string{allowUnlocked}
 		return f
 	}
 	var refused *locked.LimitError
@@ -72,8 +73,13 @@ func (s state) lock() finding {
 	if s.Limits.Budget >= sessionPages*s.Limits.PageSize { // else the finding of the limit says it
 		f.Remedies = s.raiseLimit()
 	}
+	f.Remedies = append(f.Remedies, allowUnlocked)
 	return f
 }
+
+// allowUnlocked is the last remedy.
+const allowUnlocked = "enclave.Config{AllowUnlocked: true}     (in the program, if no lock can be had: secrets stay encrypted at rest, " +
+	"but open ones and the key may be written to swap)"
 
 func (s state) lockOf(p platform.Process) finding {
 	counted := fmt.Sprintf("VmLck is %s", limit(p.Locked))

@@ -37,6 +37,7 @@ type options struct {
 	harden         bool
 	hosts          []string // allowed in the Host header, in lower case
 	lockedBytes    int
+	allowUnlocked  bool
 	maxBody        int64
 	requestTimeout time.Duration
 	readTimeout    time.Duration
@@ -91,6 +92,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.harden, "harden", false, "leave no core dumps, and let no process of the same user trace this one (Linux, FreeBSD, macOS)")
 	f.Func("allow-host", "another `name` in the Host header of requests, besides localhost and loopback addresses; may be repeated", o.allowHost)
 	f.IntVar(&o.lockedBytes, "locked-bytes", locked.DefaultLockedBytes, "budget of locked memory in `bytes`")
+	f.BoolVar(&o.allowUnlocked, "allow-unlocked", false, "where no memory can be locked, continue with memory that the system may swap out")
 	f.Int64Var(&o.maxBody, "max-body", defaultMaxBody, "largest body of a request to sign or verify, in `bytes`")
 	f.DurationVar(&o.requestTimeout, "request-timeout", 5*time.Second, "how `long` a request waits for locked memory")
 	f.DurationVar(&o.readTimeout, "read-timeout", 10*time.Second, "how `long` a client may take to send a request")

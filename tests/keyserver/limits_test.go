@@ -126,6 +126,25 @@ func TestNothingMayBeLocked(t *testing.T) {
 	}
 }
 
+// Unless it is told to go on: then its log, its page and its metrics say it.
+func TestServerThatGoesOnWithoutALockSaysSo(t *testing.T) {
+	t.Parallel()
+	server := launch(t, spec{args: []string{"-keys", "2", "-allow-unlocked"}, memlock: "0"})
+	if !server.listens() {
+		t.Fatalf("it exited with %d:\n%s", server.code, server.errors())
+	}
+	c := server.client()
+	c.call(http.StatusOK, "POST", "/v1/keys/key-000000/sign", messageBody(nil))
+	for path, want := range map[string]string{"/": "NOT LOCKED", "/metrics": "\nmemkeep_unlocked 1\n"} {
+		if body := c.call(http.StatusOK, "GET", path, "").raw; !strings.Contains(body, want) {
+			t.Errorf("%s lacks %q", path, want)
+		}
+	}
+	if !strings.Contains(server.errors(), "NOT LOCKED") {
+		t.Errorf("the log:\n%s", server.errors())
+	}
+}
+
 func TestBudgetTooSmall(t *testing.T) {
 	t.Parallel()
 	needLocked(t)

@@ -58,9 +58,12 @@ func serve(o options, stdin io.Reader, stdout io.Writer, stderr *os.File) (err e
 			return err
 		}
 	}
-	v, err := openVault(o.lockedBytes)
+	v, err := openVault(o.lockedBytes, o.allowUnlocked)
 	if err != nil {
 		return err
+	}
+	if s := v.session.Stats(); s.Unlocked {
+		log.Error("memory is NOT LOCKED: open secrets and the session key may be swapped out", "backend", s.Backend, "because", s.BackendReason)
 	}
 	sources, err := openSources(context.Background(), o, v, log)
 	if err != nil {

@@ -30,8 +30,8 @@ type vault struct {
 // openVault returns an empty vault. All the locked memory it will ever hold for
 // long is taken here, and the session keeps a slot for signatures: if it starts it
 // has what it needs.
-func openVault(lockedBytes int) (_ *vault, err error) {
-	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes})
+func openVault(lockedBytes int, allowUnlocked bool) (_ *vault, err error) {
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: lockedBytes, AllowUnlocked: allowUnlocked})
 	var limit *locked.LimitError
 	switch {
 	case errors.As(err, &limit) && limit.Budget > 0:

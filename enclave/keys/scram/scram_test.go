@@ -26,7 +26,7 @@ import (
 func newClient(t *testing.T, user, password string) *Client {
 	t.Helper()
 	testenv.Lockable(t, testenv.SmallLimit())
-	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: testenv.SmallLimit(), AllowUnlocked: testenv.AllowUnlocked})
 	if err != nil {
 		t.Fatal(err)
 	}

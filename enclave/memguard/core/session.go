@@ -13,6 +13,11 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
+// allowUnlocked names the environment variable that stands for enclave.Config's
+// AllowUnlocked, since the programs that use this package can't be changed. The remedy
+// of a locked.LimitError names it too.
+const allowUnlocked = "MEMKEEP_ALLOW_UNLOCKED"
+
 // session is created on first use.
 var session struct {
 	sync.Mutex // held while it is made
@@ -25,6 +30,10 @@ var session struct {
 // The session's own Purge locks no buffer's RWMutex. It must not be closed. The error is
 // a *[locked.LimitError] or [locked.ErrUnsupported]; the next call tries again.
 //
+// If the environment variable MEMKEEP_ALLOW_UNLOCKED is 1 when the session is created,
+// it has memory that is not locked where the process may lock none: see
+// AllowUnlocked in [enclave.Config].
+//
 // It is not in memguard.
 func Session() (*enclave.Session, error) {
 	if s := session.Load(); s != nil {
@@ -36,7 +45,7 @@ func Session() (*enclave.Session, error) {
 		return s, nil
 	}
 	// The session cuts this to what there is.
-	made, err := bridge.NewBareSession(enclave.Config{MaxLockedBytes: math.MaxInt})
+	made, err := bridge.NewBareSession(enclave.Config{MaxLockedBytes: math.MaxInt, AllowUnlocked: os.Getenv(allowUnlocked) == "1"})
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,8 @@ type view struct {
 	LimitError  string // the last one; empty for none
 	Remedy      string
 	Protections []row
-	Failing     []row // keys whose newest version is not in use, and why
+	Unlocked    string // why nothing is locked; empty if the pages are
+	Failing     []row  // keys whose newest version is not in use, and why
 }
 
 // page shows an operator how the server is.
@@ -98,6 +99,9 @@ func (a *API) view() view {
 		},
 		Protections: a.protections(stats),
 	}
+	if stats.Unlocked {
+		v.Unlocked = stats.BackendReason
+	}
 	v.Keys = append(v.Keys, a.sources(&v, now)...)
 	if e := stats.LastLimitError; e != nil {
 		v.LimitError, v.Remedy = e.Error(), e.Remedy()
@@ -152,6 +156,9 @@ func (a *API) protections(stats enclave.Stats) []row {
 	}
 	if limits.ExitWipe != "" {
 		rows = append(rows, row{"when the process ends", "pages are wiped by " + limits.ExitWipe})
+	}
+	if stats.Unlocked {
+		rows[0].Value = "NONE IS LOCKED (" + string(stats.Backend) + ")"
 	}
 	if stats.BackendReason != "" {
 		rows = append(rows, row{"why no better mechanism", stats.BackendReason})
