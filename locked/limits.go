@@ -1,7 +1,6 @@
 package locked
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/memkeep/memkeep/internal/page"
@@ -54,21 +53,6 @@ func CurrentLimits() (Limits, error) {
 	return limits, nil
 }
 
-// openError is what NewPool returns when no mechanism could be opened, or what was
-// opened locks nothing.
-func openError(err error) error {
-	var refused *page.LockError
-	if errors.As(err, &refused) {
-		e := &LimitError{Resource: Resource(refused.Resource), Requested: page.Size(), Err: err}
-		// Without the limits the error still says what was refused and why.
-		if l, err := page.ReadLimits(); err == nil {
-			e.Soft, e.Hard = l.Soft, l.Hard
-		}
-		return e
-	}
-	return fmt.Errorf("locked: %w", err)
-}
-
 // rlimits is how a pool reads and raises the process's limit: the seam where
 // tests put a process of their own.
 type rlimits struct {
@@ -78,14 +62,6 @@ type rlimits struct {
 
 // ofProcess is the limits of this very process.
 func ofProcess() rlimits { return rlimits{page.ReadLimits, page.RaiseSoftLimit} }
-
-// limitsFor is the limits of this process on what b maps: none on what is not locked.
-func limitsFor(b page.Backend) rlimits {
-	if page.Locks(b) {
-		return ofProcess()
-	}
-	return rlimits{read: func() (page.Limits, error) { return page.Limits{Soft: Unlimited, Hard: Unlimited}, nil }}
-}
 
 // allowance cuts a wanted budget to what the process may lock, in whole pages.
 // It raises the soft limit where that alone is in the way.
