@@ -103,7 +103,9 @@ type Backend interface {
 	Name() string
 
 	// Charge returns how many bytes a run of size bytes counts towards the
-	// process's limit on locked memory.
+	// process's limit on locked memory: size, or twice as many for a dual run whose
+	// mappings the system counts each. A run that it does not count at all, as some
+	// kernels don't count memfd_secret's, is charged its size.
 	Charge(size int, dual bool) int
 
 	// Map returns a run of size bytes, a positive multiple of the page size,

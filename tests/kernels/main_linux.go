@@ -46,7 +46,7 @@ func run() error {
 	if err := loopbackUp(); err != nil {
 		return err
 	}
-	list, err := os.ReadFile("/programs/packages")
+	list, err := os.ReadFile("/tests")
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,11 @@ func run() error {
 		return err
 	}
 	fmt.Printf("booted Linux %s, pages of %d bytes\n", unix.ByteSliceToString(uname.Release[:]), os.Getpagesize())
-	for folder := range strings.FieldsSeq(string(list)) {
+	for tests := range strings.FieldsSeq(string(list)) {
+		folder, pattern, _ := strings.Cut(tests, ":")
 		for _, user := range []string{"root", "nobody"} {
-			verdict(folder, user)
+			verdict(folder, pattern, user)
+			unix.Sync() // the log, should the machine be ended
 		}
 	}
 	fmt.Println("all packages ran")
@@ -168,9 +170,9 @@ func loopbackUp() error {
 
 // verdict runs the tests of the package in a folder, prints how they ended, and
 // the log of those that failed. Each log stays on the disk.
-func verdict(folder, user string) {
+func verdict(folder, pattern, user string) {
 	start := time.Now()
-	log, err := test(folder, user)
+	log, err := test(folder, pattern, user)
 	name := filepath.Join("/logs", strings.ReplaceAll(folder, "/", "_")+"."+user)
 	took := time.Since(start).Round(time.Second)
 	if err := errors.Join(err, os.MkdirAll("/logs", 0o755), os.WriteFile(name, log, 0o644)); err != nil {
@@ -180,8 +182,9 @@ func verdict(folder, user string) {
 	fmt.Printf("ok %s as %s (%v)\n", folder, user, took)
 }
 
-func test(folder, user string) (log []byte, err error) {
-	cmd := exec.Command("/programs/"+filepath.Base(folder)+".test", "-test.v", "-test.short", "-test.shuffle=on", "-test.timeout="+patience.String())
+// test runs the tests of a package whose names match the pattern.
+func test(folder, pattern, user string) (log []byte, err error) {
+	cmd := exec.Command("/programs/"+filepath.Base(folder)+".test", "-test.v", "-test.run="+pattern, "-test.short", "-test.shuffle=on", "-test.timeout="+patience.String())
 	cmd.Dir = "/tree/" + folder
 	cmd.Env = []string{"PATH=/bin", "HOME=/nonexistent", "TMPDIR=/tmp"}
 	limit := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
