@@ -77,9 +77,9 @@ func openMemfdBackend(m *memfd) (Backend, error) {
 
 // bornLocked reports whether the running kernel counts the mappings of a file of
 // memfd_secret as locked memory. Most do. Some, as 6.1.192, lose the flag that
-// says so on the way, and count none; the pages stay in memory all the same, for
-// the file itself is unevictable. It maps a page and asks for what locked memory
-// refuses: madvise(2), "EINVAL advice is MADV_DONTNEED … and the specified address
+// says so, and count a page once, where it is touched first; the pages stay in memory
+// all the same, for the file is unevictable. It maps a page and asks for what locked
+// memory refuses: madvise(2), "EINVAL advice is MADV_DONTNEED … and the specified address
 // range includes locked … pages". Where it can't find out, they count.
 func bornLocked(fd int) bool {
 	if unix.Ftruncate(fd, int64(Size())) != nil {
@@ -163,10 +163,12 @@ func (m *memfd) mapFile(r *Run, fd int) error {
 	if err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
 		return err
 	}
-	if !m.lockedBirth {
-		if err := m.kernel.lock(r.Window); err != nil {
-			return &LockError{"mlock", len(r.Window), LockedMemory, err}
-		}
+	hold := m.kernel.lock
+	if m.lockedBirth {
+		hold = m.kernel.touch
+	}
+	if err := hold(r.Window); err != nil {
+		return &LockError{"locking " + m.name, len(r.Window), LockedMemory, err}
 	}
 	if !r.Dual {
 		return nil

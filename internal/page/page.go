@@ -104,8 +104,8 @@ type Backend interface {
 
 	// Charge returns how many bytes a run of size bytes counts towards the
 	// process's limit on locked memory: size, or twice as many for a dual run whose
-	// mappings the system counts each. A run that it does not count at all, as some
-	// kernels don't count memfd_secret's, is charged its size.
+	// mappings the system counts each. Some
+	// kernels count each page of memfd_secret once, whatever maps it.
 	Charge(size int, dual bool) int
 
 	// Map returns a run of size bytes, a positive multiple of the page size,
