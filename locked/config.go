@@ -18,7 +18,8 @@ const (
 	BestBackend Backend = ""
 	// MemfdSecret is memfd_secret(2): pages that no other process can read,
 	// root included, and that block hibernation. A slot that is mapped twice
-	// counts twice towards the limit.
+	// counts twice towards the limit; on some kernels, as the later releases
+	// of Linux 6.1, once.
 	MemfdSecret Backend = page.MemfdSecret
 	// Memfd is memfd_create(2) and mlock(2).
 	Memfd Backend = page.Memfd

@@ -123,6 +123,22 @@ func (k kernel) lock(b []byte) error {
 	return k.call("mlock", func() error { return unix.Mlock(b) })
 }
 
+// touch has the kernel find a page for each of b's. Where memfd_secret counts pages as
+// they are first touched, one past the limit is a SIGBUS to who touches it, and
+// EFAULT to a system call that writes there. getrandom(2) is such a call, and one that
+// no filter of system calls keeps from the library. b stays zero.
+func (k kernel) touch(b []byte) error {
+	return k.call("getrandom", func() error {
+		for at := 0; at < len(b); at += Size() {
+			if _, err := unix.Getrandom(b[at:at+1], 0); err != nil {
+				return err
+			}
+			b[at] = 0
+		}
+		return nil
+	})
+}
+
 // exclude keeps b out of core dumps and out of child processes: madvise(2),
 // MADV_DONTDUMP "exclude from a core dump those pages in the range", and
 // MADV_DONTFORK "do not make the pages in this range available to the child

@@ -22,11 +22,12 @@ type memfd struct {
 	name   string
 	kernel kernel
 	create func(kernel) (fd int, err error)
-	// lockedBirth: the file's mappings are born locked, each of them counts
-	// towards the limit, and mlock(2) on them fails. Otherwise the window is
-	// locked with mlock, which holds the pages themselves in memory at
-	// whatever address, and counts once.
+	// lockedBirth: the file's pages never leave memory, and mlock(2) on its
+	// mappings fails. Otherwise the window is locked with mlock, which holds the
+	// pages themselves in memory at whatever address, and counts once.
 	lockedBirth bool
+	// countsTwice: each mapping of the file counts towards the limit.
+	countsTwice bool
 	// changing is held while a view's access changes. The system changes one
 	// mapping of a process at a time in any case: those that wait for it in the
 	// kernel cost four times what they cost here, where their processor may rest,
@@ -67,16 +68,36 @@ func openMemfdBackend(m *memfd) (Backend, error) {
 	if err != nil {
 		return nil, refusal("opening "+m.name, 0, err)
 	}
+	m.countsTwice = m.lockedBirth && bornLocked(fd)
 	if err := m.kernel.close(fd); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
+// bornLocked reports whether the running kernel counts the mappings of a file of
+// memfd_secret as locked memory. Most do. Some, as 6.1.192, lose the flag that
+// says so, and count a page once, where it is touched first; the pages stay in memory
+// all the same, for the file is unevictable. It maps a page and asks for what locked
+// memory refuses: madvise(2), "EINVAL advice is MADV_DONTNEED … and the specified address
+// range includes locked … pages". Where it can't find out, they count.
+func bornLocked(fd int) bool {
+	if unix.Ftruncate(fd, int64(Size())) != nil {
+		return true
+	}
+	b, err := unix.Mmap(fd, 0, Size(), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return true // by the limit itself, say
+	}
+	err = unix.Madvise(b, unix.MADV_DONTNEED)
+	_ = unix.Munmap(b) // an empty page, at worst
+	return err != nil
+}
+
 func (m *memfd) Name() string { return m.name }
 
 func (m *memfd) Charge(size int, dual bool) int {
-	if dual && m.lockedBirth {
+	if dual && m.countsTwice {
 		return 2 * size
 	}
 	return size
@@ -142,10 +163,12 @@ func (m *memfd) mapFile(r *Run, fd int) error {
 	if err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
 		return err
 	}
-	if !m.lockedBirth {
-		if err := m.kernel.lock(r.Window); err != nil {
-			return &LockError{"mlock", len(r.Window), LockedMemory, err}
-		}
+	hold := m.kernel.lock
+	if m.lockedBirth {
+		hold = m.kernel.touch
+	}
+	if err := hold(r.Window); err != nil {
+		return &LockError{"locking " + m.name, len(r.Window), LockedMemory, err}
 	}
 	if !r.Dual {
 		return nil

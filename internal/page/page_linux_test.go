@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -32,7 +33,7 @@ func TestPagesAreLockedAndKeptFromDumpsAndChildren(t *testing.T) {
 			// The memfd view has no flag of its own: mlock of the window holds
 			// the pages that both share.
 			locked := page.Locks(b) && (name == "window" || b.Name() != page.Memfd)
-			if locked && !m.Flags["lo"] || !page.Locks(b) && m.Flags["lo"] {
+			if locked && !testenv.Locked(t, pages) || !page.Locks(b) && m.Flags["lo"] {
 				t.Errorf("locked %v, but the %s has the flags %v", locked, name, m.Flags)
 			}
 			if b.Name() == page.Unguarded {
@@ -78,6 +79,37 @@ func TestMemfdSecretIsUnreadableFromOutside(t *testing.T) {
 		if _, err := mem.ReadAt(got, int64(uintptr(unsafe.Pointer(&pages[0])))); err == nil {
 			t.Errorf("/proc/self/mem read %q from the %s", got, name)
 		}
+	}
+}
+
+// The kernel answers what it would do by a file that changes nothing:
+// Documentation/admin-guide/pm/sleep-states.rst has the others of its words.
+func TestSystemCannotHibernateWhileASecretPageIsMapped(t *testing.T) {
+	// Not parallel: the other tests of the package map such pages too.
+	b, err := page.Open(page.MemfdSecret, nil)
+	if err != nil {
+		t.Skipf("SKIPPED: this system has no memfd_secret: %v", err)
+	}
+	disabled := func() bool {
+		modes, err := os.ReadFile("/sys/power/disk")
+		return err != nil || strings.Contains(string(modes), "[disabled]")
+	}
+	if disabled() {
+		t.Skip("SKIPPED, NOTHING TESTED: this system can't hibernate in any case, or another process keeps it from that")
+	}
+	testenv.Lockable(t, b.Charge(page.Size(), false))
+	r, err := b.Map(page.Size(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !disabled() {
+		t.Error("the system may hibernate")
+	}
+	if err := b.Unmap(r); err != nil {
+		t.Fatal(err)
+	}
+	if disabled() {
+		t.Error("the page is unmapped, and the system still may not hibernate")
 	}
 }
 

@@ -181,8 +181,9 @@ func readPages(root fs.FS, name string) (Pages, error) {
 			if m, err = parseMapping(fields); err != nil {
 				return Pages{}, err
 			}
-		case fields[0] == "VmFlags:" && (m.memfd || slices.Contains(fields, "lo")):
-			// Of a memfd's two mappings one is locked, which holds the pages of both.
+		case fields[0] == "VmFlags:" && (m.memfd || m.secret || slices.Contains(fields, "lo")):
+			// Of a memfd's two mappings one is locked, which holds the pages of both. Some
+			// kernels flag none of memfd_secret's.
 			m.add(&named, &nameless, fields[1:])
 		}
 	}

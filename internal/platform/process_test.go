@@ -100,6 +100,10 @@ func TestProcessThatDiffersIsReadSo(t *testing.T) {
 			func(p Process, _ Facts) bool { return p.Pages == Pages{Memfd: 8192} },
 		},
 		{
+			"secret pages that the kernel does not flag", 998, map[string]string{"proc/7/smaps": "7f0000001000-7f0000002000 rw-s 00000000 00:0f 1  /secretmem (deleted)\nVmFlags: rd wr sh dc dd\n"},
+			func(p Process, _ Facts) bool { return p.Pages == Pages{Secret: 4096} },
+		},
+		{
 			"private memory", 998, map[string]string{"proc/7/smaps": lockedAnonymous},
 			func(p Process, _ Facts) bool { return p.Pages == Pages{Locked: 8192, Dumped: 8192, Forked: 8192} },
 		},

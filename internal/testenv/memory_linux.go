@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -53,7 +54,12 @@ func ReadMemory(t testing.TB, pid int, leaveOut ...func(Mapping) bool) *Memory {
 
 // IsLocked reports whether a mapping is locked. It is for ReadMemory, of a process
 // that has a secret open.
-func IsLocked(m Mapping) bool { return m.Flags["lo"] }
+func IsLocked(m Mapping) bool { return m.Flags["lo"] || m.secret() }
+
+// secret reports whether the mapping is of a file of memfd_secret(2). Its pages
+// never leave memory, whether or not the kernel flags them as locked: some
+// releases of 6.1 don't.
+func (m Mapping) secret() bool { return strings.HasPrefix(m.Path, "/secretmem") }
 
 // EmulatorsMemory is for ReadMemory of a child that Reexec made, to leave out what is
 // the emulator's own. It is called before the child starts.

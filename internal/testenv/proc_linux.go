@@ -28,28 +28,38 @@ func MappingOf(t testing.TB, b []byte) (Mapping, bool) {
 	return within(Mappings(t), uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))))
 }
 
-// LockedBytes returns how many bytes the kernel has locked for this process:
-// VmLck of proc_pid_status(5), and the mappings with the locked flag, of which
-// kernels differ in what they count; the larger one.
+// LockedBytes returns how many bytes the kernel keeps locked for this process:
+// VmLck of proc_pid_status(5), or the mappings with the locked flag, of which kernels
+// differ in what they count, whichever is more. Of pages of memfd_secret(2) that it
+// neither counts nor flags, it is their size, however often they are mapped.
 func LockedBytes(t testing.TB) int {
 	t.Helper()
-	flagged := 0
+	flagged, uncounted := 0, map[string]int{}
 	for _, m := range Mappings(t) {
-		if m.Flags["lo"] {
+		switch {
+		case m.Flags["lo"]:
 			flagged += int(m.End - m.Start)
+		case m.secret():
+			uncounted[m.Inode] = int(m.End - m.Start)
 		}
 	}
-	return max(flagged, vmLck(t))
+	n := max(flagged, CountedBytes(t))
+	for _, size := range uncounted {
+		n += size
+	}
+	return n
 }
 
 // Locked reports whether the kernel has all of b locked.
 func Locked(t testing.TB, b []byte) bool {
 	t.Helper()
 	m, ok := MappingOf(t, b)
-	return ok && m.Flags["lo"] && m.End >= uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))+uint64(len(b))
+	return ok && IsLocked(m) && m.End >= uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))+uint64(len(b))
 }
 
-func vmLck(t testing.TB) int {
+// CountedBytes returns what the kernel counts towards the process's limit on locked
+// memory: VmLck of proc_pid_status(5).
+func CountedBytes(t testing.TB) int {
 	t.Helper()
 	raw, err := os.ReadFile("/proc/self/status")
 	if err != nil {

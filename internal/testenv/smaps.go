@@ -14,6 +14,7 @@ import (
 type Mapping struct {
 	Start, End uint64 // behind an emulator the end of 32 bits of address space is 1 << 32
 	Perms      string
+	Inode      string // of the file, "0" for none
 	Path       string
 	PageSize   uint64          // the kernel's, which an emulator's need not be
 	Flags      map[string]bool // VmFlags of proc_pid_smaps(5)
@@ -29,7 +30,7 @@ func parseMappings(smaps []byte) ([]Mapping, error) {
 			if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.Start, &m.End); err != nil {
 				return nil, fmt.Errorf("%q: %w", lines.Text(), err)
 			}
-			m.Perms = fields[1]
+			m.Perms, m.Inode = fields[1], fields[4]
 			m.Path = strings.Join(fields[5:], " ")
 			maps = append(maps, m)
 		} else if fields[0] == "KernelPageSize:" {
