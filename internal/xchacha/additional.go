@@ -2,6 +2,9 @@ package xchacha
 
 import "github.com/memkeep/memkeep/internal/sigframe"
 
+// AdditionalAssembly says whether SealWith and OpenWith are assembly here.
+func AdditionalAssembly() bool { return withAdditional() != portable }
+
 // SealWith is Seal that also authenticates additional data. None of the three may
 // overlap another, but dst and plaintext may begin at the same byte.
 //

@@ -2,6 +2,7 @@ package xchacha
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 
@@ -84,4 +85,32 @@ func flip(b []byte) []byte {
 	b = bytes.Clone(b)
 	b[len(b)/2] ^= 4
 	return b
+}
+
+// The AEAD of draft-irtf-cfrg-xchacha-03, A.3.1.
+func TestAdditionalDataVector(t *testing.T) {
+	const sunscreen = "Ladies and Gentlemen of the class of '99: " +
+		"If I could offer you only one tip for the future, sunscreen would be it."
+	additional := []byte("PQRS\xc0\xc1\xc2\xc3\xc4\xc5\xc6\xc7")
+	key, nonce := make([]byte, KeySize), new([NonceSize]byte)
+	for i := range key {
+		key[i] = 0x80 + byte(i)
+	}
+	for i := range nonce {
+		nonce[i] = 0x40 + byte(i)
+	}
+	eachKernel(t, func(t *testing.T, k kernel) {
+		if k != portable && withAdditional() == portable {
+			t.Skip("SKIPPED: this kernel is for messages without additional data")
+		}
+		shares := split(t, key)
+		dst := make([]byte, len(sunscreen)+TagSize)
+		k.sealWith(newState(), dst, []byte(sunscreen), additional, nonce, shares)
+		if got := hex.EncodeToString(dst[len(sunscreen):]); got != "c0875924c1c7987947deafd8780acf49" {
+			t.Errorf("the tag is %s", got)
+		}
+		if !k.openWith(newState(), dst[:len(sunscreen)], dst, additional, nonce, shares) || string(dst[:len(sunscreen)]) != sunscreen {
+			t.Error("it does not open in place")
+		}
+	})
 }
