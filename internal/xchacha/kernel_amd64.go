@@ -80,6 +80,20 @@ func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleR
 	}
 }
 
+// withAdditional is the kernel for messages with additional data.
+func withAdditional() kernel { return best }
+
+func (k kernel) absorb(s *State, additional []byte) {
+	if k == portable {
+		s.absorbPortable(additional)
+		return
+	}
+	absorbAdditional(s, unsafe.SliceData(additional), len(additional))
+}
+
+//go:noescape
+func absorbAdditional(s *State, b *byte, n int)
+
 //go:noescape
 func sealSSE2(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part)
 

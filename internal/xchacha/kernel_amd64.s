@@ -103,6 +103,161 @@ DATA lanes<>+80(SB)/8, $0x0000000000000005
 DATA lanes<>+88(SB)/8, $0x0000000000000000
 GLOBL lanes<>(SB), RODATA|NOPTR, $96
 
+// func absorbAdditional(s *byte, b *byte, n int)
+// Requires: SSE2
+TEXT ·absorbAdditional(SB), NOSPLIT, $0-24
+	MOVQ s+0(FP), DI
+	MOVQ b+8(FP), SI
+	MOVQ n+16(FP), CX
+	ADDQ CX, 184(DI)
+	MOVQ 112(DI), R10
+	MOVQ 120(DI), R11
+	MOVQ 128(DI), R12
+
+block:
+	CMPQ  CX, $0x10
+	JB    rest
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  80(DI), AX
+	MULQ  R10
+	MOVQ  AX, BX
+	MOVQ  DX, R13
+	MOVQ  88(DI), AX
+	MULQ  R10
+	MOVQ  AX, R10
+	MOVQ  DX, R14
+	MOVQ  80(DI), AX
+	MULQ  R11
+	ADDQ  AX, R10
+	ADCQ  DX, R14
+	MOVQ  136(DI), AX
+	MULQ  R11
+	MOVQ  R10, R11
+	MOVQ  BX, R10
+	ADDQ  AX, R10
+	ADCQ  DX, R13
+	MOVQ  136(DI), AX
+	IMULQ R12, AX
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	SUBQ  $0x10, CX
+	JMP   block
+
+rest:
+	TESTQ CX, CX
+	JZ    done
+	XORL  AX, AX
+	MOVQ  AX, 144(DI)
+	MOVQ  AX, 152(DI)
+	MOVQ  DI, AX
+	ADDQ  $0x90, DI
+	TESTQ $0x00000008, CX
+	JZ    gather_4
+	MOVSQ
+
+gather_4:
+	TESTQ $0x00000004, CX
+	JZ    gather_2
+	MOVSL
+
+gather_2:
+	TESTQ $0x00000002, CX
+	JZ    gather_1
+	MOVSW
+
+gather_1:
+	TESTQ $0x00000001, CX
+	JZ    gather_0
+	MOVSB
+
+gather_0:
+	MOVQ  AX, DI
+	ADDQ  144(DI), R10
+	ADCQ  152(DI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  80(DI), AX
+	MULQ  R10
+	MOVQ  AX, BX
+	MOVQ  DX, R13
+	MOVQ  88(DI), AX
+	MULQ  R10
+	MOVQ  AX, R10
+	MOVQ  DX, R14
+	MOVQ  80(DI), AX
+	MULQ  R11
+	ADDQ  AX, R10
+	ADCQ  DX, R14
+	MOVQ  136(DI), AX
+	MULQ  R11
+	MOVQ  R10, R11
+	MOVQ  BX, R10
+	ADDQ  AX, R10
+	ADCQ  DX, R13
+	MOVQ  136(DI), AX
+	IMULQ R12, AX
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+
+done:
+	MOVQ R10, 112(DI)
+	MOVQ R11, 120(DI)
+	MOVQ R12, 128(DI)
+
+	// Nothing outlives the call in a register.
+	PXOR X0, X0
+	PXOR X1, X1
+	PXOR X2, X2
+	PXOR X3, X3
+	PXOR X4, X4
+	PXOR X5, X5
+	PXOR X6, X6
+	PXOR X7, X7
+	PXOR X8, X8
+	PXOR X9, X9
+	PXOR X10, X10
+	PXOR X11, X11
+	PXOR X12, X12
+	PXOR X13, X13
+	PXOR X14, X14
+	PXOR X15, X15
+	XORL AX, AX
+	XORL BX, BX
+	XORL CX, CX
+	XORL DX, DX
+	XORL SI, SI
+	XORL DI, DI
+	XORL R8, R8
+	XORL R9, R9
+	XORL R10, R10
+	XORL R11, R11
+	XORL R12, R12
+	XORL R13, R13
+	XORL R14, R14
+	RET
+
 // func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
 // Requires: SSE2
 TEXT ·hChaChaSSE2(SB), NOSPLIT, $0-32
@@ -349,6 +504,7 @@ subkey:
 	PSLLDQ  $0x08, X0
 	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
+	MOVQ    $0x00000000, 184(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
 	MOVOU   sigma<>+0(SB), X10
@@ -1383,8 +1539,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX
@@ -1672,6 +1829,7 @@ subkey:
 	PSLLDQ  $0x08, X0
 	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
+	MOVQ    $0x00000000, 184(DI)
 	CMPQ    CX, $0x40
 	JA      beyond_64
 	MOVOU   sigma<>+0(SB), X10
@@ -2710,8 +2868,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX
@@ -3073,6 +3232,7 @@ subkey:
 	VPSLLDQ        $0x08, X0, X0
 	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
+	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -4641,8 +4801,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX
@@ -5639,6 +5800,7 @@ subkey:
 	VPSLLDQ        $0x08, X0, X0
 	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
+	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -7230,8 +7392,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX
@@ -8310,6 +8473,7 @@ subkey:
 	VPSLLDQ        $0x08, X0, X0
 	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
+	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -9750,8 +9914,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX
@@ -10836,6 +11001,7 @@ subkey:
 	VPSLLDQ        $0x08, X0, X0
 	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
+	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
 	JA             beyond_64
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -12299,8 +12465,9 @@ scatter_0:
 	ADCQ  $0x00, R12
 
 ended:
-	// no additional data, and the length of the ciphertext
-	ADDQ  160(DI), R11
+	// the lengths of the additional data and of the ciphertext
+	ADDQ  184(DI), R10
+	ADCQ  160(DI), R11
 	ADCQ  $0x01, R12
 	MOVQ  R12, AX
 	SHRQ  $0x02, AX

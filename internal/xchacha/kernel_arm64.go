@@ -41,6 +41,12 @@ func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleR
 	hChaChaNEON(dst, key, in, doubleRounds)
 }
 
+// withAdditional is the kernel for messages with additional data, of which the
+// assembly knows none.
+func withAdditional() kernel { return portable }
+
+func (k kernel) absorb(s *State, additional []byte) { s.absorbPortable(additional) }
+
 //go:noescape
 func messageNEON(s *State, dst, src *byte, n int, nonce *[NonceSize]byte, key *Shares, p part) bool
 

@@ -18,3 +18,8 @@ func (k kernel) open(s *State, dst, src []byte, nonce *[NonceSize]byte, key *Sha
 func (k kernel) hChaCha(s *State, dst, key *[KeySize]byte, in *[16]byte, doubleRounds int) {
 	s.hChaChaPortable(dst, key, in, doubleRounds)
 }
+
+// withAdditional is the kernel for messages with additional data.
+func withAdditional() kernel { return portable }
+
+func (k kernel) absorb(s *State, additional []byte) { s.absorbPortable(additional) }

@@ -105,7 +105,7 @@ func (s *State) begin(nonce *[NonceSize]byte, key *Shares) {
 	s.pad[1] = binary.LittleEndian.Uint64(first[24:])
 	s.used = streamSize
 	s.h = [3]uint64{}
-	s.length = 0
+	s.length, s.additional = 0, 0
 }
 
 func (s *State) sealPortable(dst, src []byte, nonce *[NonceSize]byte, key *Shares, p part) {
@@ -209,13 +209,9 @@ func (s *State) multiply(lo, hi uint64) {
 	h[2] = d2&3 + carry
 }
 
-// tag ends the message, of no additional data and length bytes, and leaves
-// its tag in h[0] and h[1].
-func (s *State) tag() { s.tagWith(0) }
-
-// tagWith is tag for a message with so many bytes of additional data.
-func (s *State) tagWith(additional uint64) {
-	s.multiply(additional, s.length)
+// tag ends the message and leaves its tag in h[0] and h[1].
+func (s *State) tag() {
+	s.multiply(s.additional, s.length)
 	h := &s.h
 	// The accumulator minus 2^130 - 5 is taken if it is not negative.
 	g0, carry := bits.Add64(h[0], 5, 0)

@@ -26,5 +26,5 @@ const (
 func record(entry uintptr, args *[8]uintptr, r *recording, vectors uint64)
 
 // entry is where an assembly function begins: of kernel k, seal, open,
-// hChaCha or xor, or differ, copyN or copyBackN.
+// hChaCha or xor, or differ, copyN, copyBackN or absorbAdditional.
 func entry(k kernel, function uint64) uintptr

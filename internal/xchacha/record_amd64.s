@@ -20,7 +20,8 @@ DATA entries<>+88(SB)/8, $·xor(SB)
 DATA entries<>+96(SB)/8, $·differ(SB)
 DATA entries<>+104(SB)/8, $·copyN(SB)
 DATA entries<>+112(SB)/8, $·copyBackN(SB)
-GLOBL entries<>(SB), NOPTR, $120
+DATA entries<>+120(SB)/8, $·absorbAdditional(SB)
+GLOBL entries<>(SB), NOPTR, $128
 
 // func entry(k kernel, function uint64) uintptr
 TEXT ·entry(SB), NOSPLIT, $0-24

@@ -25,8 +25,8 @@
 //     thread. On amd64 and arm64 no four bytes of key, keystream or plaintext are
 //     ever in one. Words of r, which is good for one message, and of the
 //     accumulator are: the processor multiplies there.
-//   - There is no additional data, and a nonce must never be used twice with
-//     one key. A message has 256 GiB at most.
+//   - A nonce must never be used twice with one key. A message has 256 GiB at
+//     most. Additional data is portable Go's on arm64: see [State.SealWith].
 //
 // # Speed
 //
@@ -87,6 +87,7 @@ const (
 //	160  length      bytes of the message so far
 //	168  used        where in stream the unused keystream begins
 //	176  rounds      a counter that found no register
+//	184  additional  bytes of additional data so far
 //	192  scratch     words of ChaCha20 that found none
 //	256  stream      keystream
 //
@@ -96,19 +97,19 @@ type State struct {
 	// and the portable kernel puts the shares together here.
 	Key [KeySize]byte
 
-	subkey   [8]uint32
-	position [4]uint32
-	r        [2]uint64
-	pad      [2]uint64
-	h        [3]uint64
-	fold     uint64
-	block    [16]byte
-	length   uint64
-	used     uint64
-	rounds   uint64
-	_        uint64
-	scratch  [16]uint32
-	stream   [streamSize]byte
+	subkey     [8]uint32
+	position   [4]uint32
+	r          [2]uint64
+	pad        [2]uint64
+	h          [3]uint64
+	fold       uint64
+	block      [16]byte
+	length     uint64
+	used       uint64
+	rounds     uint64
+	additional uint64
+	scratch    [16]uint32
+	stream     [streamSize]byte
 }
 
 // The assembly knows the sizes and offsets above. If one is wrong here, a
@@ -125,6 +126,7 @@ const (
 	_ = -(unsafe.Offsetof(State{}.length) ^ 160)
 	_ = -(unsafe.Offsetof(State{}.used) ^ 168)
 	_ = -(unsafe.Offsetof(State{}.rounds) ^ 176)
+	_ = -(unsafe.Offsetof(State{}.additional) ^ 184)
 	_ = -(unsafe.Offsetof(State{}.scratch) ^ 192)
 	_ = -(unsafe.Offsetof(State{}.stream) ^ 256)
 )

@@ -24,6 +24,7 @@ const (
 	offLength   = 160
 	offUsed     = 168
 	offRounds   = 176
+	offExtra    = 184
 	offScratch  = 192
 	offStream   = 256
 	streamSize  = 512
@@ -61,6 +62,7 @@ func stream() Mem { return Mem{Base: state, Index: used, Scale: 1, Disp: offStre
 func main() {
 	ConstraintExpr("!purego")
 	constants()
+	additional()
 	for _, v := range []isa{sse2, avx2, avx512} {
 		hChaCha(v)
 		message{v, false}.generate()

@@ -63,6 +63,7 @@ func (m message) begin() {
 	Load(Param("nonce"), reg.RAX)
 	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
+	MOVQ(U32(0), at(offExtra))
 
 	CMPQ(n, U8(64))
 	JA(LabelRef("beyond_64"))
@@ -282,8 +283,8 @@ func (m message) absorbFours(label string) {
 
 // finish adds the lengths, computes the tag, and clears the State.
 func (m message) finish() {
-	Comment("no additional data, and the length of the ciphertext")
-	emit(m.polyBlock(func() { ADDQ(at(offLength), h1); ADCQ(U8(1), h2) }))
+	Comment("the lengths of the additional data and of the ciphertext")
+	emit(m.polyBlock(func() { ADDQ(at(offExtra), h0); ADCQ(at(offLength), h1); ADCQ(U8(1), h2) }))
 	polyTag()
 	if m.open {
 		XORQ(Mem{Base: src}, h0)
