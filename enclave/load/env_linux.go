@@ -15,7 +15,7 @@ func wipeEnvironment(name string) {
 	prefix := []byte(name + "=")
 	for len(block) > 0 {
 		entry := block
-		if end := bytes.IndexByte(block, 0); end >= 0 {
+		if end := indexByte(block, 0); end >= 0 {
 			entry, block = block[:end], block[end+1:]
 		} else {
 			block = nil

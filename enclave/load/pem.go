@@ -85,13 +85,24 @@ func cutLine(text []byte) (line, rest []byte) {
 		return nil, nil
 	}
 	line, rest = text, text[len(text):]
-	if end := bytes.IndexByte(text, '\n'); end >= 0 {
+	if end := indexByte(text, '\n'); end >= 0 {
 		line, rest = text[:end:end], text[end+1:]
 	}
 	for len(line) > 0 && isSpace(line[len(line)-1]) {
 		line = line[:len(line)-1]
 	}
 	return line, rest
+}
+
+// indexByte is bytes.IndexByte without the wide registers, in which that leaves what it
+// read: the runtime saves them when it preempts the goroutine.
+func indexByte(text []byte, c byte) int {
+	for i := range text {
+		if text[i] == c {
+			return i
+		}
+	}
+	return -1
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
@@ -156,11 +167,11 @@ var errBase64 = fmt.Errorf("%w: a PEM block is not base64", ErrSyntax)
 func skipHeaders(body []byte) ([]byte, error) {
 	for rest := body; ; {
 		line, after := cutLine(rest)
-		name, _, header := bytes.Cut(line, []byte(":"))
-		if !header {
+		colon := indexByte(line, ':')
+		if colon < 0 {
 			return rest, nil
 		}
-		if string(name) == "Proc-Type" {
+		if string(line[:colon]) == "Proc-Type" {
 			return nil, fmt.Errorf("%w: the PEM block is encrypted", ErrSyntax)
 		}
 		rest = after
