@@ -5,12 +5,15 @@ package load_test
 import (
 	"testing"
 
-	"github.com/memkeep/memkeep/internal/testenv"
+	"github.com/memkeep/memkeep/locked"
 )
 
-// ownProcess takes the lockable memory that the default session may need.
+// ownProcess runs the test here, where no limit is as tight as Linux's, unless no memory
+// can be locked.
 func ownProcess(t *testing.T) bool {
 	t.Helper()
-	testenv.Lockable(t, testenv.SmallLimit())
+	if _, err := locked.CurrentLimits(); err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
 	return true
 }

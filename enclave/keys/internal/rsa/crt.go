@@ -17,6 +17,9 @@ func (s *Scratch) private(k *parts, input []byte) error {
 	p, q := s.open(k.p), s.open(k.q)
 	defer s.close(p)
 	defer s.close(q)
+	if k.p[len(k.p)-1]&k.q[len(k.q)-1]&1 == 0 {
+		return ErrFault // Exp panics for an even modulus, which no prime is
+	}
 
 	// The halves of the result, modulo p and q.
 	s.reduce(s.x, input, k.p, p)

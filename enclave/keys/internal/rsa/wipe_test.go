@@ -206,12 +206,12 @@ func TestFaultsNeverLeaveASignature(t *testing.T) {
 		if testing.Short() || testenv.Race {
 			rounds /= 10
 		}
-		for range rounds {
-			fault := choose.IntN(6)
+		const steps = 6
+		try := func(fault int, flip func(encoding []byte) string) {
 			broken, copied := "", bytes.Clone(encoding)
 			s.atStep = func(name string) {
 				if fault--; fault == -1 {
-					broken = name + flip(s, copied, choose)
+					broken = name + flip(copied)
 				}
 			}
 			dst := make([]byte, 0, key.Size())
@@ -229,10 +229,29 @@ func TestFaultsNeverLeaveASignature(t *testing.T) {
 				t.Fatalf("seed %d, %s: a wrong signature", seed, broken)
 			}
 		}
+		for range rounds {
+			try(choose.IntN(steps), func(encoding []byte) string { return flip(s, encoding, choose) })
+		}
+		for step := range steps {
+			try(step, func(encoding []byte) string { return even(t, encoding, "p") })
+			try(step, func(encoding []byte) string { return even(t, encoding, "q") })
+		}
 		if faults < rounds/10 {
 			t.Errorf("only %d of %d faults were noticed", faults, rounds)
 		}
 	})
+}
+
+// even flips the last bit of a prime, p or q.
+func even(t *testing.T, encoding []byte, name string) string {
+	t.Helper()
+	k, err := split(encoding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prime := map[string][]byte{"p": k.p, "q": k.q}[name]
+	prime[len(prime)-1] ^= 1
+	return ": " + name + " is even"
 }
 
 // flip flips a bit of something that the operation under way works with.
