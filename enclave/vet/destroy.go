@@ -1,0 +1,317 @@
+package vet
+
+import (
+	"go/token"
+	"go/types"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/buildssa"
+	"golang.org/x/tools/go/ssa"
+)
+
+// Destroy reports buffers that some path through a function neither destroys nor passes
+// on. Each keeps locked memory until the session is purged or closed. As in lostcancel,
+// main.main may leave that to the end of the process.
+var Destroy = &analysis.Analyzer{
+	Name:     "bufferdestroy",
+	Doc:      "report buffers that are not destroyed on every path",
+	Requires: []*analysis.Analyzer{buildssa.Analyzer, Allow},
+	Run:      findLeaks,
+}
+
+func findLeaks(pass *analysis.Pass) (any, error) {
+	if !imports(pass.Pkg) {
+		return nil, nil
+	}
+	for _, fn := range pass.ResultOf[buildssa.Analyzer].(*buildssa.SSA).SrcFuncs {
+		if fn.Name() == "main" && pass.Pkg.Name() == "main" && fn.Signature.Recv() == nil {
+			continue
+		}
+		for _, block := range fn.Blocks {
+			for _, instr := range block.Instrs {
+				if call, ok := instr.(*ssa.Call); ok && makesBuffer(callee(&call.Call)) {
+					checkDestroyed(pass, call)
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+// makesBuffer reports whether the caller of fn must destroy its first result.
+func makesBuffer(fn *types.Func) bool {
+	if !isLibrary(fn) || fn.Name() == "Wrap" {
+		return false
+	}
+	results := fn.Signature().Results()
+	return results.Len() > 0 && isBuffer(results.At(0).Type())
+}
+
+// A search looks for a path on which a buffer is not destroyed.
+type search struct {
+	buffer ssa.Value
+	// errs is the error beside the buffer, in all its variables: where it is not nil,
+	// there is no buffer.
+	errs map[ssa.Value]bool
+	ends map[ssa.Instruction]bool
+	seen map[edge]bool
+}
+
+// An edge leads from a block to one of its successors.
+type edge struct{ from, to *ssa.BasicBlock }
+
+func checkDestroyed(pass *analysis.Pass, call *ssa.Call) {
+	s := &search{errs: map[ssa.Value]bool{}, ends: map[ssa.Instruction]bool{}, seen: map[edge]bool{}}
+	if _, tuple := call.Type().(*types.Tuple); !tuple {
+		s.buffer = call
+	} else {
+		for _, r := range *call.Referrers() {
+			if e, ok := r.(*ssa.Extract); ok && e.Index == 0 {
+				s.buffer = e
+			} else if ok && isError(e.Type()) {
+				s.addError(e)
+			}
+		}
+	}
+	// Who discards the buffer expects an error.
+	if s.buffer == nil || len(*s.buffer.Referrers()) == 0 {
+		return
+	}
+	for _, r := range *s.buffer.Referrers() {
+		if endsDuty(s.buffer, r) {
+			s.ends[r] = true
+		}
+	}
+	block := call.Block()
+	for i, instr := range block.Instrs {
+		if instr == call {
+			if ret := s.walk(block, i+1, map[ssa.Value]bool{}); ret != nil {
+				report(pass, call.Pos(), "the buffer from %s is not destroyed on every path: one returns at line %d",
+					callee(&call.Call).Name(), returnLine(pass, ret))
+			}
+		}
+	}
+}
+
+// returnLine is the line of a return statement, or of the end of the function.
+func returnLine(pass *analysis.Pass, ret *ssa.Return) int {
+	pos := ret.Pos()
+	if !pos.IsValid() && ret.Parent().Syntax() != nil {
+		pos = ret.Parent().Syntax().End()
+	}
+	return pass.Fset.Position(pos).Line
+}
+
+// addError follows the error through variables that are never lifted out of memory.
+func (s *search) addError(v ssa.Value) {
+	if s.errs[v] {
+		return
+	}
+	s.errs[v] = true
+	for _, r := range *v.Referrers() {
+		switch r := r.(type) {
+		case *ssa.Phi:
+			s.addError(r)
+		case *ssa.Store:
+			cell, ok := r.Addr.(*ssa.Alloc)
+			if !ok {
+				continue
+			}
+			for _, load := range *cell.Referrers() {
+				if u, ok := load.(*ssa.UnOp); ok && u.Op == token.MUL {
+					s.addError(u)
+				}
+			}
+		}
+	}
+}
+
+// endsDuty reports whether an instruction destroys the buffer, or passes it on to what
+// may destroy it.
+func endsDuty(buffer ssa.Value, instr ssa.Instruction) bool {
+	switch i := instr.(type) {
+	case *ssa.BinOp, *ssa.DebugRef:
+		return false
+	case ssa.CallInstruction:
+		fn := callee(i.Common())
+		if !isLibrary(fn) || fn.Signature().Recv() == nil || i.Common().Args[0] != buffer {
+			return true
+		}
+		switch fn.Name() {
+		case "Alive", "IsAlive", "Mutable", "IsMutable", "Size", "Equal", "EqualTo", "Use",
+			"Freeze", "Melt", "Scramble", "Wipe", "Copy", "CopyAt", "Move", "MoveAt":
+			return false
+		}
+		// A view that is kept needs its buffer.
+		return !isView(fn) || i.Value() != nil && isKept(i.Value(), map[ssa.Value]bool{})
+	}
+	return true
+}
+
+// isKept reports whether a value is stored, returned or passed on other than as an argument.
+func isKept(v ssa.Value, seen map[ssa.Value]bool) bool {
+	if seen[v] || v.Referrers() == nil {
+		return false
+	}
+	seen[v] = true
+	for _, r := range *v.Referrers() {
+		switch r := r.(type) {
+		case *ssa.Return, *ssa.Send, *ssa.MapUpdate, *ssa.MakeClosure, *ssa.Go:
+			return true
+		case *ssa.Store:
+			if r.Val == v {
+				return true
+			}
+		case *ssa.Slice, *ssa.ChangeType, *ssa.Phi, *ssa.SliceToArrayPointer:
+			if isKept(r.(ssa.Value), seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// walk returns the return statement at the end of a path from an instruction of the block
+// on which nothing ends the duty, or nil. known are the errors that the path has compared
+// with nil: whether each is nil.
+func (s *search) walk(block *ssa.BasicBlock, from int, known map[ssa.Value]bool) *ssa.Return {
+	for _, instr := range block.Instrs[from:] {
+		if s.ends[instr] {
+			return nil
+		}
+		switch i := instr.(type) {
+		case *ssa.Return:
+			return i
+		case ssa.CallInstruction:
+			if endsAll(callee(i.Common())) {
+				return nil
+			}
+		}
+	}
+	var cond ssa.Value
+	var skip [2]bool
+	if branch, ok := block.Instrs[len(block.Instrs)-1].(*ssa.If); ok {
+		cond = branch.Cond
+		skip[0], skip[1] = s.absent(cond)
+		if isTrue, ok := decided(cond, known); ok {
+			skip[0], skip[1] = skip[0] || !isTrue, skip[1] || isTrue
+		}
+	}
+	for i, next := range block.Succs {
+		e := edge{block, next}
+		if i < len(skip) && skip[i] || s.seen[e] {
+			continue
+		}
+		s.seen[e] = true
+		if ret := s.walk(next, 0, learn(e, cond, i == 0, known)); ret != nil {
+			return ret
+		}
+	}
+	return nil
+}
+
+// decided returns a condition's value, if it compares an error that the path has compared.
+func decided(cond ssa.Value, known map[ssa.Value]bool) (value, ok bool) {
+	x, equal := comparedWithNil(cond)
+	null, ok := known[x]
+	return null == equal, ok
+}
+
+// learn returns what is known where an edge leads to: what was known, what the condition
+// told, and the same of the variables that the edge assigns.
+func learn(e edge, cond ssa.Value, isTrue bool, known map[ssa.Value]bool) map[ssa.Value]bool {
+	known = maps.Clone(known)
+	if x, equal := comparedWithNil(cond); x != nil {
+		known[x] = isTrue == equal
+	}
+	for _, instr := range e.to.Instrs {
+		phi, ok := instr.(*ssa.Phi)
+		if !ok {
+			break
+		}
+		value := phi.Edges[slices.Index(e.to.Preds, e.from)]
+		if null, ok := known[value]; ok {
+			known[phi] = null
+		} else if isNil(value) {
+			known[phi] = true
+		} else {
+			delete(known, phi)
+		}
+	}
+	return known
+}
+
+// comparedWithNil returns what a condition compares with nil, and whether it is true for
+// nil. It returns nil for other conditions.
+func comparedWithNil(cond ssa.Value) (x ssa.Value, equal bool) {
+	c, ok := cond.(*ssa.BinOp)
+	if !ok || c.Op != token.EQL && c.Op != token.NEQ {
+		return nil, false
+	}
+	switch {
+	case isNil(c.Y):
+		return c.X, c.Op == token.EQL
+	case isNil(c.X):
+		return c.Y, c.Op == token.EQL
+	}
+	return nil, false
+}
+
+// endsAll reports whether a function destroys all buffers, or ends the process.
+func endsAll(fn *types.Func) bool {
+	return isLibrary(fn) && (fn.Name() == "Purge" || fn.Name() == "Close" || strings.HasPrefix(fn.Name(), "Safe"))
+}
+
+// absent reports whether there is no buffer, or whether it is unknown that there is one,
+// where the condition is true and where it is false.
+func (s *search) absent(cond ssa.Value) (ifTrue, ifFalse bool) {
+	switch c := cond.(type) {
+	case *ssa.UnOp:
+		if c.Op == token.NOT {
+			ifFalse, ifTrue = s.absent(c.X)
+			return ifTrue, ifFalse
+		}
+	case *ssa.BinOp:
+		switch x, equal := comparedWithNil(c); {
+		case x == nil:
+		case s.errs[x]:
+			return !equal, equal
+		case x == s.buffer:
+			return equal, !equal
+		}
+	}
+	unknown := s.dependsOn(cond, 4)
+	return unknown, unknown
+}
+
+func isNil(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	return ok && c.Value == nil
+}
+
+// dependsOn reports whether a condition is computed from the error, or from whether the
+// buffer lives, in at most depth steps.
+func (s *search) dependsOn(v ssa.Value, depth int) bool {
+	if s.errs[v] {
+		return true
+	}
+	instr, ok := v.(ssa.Instruction)
+	if !ok || depth == 0 {
+		return false
+	}
+	if call, ok := v.(*ssa.Call); ok && len(call.Call.Args) > 0 && call.Call.Args[0] == s.buffer {
+		switch fn := callee(&call.Call); {
+		case fn == nil, strings.HasSuffix(fn.Name(), "Alive"), fn.Name() == "Size":
+			return true
+		}
+	}
+	for _, op := range instr.Operands(nil) {
+		if *op != nil && s.dependsOn(*op, depth-1) {
+			return true
+		}
+	}
+	return false
+}
