@@ -27,7 +27,7 @@ func findLeaks(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	for _, fn := range pass.ResultOf[buildssa.Analyzer].(*buildssa.SSA).SrcFuncs {
-		if fn.Name() == "main" && pass.Pkg.Name() == "main" && fn.Signature.Recv() == nil {
+		if fn.Name() == "main" && pass.Pkg.Name() == "main" && fn.Signature.Recv() == nil || purges(fn) {
 			continue
 		}
 		for _, block := range fn.Blocks {
@@ -39,6 +39,18 @@ func findLeaks(pass *analysis.Pass) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// purges reports whether a function defers what destroys all buffers.
+func purges(fn *ssa.Function) bool {
+	for _, block := range fn.Blocks {
+		for _, instr := range block.Instrs {
+			if d, ok := instr.(*ssa.Defer); ok && endsAll(callee(&d.Call)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // makesBuffer reports whether the caller of fn must destroy its first result.

@@ -455,7 +455,7 @@ func (c *child) rest() error {
 			return err
 		}
 	}
-	b, err := c.slots[0].Load().Open()
+	b, err := c.slots[0].Load().Open() //memkeep:allow an error ends the process
 	if err != nil {
 		return err
 	}

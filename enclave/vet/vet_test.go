@@ -1,0 +1,38 @@
+package vet_test
+
+import (
+	"testing"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/analysistest"
+
+	"github.com/memkeep/memkeep/enclave/vet"
+)
+
+func run(t *testing.T, analyzer *analysis.Analyzer, packages ...string) {
+	t.Helper()
+	t.Parallel()
+	analysistest.Run(t, analysistest.TestData(), analyzer, packages...)
+}
+
+func TestSecretsThatOutliveTheirLockAreReported(t *testing.T) { run(t, vet.Escape, "escape") }
+
+func TestCopiesAndOutputOfSecretsAreReported(t *testing.T) { run(t, vet.Escape, "copies") }
+
+func TestLibrariesThatCopyKeysAreReportedWithWhatToUseInstead(t *testing.T) {
+	run(t, vet.Escape, "libraries")
+}
+
+func TestBuffersThatAPathDoesNotDestroyAreReported(t *testing.T) { run(t, vet.Destroy, "destroy") }
+
+func TestDiscardedErrorsAreReported(t *testing.T) { run(t, vet.Unchecked, "unchecked") }
+
+func TestBuffersOfTheDropInThatAPathDoesNotDestroyAreReported(t *testing.T) {
+	run(t, vet.Destroy, "dropin")
+}
+
+func TestSecretsOfTheDropInAreReported(t *testing.T) { run(t, vet.Escape, "dropinuse") }
+
+func TestACommentWithAReasonSilencesItsLine(t *testing.T) { run(t, vet.Unchecked, "allow") }
+
+func TestACommentWithoutAReasonIsReported(t *testing.T) { run(t, vet.Allow, "reason") }
