@@ -159,8 +159,11 @@ func (f *flow) builtin(v ssa.Value, name string, instr ssa.CallInstruction) {
 	}
 }
 
-// short returns a symbol without the folders of its package's path.
-func short(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+// short returns a symbol without the folders of its package's path, and without the
+// unexported type that T and B embed.
+func short(name string) string {
+	return strings.Replace(name[strings.LastIndexByte(name, '/')+1:], "testing.common.", "testing.T.", 1)
+}
 
 // waits reports whether a function waits for something: a group, or a channel.
 func waits(fn *ssa.Function) bool {

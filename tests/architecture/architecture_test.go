@@ -220,6 +220,37 @@ func TestRootModuleRequiresThreeModulesAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestOnlyTheAnalyzersRequireTheAnalysisFramework(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join(root, "go.work"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := modfile.ParseWork("go.work", raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var with []string
+	for _, use := range work.Use {
+		raw, err := os.ReadFile(filepath.Join(root, use.Path, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mod, err := modfile.ParseLax("go.mod", raw, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range mod.Require {
+			if r.Mod.Path == "golang.org/x/tools" {
+				with = append(with, use.Path)
+			}
+		}
+	}
+	if !slices.Equal(with, []string{"./enclave/vet"}) {
+		t.Errorf("golang.org/x/tools is required by %v", with)
+	}
+}
+
 func TestRootFolderHoldsNothingElse(t *testing.T) {
 	t.Parallel()
 	entries, err := os.ReadDir(root)
