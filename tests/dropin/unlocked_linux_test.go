@@ -44,6 +44,7 @@ func init() {
 		if err != nil {
 			panic(err)
 		}
+		defer b.Destroy()
 		s, err := core.Session()
 		if err != nil {
 			panic(err)
