@@ -288,6 +288,9 @@ func (s *Session) whyNot(n number) error {
 // locked memory to the system. Later and waiting calls return [ErrClosed]. If the
 // system refuses to unmap some memory, Close returns an error and may be called
 // again. Closing the default session is an error and does nothing.
+//
+// In a test with [testing/synctest], close a session in the bubble that used it: the
+// runtime ends a program that stops a bubble's timer from outside.
 func (s *Session) Close() error {
 	if s == Default() {
 		return errDefault

@@ -95,6 +95,10 @@ func (p *Pool) destroyAll() error {
 // [ErrClosed]. The slot of a function that [Pool.Use] is running is unmapped when the
 // function returns, and a coffer's memory when the coffer is closed. If a slot can't be unmapped,
 // Close returns an error and may be called again.
+//
+// Close stops the timer that unmaps idle slots. In a test with [testing/synctest], close a
+// pool in the bubble that used it: the runtime ends a program that stops a bubble's timer
+// from outside.
 func (p *Pool) Close() error {
 	if p.store.backend == nil {
 		return nil

@@ -611,10 +611,30 @@ func TestRefusalEndsWithTheCauseOfTheContext(t *testing.T) {
 			cancel(cause)
 		}()
 		b, err := p.NewContext(ctx, 32)
-		if limit, ok := errors.AsType[*LimitError](err); b != nil || !errors.Is(err, cause) || !ok || limit.Err == nil {
+		if limit, ok := errors.AsType[*LimitError](err); b != nil || !errors.Is(err, cause) || !ok || limit.Err == nil || limit.Size != 32 {
 			t.Errorf("%v, %v", b, err)
 		}
 		destroyAll(t, open)
+		closeAndCheck(t, p, pages)
+	})
+}
+
+// Nobody has a stuck slot in hand, so nothing will come back: there is no reason to wait.
+func TestRefusalBesideAStuckSlotIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		stickAll(t, pages, openedOf(t, p, 1))
+		pages.failNext(1001, "") // an odd number: the next mapping lacks locked memory
+		start := time.Now()
+		b, err := p.NewContext(never, 32)
+		if _, ok := errors.AsType[*LimitError](err); b != nil || !ok || errors.Is(err, ErrExhausted) {
+			t.Errorf("%v, %v", b, err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("it waited %v", waited)
+		}
 		closeAndCheck(t, p, pages)
 	})
 }
@@ -740,6 +760,16 @@ func TestEverySlotKeptForUseHasAPlace(t *testing.T) {
 	p := makePool(newFaultyPages(t, false), testPage, 1<<30, Config{UseSlots: 5000})
 	if places := len(p.store.stripes[kept].at); p.Kept()-1 > places {
 		t.Errorf("%d slots, %d places", p.Kept()-1, places)
+	}
+}
+
+func TestPoolThatKeepsNothingForUseHasNoStripes(t *testing.T) {
+	t.Parallel()
+	p := makePool(newFaultyPages(t, false), testPage, 8*testPage, Config{})
+	for part := range parts {
+		if n := len(p.store.stripes[part].at); n > 0 {
+			t.Errorf("%d stripes of part %d", n, part)
+		}
 	}
 }
 
