@@ -75,7 +75,10 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 		}
 	case *ssa.ChangeType:
 		if typePath(i.Type()) == "crypto/ed25519.PrivateKey" {
-			f.report(i.Pos(), "an ed25519.PrivateKey in locked memory ends the process since Go 1.26: use keys.FromEnclave, or keys.SeedFromEnclave for a seed")
+			if readsPublicKey(i) {
+				return
+			}
+			f.report(conversionPos(i), "an ed25519.PrivateKey in locked memory ends the process since Go 1.26: use keys.FromEnclave, or keys.SeedFromEnclave for a seed")
 			return
 		}
 		f.add(i)
@@ -125,6 +128,32 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 	case ssa.CallInstruction:
 		f.call(v, i)
 	}
+}
+
+// readsPublicKey reports whether all that is done with a private key is to take its
+// public half, which is no secret and asks nothing of the key's memory.
+func readsPublicKey(key *ssa.ChangeType) bool {
+	for _, r := range *key.Referrers() {
+		call, ok := r.(*ssa.Call)
+		if !ok || symbol(&call.Call) != "crypto/ed25519.PrivateKey.Public" {
+			return false
+		}
+	}
+	return len(*key.Referrers()) > 0
+}
+
+// conversionPos returns where a conversion is. One that the source does not spell out, as
+// of an argument, is where its result is used.
+func conversionPos(c *ssa.ChangeType) token.Pos {
+	if c.Pos().IsValid() {
+		return c.Pos()
+	}
+	for _, r := range *c.Referrers() {
+		if r.Pos().IsValid() {
+			return r.Pos()
+		}
+	}
+	return c.X.Pos()
 }
 
 // holds reports whether a value of type t can share the memory of a secret. Arrays of
