@@ -184,16 +184,16 @@ func verdict(folder, pattern, user string) {
 
 // test runs the tests of a package whose names match the pattern.
 func test(folder, pattern, user string) (log []byte, err error) {
-	cmd := exec.Command("/programs/"+filepath.Base(folder)+".test", "-test.v", "-test.run="+pattern, "-test.short", "-test.shuffle=on", "-test.timeout="+patience.String())
+	cmd := exec.Command("/programs/"+filepath.Base(folder)+".test", "-test.v", "-test.run="+pattern, "-test.short", "-test.shuffle=on", "-test.timeout="+patience.String(),
+		// Some kernels count pages of memfd_secret for all processes of a user: tests take
+		// turns with the processes that others of them start as nobody.
+		"-test.parallel=1")
 	cmd.Dir = "/tree/" + folder
 	cmd.Env = []string{"PATH=/bin", "HOME=/nonexistent", "TMPDIR=/tmp"}
 	limit := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	if user == "nobody" {
 		// Who is not root has no capability: no limit is lifted.
 		limit = unix.Rlimit{Cur: smallLimit, Max: smallLimit}
-		// Some kernels count pages of memfd_secret for all processes of a user: the
-		// tests take turns with the processes that others of them start.
-		cmd.Args = append(cmd.Args, "-test.parallel=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
