@@ -3,6 +3,7 @@ package ec
 import (
 	"bytes"
 	"crypto/rand"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -128,6 +129,9 @@ func TestStackDepth(t *testing.T) {
 // uses: where the goroutine may be preempted, they would be saved from there long after.
 func TestX25519LeavesNothingInRegisters(t *testing.T) {
 	t.Parallel()
+	// On another thread's registers the goroutine would find what it left there before.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	s := newScratch(t)
 	scalar, secret := make([]byte, X25519Size), make([]byte, X25519Size)
 	rand.Read(scalar)

@@ -5,6 +5,7 @@ package isolate
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave/keys/internal/registers"
@@ -14,6 +15,9 @@ import (
 // saves when the goroutine is preempted after Do.
 func TestRegistersAreCleared(t *testing.T) {
 	t.Parallel()
+	// On another thread's registers the goroutine would find what it left there before.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	secret := bytes.Repeat([]byte{0xa5}, 64)
 	load := func() { _ = bytes.IndexByte(secret, 0) } // which loads 32 bytes at once
 	var control [registers.Size]byte
