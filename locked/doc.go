@@ -63,8 +63,8 @@
 //	Solaris, AIX     mlock                        nothing                         nothing
 //
 // On DragonFly, Plan 9, js and wasip1 the package builds, and every call returns
-// [ErrUnsupported] unless [Config.AllowUnlocked] is set. Budgets and slots are counted in pages: with pages of 64 KiB, a
-// limit of 64 KiB is a *[LimitError].
+// [ErrUnsupported] unless [Config.AllowUnlocked] is set. Budgets and slots are counted
+// in pages: with pages of 64 KiB, a limit of 64 KiB is a *[LimitError].
 //
 // On Windows, VirtualLock locks at most what the process's minimum working set holds. A
 // pool raises that by what it locks, when it locks it, since that much memory is then

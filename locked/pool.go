@@ -93,8 +93,8 @@ func (p *Pool) destroyAll() error {
 
 // Close destroys every open buffer and unmaps all slots. Waiting and later calls return
 // [ErrClosed]. The slot of a function that [Pool.Use] is running is unmapped when the
-// function returns, and a coffer's memory when the coffer is closed. If a slot can't be unmapped,
-// Close returns an error and may be called again.
+// function returns, and a coffer's memory when the coffer is closed. If a slot can't be
+// unmapped, Close returns an error and may be called again.
 //
 // Close stops the timer that unmaps idle slots. In a test with [testing/synctest], close a
 // pool in the bubble that used it: the runtime ends a program that stops a bubble's timer

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/memkeep/memkeep/internal/random"
 )
 
 // kernel is the Linux system calls of the memfd backends, each behind the hook.
@@ -123,14 +125,15 @@ func (k kernel) lock(b []byte) error {
 	return k.call("mlock", func() error { return unix.Mlock(b) })
 }
 
-// touch has the kernel find a page for each of b's. Where memfd_secret counts pages as
-// they are first touched, one past the limit is a SIGBUS to who touches it, and
-// EFAULT to a system call that writes there. getrandom(2) is such a call, and one that
-// no filter of system calls keeps from the library. b stays zero.
+// touch has the kernel find a page for each of b's, which counts it where memfd_secret
+// counts pages as they are first touched. One past the limit is a SIGBUS to whoever
+// touches it, but EFAULT to a system call that writes there. madvise(2) with
+// MADV_POPULATE_WRITE refuses such pages. getrandom(2) does not, and no filter of system
+// calls keeps it from the library. b stays zero.
 func (k kernel) touch(b []byte) error {
 	return k.call("getrandom", func() error {
 		for at := 0; at < len(b); at += Size() {
-			if _, err := unix.Getrandom(b[at:at+1], 0); err != nil {
+			if err := random.Try(b[at : at+1]); err != nil {
 				return err
 			}
 			b[at] = 0

@@ -163,11 +163,14 @@ func (m *memfd) mapFile(r *Run, fd int) error {
 	if err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
 		return err
 	}
-	hold := m.kernel.lock
-	if m.lockedBirth {
-		hold = m.kernel.touch
+	var err error
+	switch {
+	case !m.lockedBirth:
+		err = m.kernel.lock(r.Window)
+	case !m.countsTwice: // not as it is mapped, but as it is touched
+		err = m.kernel.touch(r.Window)
 	}
-	if err := hold(r.Window); err != nil {
+	if err != nil {
 		return &LockError{"locking " + m.name, len(r.Window), LockedMemory, err}
 	}
 	if !r.Dual {

@@ -107,9 +107,9 @@ type Backend interface {
 	Name() string
 
 	// Charge returns how many bytes a run of size bytes counts towards the
-	// process's limit on locked memory: size, or twice as many for a dual run whose
-	// mappings the system counts each. Some
-	// kernels count each page of memfd_secret once, whatever maps it.
+	// process's limit on locked memory: size, or twice as many for a dual run of
+	// which the system counts each mapping. Some kernels count each page of
+	// memfd_secret once, whatever maps it.
 	Charge(size int, dual bool) int
 
 	// Map returns a run of size bytes, a positive multiple of the page size,

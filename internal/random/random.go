@@ -34,3 +34,7 @@ func Bytes(b []byte) {
 		os.Exit(2)
 	}
 }
+
+// Try is Bytes, but returns the system's error. It tells whether the system can write to
+// b: if not, the error on Linux is EFAULT, where touching b would raise a signal.
+func Try(b []byte) error { return read(b) }
