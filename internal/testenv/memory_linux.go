@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -70,12 +71,17 @@ func (m Mapping) secret() bool { return strings.HasPrefix(m.Path, "/secretmem") 
 // emulated process's memory in one range of addresses, in which it has nothing of its
 // own. Everything else is left out.
 func EmulatorsMemory(child *exec.Cmd) func(Mapping) bool {
-	const begin, size = 1 << 44, 1 << 40 // Go's heap begins below
 	words := len(Emulator())
 	if words == 0 {
 		return func(Mapping) bool { return false }
 	}
-	child.Args = slices.Insert(child.Args, words, "-B", fmt.Sprintf("%#x", uint64(begin)), "-R", fmt.Sprintf("%#x", uint64(size))) // qemu's
+	const begin = uint64(1) << 44
+	flags, size := []string{"-B", fmt.Sprintf("%#x", begin)}, uint64(1)<<32 // qemu's
+	if math.MaxUint > math.MaxUint32 {
+		size = 1 << 40 // Go's heap begins below
+		flags = append(flags, "-R", fmt.Sprintf("%#x", size))
+	} // else it is all that the processor can address
+	child.Args = slices.Insert(child.Args, words, flags...)
 	return func(m Mapping) bool { return m.Start < begin || m.Start >= begin+size }
 }
 

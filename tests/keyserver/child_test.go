@@ -31,10 +31,11 @@ type spec struct {
 	stdin   string
 	memlock string // the child's limit in bytes, for an unprivileged child; empty for the limit of the tests
 
-	stdinFile *os.File // in place of stdin
-	dir, tmp  string   // its working directory and the one for temporary files
-	env       []string // besides this process's
-	below     []string // a command that starts this test binary, in place of itself
+	stdinFile *os.File        // in place of stdin
+	dir, tmp  string          // its working directory and the one for temporary files
+	env       []string        // besides this process's
+	below     []string        // a command that starts this test binary, in place of itself
+	before    func(*exec.Cmd) // what is done to the command first
 }
 
 // A child is a server in a process of its own.
@@ -94,6 +95,9 @@ func launch(t testing.TB, s spec) *child {
 	c.cmd = command(t, s.memlock != "")
 	if s.below != nil {
 		c.cmd = exec.Command(s.below[0], s.below[1:]...)
+	}
+	if s.before != nil {
+		s.before(c.cmd)
 	}
 	c.cmd.Args = append(c.cmd.Args, append([]string{"-addr", "127.0.0.1:0"}, s.args...)...)
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", memlockEnv+"="+s.memlock)
