@@ -181,6 +181,10 @@ func TestNoGoroutineAndNoDescriptorIsLeftAfterClose(t *testing.T) {
 			t.Error("no error")
 		}
 	}
+	// A goroutine is counted for a moment after it has said that it ends.
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() != goroutines && time.Now().Before(end); {
+		runtime.Gosched()
+	}
 	if n := runtime.NumGoroutine(); n != goroutines {
 		t.Errorf("%d goroutines, %d before", n, goroutines)
 	}

@@ -268,7 +268,10 @@ var update = flag.Bool("update", false, "write the golden files of the exported 
 
 func TestExportedAPIIsTheGoldenOne(t *testing.T) {
 	t.Parallel()
-	for _, pkg := range []string{"enclave", "enclave/load", "enclave/bearer", "locked", "coffer", "enclave/memguard", "enclave/memguard/core"} {
+	for _, pkg := range []string{
+		"enclave", "enclave/load", "enclave/bearer", "enclave/enclaveprom", "enclave/keys", "enclave/keys/scram", "enclave/vet", "locked", "coffer",
+		"enclave/memguard", "enclave/memguard/core",
+	} {
 		got := exported(t, filepath.Join(root, pkg))
 		golden := filepath.Join("testdata", strings.ReplaceAll(pkg, "/", "_")+".api")
 		if *update {

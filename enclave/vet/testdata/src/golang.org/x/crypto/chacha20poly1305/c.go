@@ -3,4 +3,6 @@ package chacha20poly1305
 
 import "crypto/cipher"
 
+func New(key []byte) (cipher.AEAD, error) { return nil, nil }
+
 func NewX(key []byte) (cipher.AEAD, error) { return nil, nil }
