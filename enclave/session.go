@@ -41,8 +41,9 @@ type Config struct {
 
 	// AllowUnlocked lets the session use memory that is not locked where the
 	// process may not lock the smallest session, or the platform locks nothing.
-	// Open secrets and the session key may then be written to swap:
-	// [locked.Config] says what else is lost where. Stats.Unlocked reports it.
+	// Open secrets and the session key may then be written to swap. On DragonFly,
+	// Plan 9, js and wasip1 the memory is [locked.Unguarded], and a slice kept after
+	// Use returns can read and write a later secret. Stats.Unlocked reports it.
 	AllowUnlocked bool
 
 	// NoSignals keeps the session from sending SIGURG to the process's threads:

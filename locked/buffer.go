@@ -327,9 +327,10 @@ func (b *Buffer) Equal(other []byte) bool {
 
 // Destroy wipes the bytes and returns the memory to the pool. A slice of the bytes
 // faults from then on, until the pool reuses the memory for another buffer, the oldest
-// first. While a [Buffer.Use] runs, Destroy takes effect when it returns. Destroying
-// again does nothing. If something wrote before the bytes, Destroy returns
-// [ErrCorrupted]; the buffer is wiped and destroyed all the same.
+// first. [Unguarded] memory is never reused for another buffer: there a slice reads zeros.
+// While a [Buffer.Use] runs, Destroy takes effect when it returns. Destroying again does
+// nothing. If something wrote before the bytes, Destroy returns [ErrCorrupted]; the buffer
+// is wiped and destroyed all the same.
 func (b *Buffer) Destroy() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -353,8 +354,9 @@ func (b *Buffer) destroy() error {
 	p.mu.Lock()
 	delete(p.open, b)
 	p.mu.Unlock()
-	if err != nil {
-		return errors.Join(corrupted, err, p.store.discard(s))
+	// A stale slice of memory that is not guarded must not end up over another buffer.
+	if err != nil || !page.Guards(p.store.backend) {
+		return join(join(corrupted, err), p.store.discard(s))
 	}
 	p.store.giveBack(s)
 	return corrupted

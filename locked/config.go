@@ -30,10 +30,11 @@ const (
 	Unlocked Backend = page.Unlocked
 	// Unguarded is ordinary memory of the Go heap, for systems that have nothing
 	// better (DragonFly, Plan 9, js, wasip1): no guard page and no protection, so
-	// that nothing ever faults, and no exclusion from dumps. A stale slice of a
-	// destroyed buffer reads zeros, or what the buffer holds that is there next.
-	// Secrets at rest are encrypted, canaries are checked, and memory is wiped
-	// after use, as everywhere.
+	// that nothing ever faults or is read-only, and no exclusion from dumps. A stale
+	// slice of a destroyed buffer reads zeros, and its memory is never reused for
+	// another one; but a slice kept after [Pool.Use] returns can read and write what
+	// a later Use puts there. Secrets at rest are encrypted, canaries are checked,
+	// and memory is wiped after use, as everywhere.
 	Unguarded Backend = page.Unguarded
 )
 
@@ -63,8 +64,10 @@ type Config struct {
 	// not lock even the smallest pool or the platform can't lock memory. The system
 	// may then write open secrets and the key to swap, and to a hibernation image;
 	// the other protections of [Mlock] hold. The pool is [Unlocked], or where pages
-	// can't be guarded either, [Unguarded]. [Stats.Unlocked] reports it, and
-	// [Stats.BackendReason] why. NewPool tries to lock a page to find out.
+	// can't be guarded either, [Unguarded]: there no stale or out-of-bounds access
+	// faults, and a slice kept after [Pool.Use] returns can read and write a later
+	// secret. [Stats.Unlocked] reports it, and [Stats.BackendReason] why. NewPool tries
+	// to lock a page to find out.
 	AllowUnlocked bool
 
 	// UseSlots is the number of slots of one page that only [Pool.Use] may take,

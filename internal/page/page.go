@@ -245,6 +245,9 @@ func OpenUnlocked(why error) Backend {
 // Locks reports whether the pages of b are locked.
 func Locks(b Backend) bool { return b.Name() != Unlocked && b.Name() != Unguarded }
 
+// Guards reports whether b takes access from its pages, so that a stale slice faults.
+func Guards(b Backend) bool { return b.Name() != Unguarded }
+
 // fallback is a backend that was chosen because there is no better one.
 type fallback struct {
 	Backend

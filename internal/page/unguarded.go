@@ -32,7 +32,7 @@ func (u unguarded) Protect(_ *Run, a Access) error {
 }
 
 // Unmap wipes the pages once more, as memcall does. They are the collector's when
-// no slice of them is left.
+// no slice of them is left: what a stale slice reaches is never mapped again.
 func (u unguarded) Unmap(r *Run) error {
 	if err := u.hook.before("free"); err != nil {
 		return fmt.Errorf("free: %w", err)
