@@ -24,7 +24,7 @@ func TestStatsShowWhyNoBetterBackendIsInUse(t *testing.T) {
 	if !testenv.UnderSeccomp(t, testenv.MemfdSecret, unix.ENOSYS) {
 		return
 	}
-	testenv.Lockable(t, 4*testenv.SmallLimit())
+	testenv.MustLock(t, 4*testenv.SmallLimit())
 	got := statsAsAPool(t, 4*testenv.SmallLimit())
 	if got.Backend != locked.Memfd || !strings.Contains(got.BackendReason, "memfd_secret: "+unix.ENOSYS.Error()) {
 		t.Errorf("%s, because %q", got.Backend, got.BackendReason)

@@ -155,7 +155,8 @@ func TestSeccompFilterLeavesTheNextBackend(t *testing.T) {
 			if _, err := locked.NewPool(locked.Config{Backend: locked.MemfdSecret}); !errors.Is(err, locked.ErrUnsupported) || !errors.Is(err, errno) {
 				t.Errorf("forced: %v", err)
 			}
-			p := newPool(t, locked.Config{})
+			testenv.MustLock(t, small())
+			p := openPool(t, locked.Config{LockedBytes: small()})
 			s := p.Stats()
 			if s.Backend != locked.Memfd || !strings.Contains(s.BackendReason, "memfd_secret: "+errno.Error()) {
 				t.Errorf("%s, because %q", s.Backend, s.BackendReason)

@@ -3,7 +3,7 @@ package locked
 import "github.com/memkeep/memkeep/internal/page"
 
 // NewPoolOn is NewPool over a backend that is already open.
-func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) { return newPool(b, cfg, ofProcess()) }
+func NewPoolOn(b page.Backend, cfg Config) (*Pool, error) { return newPool(b, cfg, limitsFor(b)) }
 
 // Pages returns the whole pages that the buffer lies in.
 func (b *Buffer) Pages() []byte { return b.pages() }

@@ -21,7 +21,7 @@ var errInjected = errors.New("injected")
 // goes on.
 func TestFailedSystemCallIsNamedAndLosesNothingElse(t *testing.T) {
 	// Not parallel: it watches the whole process.
-	for _, name := range page.Names() {
+	for _, name := range testenv.Backends() {
 		t.Run(name, func(t *testing.T) {
 			if _, err := page.Open(name, nil); err != nil {
 				t.Skipf("SKIPPED: %v", err)

@@ -102,7 +102,8 @@ func TestRemedyNamesUnlockedMemoryLast(t *testing.T) {
 
 func TestMemoryIsLockedWhereItCanBe(t *testing.T) {
 	t.Parallel()
-	p := newPool(t, locked.Config{AllowUnlocked: true})
+	testenv.MustLock(t, small())
+	p := openPool(t, locked.Config{LockedBytes: small(), AllowUnlocked: true})
 	if s := p.Stats(); s.Unlocked {
 		t.Errorf("%+v", s)
 	}

@@ -14,14 +14,16 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
+	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // What Use lends is read-only: to wipe it would end the process.
 func TestKeysOfWhatUseLendsAreRefusedAndItStays(t *testing.T) {
 	t.Parallel()
-	s := in(t)
-	secret := sequence(7, 32)
-	e, err := enclave.NewCopy(secret)
+	testenv.MustGuard(t) // nothing is read-only there
+	session := newSession(t)
+	s, secret := keys.In(session), sequence(7, 32)
+	e, err := session.NewCopy(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +48,10 @@ func TestKeysOfWhatUseLendsAreRefusedAndItStays(t *testing.T) {
 
 func TestKeysOfAnEnclaveAreThoseOfItsBytes(t *testing.T) {
 	t.Parallel()
-	s := in(t)
+	session := newSession(t)
+	s := keys.In(session)
 	secret, message := sequence(7, 32), []byte("message")
-	e, err := enclave.NewCopy(secret)
+	e, err := session.NewCopy(secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -395,7 +395,7 @@ func TestEachUseSeesAWholeVersionWhileItRotates(t *testing.T) {
 					t.Error(err)
 				}
 				uses.Add(1)
-				runtime.Gosched()
+				testenv.GiveWay()
 			}
 		})
 	}

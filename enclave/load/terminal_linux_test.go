@@ -28,7 +28,12 @@ func init() {
 			_, _ = os.Stdin.Read(make([]byte, 1))
 			cancel()
 		}()
-		e, err := load.Loader{}.Terminal(ctx, "Password: ")
+		session, err := enclave.NewSession(enclave.Config{AllowUnlocked: testenv.AllowUnlocked})
+		if err != nil {
+			fmt.Print(err)
+			return
+		}
+		e, err := load.Loader{Session: session}.Terminal(ctx, "Password: ")
 		switch {
 		case errors.Is(err, load.ErrNotTerminal):
 			fmt.Print("no terminal")

@@ -30,6 +30,15 @@ var share = struct {
 // The library itself does not read the variable, but for the drop-in.
 var AllowUnlocked = os.Getenv("MEMKEEP_ALLOW_UNLOCKED") == "1"
 
+// Backends returns the names of those that lock, best first. Where tests do without a
+// lock, it is those that do not.
+func Backends() []string {
+	if AllowUnlocked {
+		return []string{page.Unlocked, page.Unguarded}
+	}
+	return page.Names()
+}
+
 // Lockable waits until the test may have n bytes locked beside the others that
 // run, and gives them back when the test ends. Where the process could never
 // lock that much the test is skipped, unless it does without a lock: what a limit of
@@ -128,10 +137,10 @@ func Reexec(args ...string) *exec.Cmd {
 }
 
 // Sampled returns what says whether the next of many like cases is to be checked: all
-// of them, but behind an emulator, which takes a hundred times as long, one of every
-// stride. Which one comes first is drawn.
+// of them, but behind an emulator or as WebAssembly, which take many times as long, one
+// of every stride. Which one comes first is drawn.
 func Sampled(stride int) func() bool {
-	if len(Emulator()) == 0 {
+	if len(Emulator()) == 0 && runtime.GOARCH != "wasm" {
 		stride = 1
 	}
 	n := rand.IntN(stride)
