@@ -107,9 +107,6 @@ func startCommand(t *testing.T, cmd *exec.Cmd, role, backend string, env ...stri
 	}
 	s.pid = s.cmd.Process.Pid
 	t.Cleanup(s.end)
-	if s.x, err = newExaminer(s.pid); err != nil {
-		t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
-	}
 	return s
 }
 
@@ -138,7 +135,9 @@ func (s *subject) tell(line string) {
 	}
 }
 
-// expect returns what the child says after the word.
+// expect returns what the child says after the word. The child's memory is opened
+// when it says the first one: before its exec is through, what is opened can still
+// be this process's memory, and exec.Cmd.Start may return as early as that.
 func (s *subject) expect(word string) string {
 	s.t.Helper()
 	if !s.out.Scan() {
@@ -147,6 +146,12 @@ func (s *subject) expect(word string) string {
 	said, rest, _ := strings.Cut(s.out.Text(), " ")
 	if said != word {
 		s.fatal("the child says %q, not %q", s.out.Text(), word)
+	}
+	if s.x == nil {
+		var err error
+		if s.x, err = newExaminer(s.pid); err != nil {
+			s.t.Skipf("SKIPPED, NOTHING TESTED: reading another process's memory: %v", err)
+		}
 	}
 	return rest
 }

@@ -53,7 +53,9 @@ func readMappings(pid int) ([]mapping, error) {
 			m.resident = m.resident || fields[1] != "0"
 		case "VmFlags:":
 			m.flags = strings.Join(fields[1:], " ") + " "
-			m.locked = strings.Contains(m.flags, "lo ")
+			// Later releases of Linux 6.1 don't flag pages of memfd_secret, which
+			// are locked.
+			m.locked = strings.Contains(m.flags, "lo ") || strings.HasPrefix(m.path, secretmem)
 			if m.locked && !strings.HasSuffix(m.inode, " 0") {
 				lockedFiles[m.inode] = true
 			}
