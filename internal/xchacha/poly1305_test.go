@@ -166,7 +166,7 @@ func TestPoly1305Extremes(t *testing.T) {
 		{0, 0, 3}, {0, 0, 4}, {4, 0, 4}, {0, most, 2}, {most, 0, 3}, {0, most, 3},
 	}
 	messages := [][]byte{nil, {0xff}, repeat(0), repeat(0xff)}
-	for _, n := range []int{33, 64, 448, 512, 513, 1600} {
+	for _, n := range []int{33, 64, 448, 512, 513, 1600, 4800} {
 		messages = append(messages, bytes.Repeat([]byte{0xff}, n), make([]byte, n))
 	}
 	eachKernel(t, func(t *testing.T, k kernel) {
@@ -191,7 +191,7 @@ func TestPoly1305Random(t *testing.T) {
 				h[0], h[1] = h[0]%64, 0
 			}
 			// Runs of zeros and ones carry farthest.
-			message := random.bytes(int(random.Uint64() % 1200))
+			message := random.bytes(int(random.Uint64() % 6000))
 			for i := 0; i+8 <= len(message); i += 8 {
 				if b := message[i]; b%4 < 2 {
 					copy(message[i:], bytes.Repeat([]byte{-(b % 4)}, 8))

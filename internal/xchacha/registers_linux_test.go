@@ -73,7 +73,7 @@ func registerOps() []registerOp {
 		if k == portable {
 			continue
 		}
-		for _, n := range []int{13, 300, 470, 700, 1500} {
+		for _, n := range []int{13, 300, 470, 700, 1500, 3600} {
 			key, nonce, plaintext := random.bytes(KeySize), random.nonce(), random.bytes(n)
 			ops = append(ops, messageOps(k, key, nonce, plaintext)...)
 		}

@@ -35,7 +35,7 @@ func TestNoTrace(t *testing.T) {
 		nonce := random.nonce()
 		key := random.bytes(KeySize)
 		shares := split(t, key)
-		for _, n := range []int{0, 1, 15, 16, 32, 64, 65, 100, 192, 193, 320, 321, 448, 449, 512, 640, 700, 1024, 1500, 4096, 5001} {
+		for _, n := range []int{0, 1, 15, 16, 32, 64, 65, 100, 192, 193, 320, 321, 448, 449, 512, 640, 700, 1024, 1500, 3521, 4096, 5001} {
 			plaintext := random.bytes(n)
 			ciphertext := sealed(t, key, nonce, plaintext)
 			wrong := bytes.Clone(ciphertext)

@@ -75,7 +75,7 @@ func TestXOR(t *testing.T) {
 func TestEveryLength(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		random := newSource(1)
-		key, nonce, plaintext := random.bytes(KeySize), random.nonce(), random.bytes(4096)
+		key, nonce, plaintext := random.bytes(KeySize), random.nonce(), random.bytes(5000)
 		for n := range len(plaintext) + 1 {
 			roundTrip(t, k, key, nonce, plaintext[:n], 0)
 		}
@@ -102,7 +102,7 @@ func TestEveryAlignment(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k kernel) {
 		random := newSource(3)
 		key, nonce := random.bytes(KeySize), random.nonce()
-		lengths := []int{1, 31, 64, 192, 500, 1500}
+		lengths := []int{1, 31, 64, 192, 500, 1500, 4500}
 		for src := range 64 {
 			for dst := range 64 {
 				plaintext := aligned(lengths[(src+dst)%len(lengths)], src)
@@ -349,4 +349,29 @@ func TestMisuse(t *testing.T) {
 			misuse()
 		})
 	}
+}
+
+// An operation that faulted leaves its State as it was then.
+func TestWhatTheStateHeldMakesNoDifference(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k kernel) {
+		random := newSource(40)
+		key := random.bytes(KeySize)
+		for _, n := range []int{0, 100, 700, 5000, 2*partSize + 1} {
+			nonce, plaintext := random.nonce(), random.bytes(n)
+			want := sealed(t, key, nonce, plaintext)
+			held := func() *State {
+				mem := aligned(StateSize, 0)
+				random.Read(mem)
+				return StateAt(mem)
+			}
+			got, opened := make([]byte, n+TagSize), make([]byte, n)
+			k.sealMessage(held(), got, plaintext, nonce, split(t, key))
+			if !bytes.Equal(got, want) {
+				t.Errorf("sealed %d bytes: not what another State makes", n)
+			}
+			if !k.openMessage(held(), opened, want, nonce, split(t, key)) || !bytes.Equal(opened, plaintext) {
+				t.Errorf("did not open %d bytes", n)
+			}
+		}
+	})
 }

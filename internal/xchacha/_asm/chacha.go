@@ -12,7 +12,7 @@ import (
 var (
 	sigma    Mem // "expand 32-byte k"
 	shuffles Mem // byte orders that rotate words left by 16, then by 8
-	counters Mem // 0 … 7 as words
+	counters Mem // 0 … 15 as words
 	lanes    Mem // 0 to 5, each in the first word of a lane
 	masks    Mem // 16 bytes of ones and 16 of zeros
 )
@@ -29,7 +29,7 @@ func constants() {
 	}
 
 	counters = GLOBL("counters", RODATA|NOPTR)
-	for i := range 8 {
+	for i := range 16 {
 		DATA(4*i, U32(i))
 	}
 

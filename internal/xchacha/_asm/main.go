@@ -2,8 +2,9 @@
 //
 // A kernel is written once and generated for three instruction sets; isa.go is
 // what differs between them. message.go is the way of a message through it, with
-// stream.go for what is beyond the first keystream; rows.go and words.go are two
-// forms of ChaCha20, for latency and for throughput; poly.go is Poly1305.
+// stream.go for what is beyond the first keystream and wide.go for long messages;
+// rows.go and words.go are two forms of ChaCha20, for latency and for throughput;
+// poly.go is Poly1305.
 package main
 
 import (
@@ -26,6 +27,7 @@ const (
 	offRounds   = 176
 	offExtra    = 184
 	offScratch  = 192
+	offPower    = 192 // in its place: with AVX-512, words find a register
 	offStream   = 256
 	streamSize  = 512
 	stateSize   = offStream + streamSize

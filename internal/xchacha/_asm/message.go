@@ -64,6 +64,11 @@ func (m message) begin() {
 	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
 	MOVQ(U32(0), at(offExtra))
+	if m.isa == avx512 {
+		Comment("The power of r is not known yet.")
+		MOVQ(U32(0), at(offPower))
+		MOVQ(U32(0), at(offPower+8))
+	}
 
 	CMPQ(n, U8(64))
 	JA(LabelRef("beyond_64"))

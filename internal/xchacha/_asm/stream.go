@@ -30,6 +30,11 @@ func (m message) more() {
 	}
 	MOVQ(reg.RAX, todo)
 	SHRQ(U8(4), todo)
+	if m.isa == avx512 {
+		CMPQ(n, U32(wideFrom))
+		JA(LabelRef("wide"))
+		Label("narrow")
+	}
 	LEAQ(Mem{Base: n, Disp: -1}, reg.RAX)
 	CMPQ(reg.RAX, U32(256))
 	JAE(LabelRef("generate"))
@@ -38,15 +43,36 @@ func (m message) more() {
 	m.generateRows("two", 1)
 	Label("four_more")
 	m.generateRows("four", 2)
+	if m.isa == avx512 {
+		m.wide().generate()
+	}
+}
+
+// ciphertext is the register that points to ciphertext, and the other one.
+func (m message) ciphertext() (ciphertext, plaintext reg.GPPhysical) {
+	if m.open {
+		return src, dst
+	}
+	return dst, src
+}
+
+// absorbTodo adds todo blocks of ciphertext to the accumulator, one by one.
+func (m message) absorbTodo(label string) {
+	ciphertext, _ := m.ciphertext()
+	Label(label)
+	TESTQ(todo, todo)
+	JZ(LabelRef(label + "_done"))
+	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
+	ADDQ(U8(16), ciphertext)
+	DECQ(todo)
+	JMP(LabelRef(label))
+	Label(label + "_done")
 }
 
 // generateRows is generateStream where no more than some rows of blocks are needed
 // to end the message: they take fewer instructions than eight blocks.
 func (m message) generateRows(label string, count int) {
-	ciphertext := dst
-	if m.open {
-		ciphertext = src
-	}
+	ciphertext, _ := m.ciphertext()
 	const perPair = 5
 	byteShuffle := m.loadShuffles()
 	in, rs := m.vec(10), make([]rows, count)
@@ -83,15 +109,7 @@ func (m message) generateRows(label string, count int) {
 	DECQ(at(offRounds))
 	JNZ(LabelRef(label + "_rounds"))
 
-	Label(label + "_blocks")
-	TESTQ(todo, todo)
-	JZ(LabelRef(label + "_generated"))
-	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
-	ADDQ(U8(16), ciphertext)
-	DECQ(todo)
-	JMP(LabelRef(label + "_blocks"))
-
-	Label(label + "_generated")
+	m.absorbTodo(label + "_blocks")
 	if m.open {
 		MOVQ(at(offUsed), used)
 		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
@@ -112,11 +130,9 @@ func (m message) generateRows(label string, count int) {
 // the old stream, which therefore is kept until then. The two kinds of work
 // wait for different things, so together they take little longer than either.
 func (m message) generateStream() {
-	ciphertext := dst
-	if m.open {
-		ciphertext = src
-	}
+	ciphertext, _ := m.ciphertext()
 	w := m.words()
+	write := func(x reg.VecPhysical, offset int) { m.store(x, at(offStream+offset)) }
 	addBlocks := func(n int) []step { return m.polyBlocks(Mem{Base: ciphertext}, n) }
 	// Poly1305 waits the longer. So of the 32 blocks of a whole stream some are left
 	// for what follows the rounds. With AVX2 the rounds have more instructions, and
@@ -129,7 +145,7 @@ func (m message) generateStream() {
 	left := 32 - 5*perPair
 
 	Label("generate")
-	w.load()
+	w.load(0)
 	MOVQ(U32(10), at(offRounds))
 	CMPQ(todo, U8(perPair))
 	JB(LabelRef("rounds"))
@@ -148,35 +164,29 @@ func (m message) generateStream() {
 	DECQ(at(offRounds))
 	JNZ(LabelRef("rounds"))
 
-	Label("blocks")
+	remaining := "blocks"
 	if atEnd {
+		remaining = "one_by_one"
+		Label("blocks")
 		CMPQ(todo, U8(left))
-		JNE(LabelRef("one_by_one"))
+		JNE(LabelRef(remaining))
 		if m.open {
 			CMPQ(at(offUsed), U8(0))
-			JNE(LabelRef("one_by_one"))
+			JNE(LabelRef(remaining))
 		}
-		m.finishWithBlocks(w, left, addBlocks(left))
+		m.finishWithBlocks(w.finish(write), w.tmp, left, addBlocks(left))
 		JMP(LabelRef("finished"))
-		Label("one_by_one")
 	}
-	TESTQ(todo, todo)
-	JZ(LabelRef("generated"))
-	emit(m.polyBlock(addBlock(Mem{Base: ciphertext})))
-	ADDQ(U8(16), ciphertext)
-	DECQ(todo)
-	JMP(LabelRef("blocks"))
-
-	Label("generated")
+	m.absorbTodo(remaining)
 	if m.open {
 		MOVQ(at(offUsed), used)
 		LEAQ(Mem{Base: src, Index: used, Scale: 1, Disp: -streamSize}, src)
 		m.xorStream("open", w.tmp[0], w.tmp[1])
 	}
-	emit(w.finish(at(offStream)))
+	emit(w.finish(write))
 	Label("finished")
 	if m.isa == avx512 {
-		Comment("The registers above the sixteenth are used here alone.")
+		Comment("Beside wide, nothing else uses the registers above the sixteenth.")
 		m.clear(16, 22)
 	}
 	XORL(used.As32(), used.As32())
@@ -188,9 +198,9 @@ func (m message) generateStream() {
 // finishWithBlocks is the end of generateStream, with a whole stream before it of
 // which the given number of blocks is left to add. When opening in place, what
 // they are must not be overwritten until then: so that waits in registers.
-func (m message) finishWithBlocks(w words, left int, blocks []step) {
+func (m message) finishWithBlocks(finish []step, tmp []reg.VecPhysical, left int, blocks []step) {
 	if !m.open {
-		emit(interleave(w.finish(at(offStream)), blocks))
+		emit(interleave(finish, blocks))
 		ADDQ(U8(16*left), dst)
 		return
 	}
@@ -198,7 +208,7 @@ func (m message) finishWithBlocks(w words, left int, blocks []step) {
 	size := m.width()
 	from := 16*left - streamSize // where the stream began, seen from src
 	for offset := 0; offset < streamSize; offset += size {
-		x := w.tmp[offset/size%2]
+		x := tmp[offset/size%2]
 		store := func() { m.store(x, Mem{Base: dst, Disp: offset}) }
 		waits := offset+size > streamSize-16*left
 		if waits {
@@ -213,7 +223,7 @@ func (m message) finishWithBlocks(w words, left int, blocks []step) {
 			xors = append(xors, store)
 		}
 	}
-	work := append(xors, w.finish(at(offStream))...)
+	work := append(xors, finish...)
 	emit(interleave(append(work, stores...), blocks))
 	ADDQ(U8(16*left), src)
 	ADDQ(U32(streamSize), dst)

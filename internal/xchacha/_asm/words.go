@@ -33,11 +33,23 @@ func (v isa) words() words {
 	return w
 }
 
+// wideWords is eight of sixteen blocks in AVX-512's registers, in those from the
+// given one on. So many operations that depend on no other hide the latency of each,
+// which those of eight blocks do not. tmp has to be freed before the end.
+func (v isa) wideWords(from int, tmp []reg.VecPhysical) words {
+	w := words{v: v, tmp: tmp}
+	for i := range 4 {
+		w.a[i], w.b[i] = ymm[from+i], ymm[from+4+i]
+		w.c[i], w.d[i] = ymm[from+8+i], ymm[from+12+i]
+	}
+	return w
+}
+
 // waiting is where word i of row c waits.
 func waiting(i int) Mem { return at(offScratch + 32*(i%2)) }
 
-// load fills the registers with the next eight blocks' input.
-func (w words) load() {
+// load fills the registers with eight blocks' input, the next ones if skip is 0.
+func (w words) load(skip int) {
 	for i := range 4 {
 		VPBROADCASTD(sigma.Offset(4*i), w.a[i])
 		VPBROADCASTD(at(offSubkey+4*i), w.b[i])
@@ -49,12 +61,7 @@ func (w words) load() {
 			VMOVDQU(w.c[i], waiting(i))
 		}
 	}
-	w.v.addMem(counters, w.d[0], w.tmp[0])
-}
-
-func (v isa) addMem(src Mem, dst, tmp reg.VecPhysical) {
-	v.load(src, tmp)
-	v.add(tmp, dst)
+	VPADDD(counters.Offset(4*skip), w.d[0], w.d[0])
 }
 
 // swapC exchanges the words of row c in registers with those that wait.
@@ -92,8 +99,9 @@ func (w words) doubleRound() []step {
 	return append(s, quarters(1, 2, 3)...)
 }
 
-// finish adds the input, writes the eight blocks to dst, and counts them.
-func (w words) finish(dst Mem) []step {
+// finish adds the input, hands out the eight blocks, 32 bytes at a time with their
+// offset, and counts them.
+func (w words) finish(write func(x reg.VecPhysical, offset int)) []step {
 	var s []step
 	do := func(f func()) { s = append(s, f) }
 	tmp := w.tmp[0]
@@ -110,16 +118,16 @@ func (w words) finish(dst Mem) []step {
 		s = append(s, w.transpose(y)...)
 		for i := range 4 {
 			do(func() { w.v.joinLanes(0, x[i], y[i], tmp) })
-			do(func() { w.v.store(tmp, dst.Offset(64*i+offset)) })
+			do(func() { write(tmp, 64*i+offset) })
 			do(func() { w.v.joinLanes(1, x[i], y[i], x[i]) })
-			do(func() { w.v.store(x[i], dst.Offset(64*(i+4)+offset)) })
+			do(func() { write(x[i], 64*(i+4)+offset) })
 		}
 	}
 	for i := range 4 {
 		add(sigma.Offset(4*i), w.a[i])
 		add(at(offSubkey+4*i), w.b[i])
 	}
-	do(func() { w.v.addMem(counters, w.d[0], tmp) })
+	do(func() { VPADDD(counters, w.d[0], w.d[0]) })
 	for i := range 4 {
 		add(at(offPosition+4*i), w.d[i])
 	}
