@@ -29,7 +29,10 @@ func (l Loader) File(ctx context.Context, path string) (*enclave.Enclave, error)
 
 func (l Loader) file(ctx context.Context, path, source string, pick picker) (*enclave.Enclave, error) {
 	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
-		if strings.ContainsRune(path, 0) {
+		switch {
+		case path == "":
+			return fs.ErrNotExist // on js and wasip1 the system says EINVAL
+		case strings.ContainsRune(path, 0):
 			return fs.ErrInvalid
 		}
 		f, err := os.OpenFile(path, openFlags, 0)

@@ -24,7 +24,7 @@ func TestFileReadsThroughALink(t *testing.T) {
 	holds(t, e, err, []byte(content))
 	needLinks(t)
 	link := filepath.Join(dir, "link")
-	if err := os.Symlink(path, link); err != nil {
+	if err := os.Symlink(filepath.Base(path), link); err != nil {
 		t.Fatal(err)
 	}
 	e, err = l.File(t.Context(), link)
@@ -130,7 +130,12 @@ func TestDirFollowsLinksWithinTheFolderAlone(t *testing.T) {
 		if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(filepath.Join(dir, "inner"), 0o700)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(target, filepath.Join(dir, "secret")); err != nil {
+		err := os.Symlink(target, filepath.Join(dir, "secret"))
+		if runtime.GOOS == "wasip1" && target == outside && errors.Is(err, fs.ErrPermission) {
+			t.Logf("SKIPPED in part: a link can't name an absolute path there: %v", err)
+			continue
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		if secrets, err := l.Dir(t.Context(), dir); secrets != nil || err == nil || !strings.Contains(err.Error(), "escapes") {

@@ -234,6 +234,9 @@ func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
 	r, w, err := os.Pipe()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skipf("SKIPPED: %v", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,8 +261,14 @@ func TestTheEndOfTheContextInterruptsARead(t *testing.T) {
 	cancel(why)
 	err = <-done
 	refused(t, nil, err, why, "reader")
+}
 
-	// What has ended before is not begun.
+func TestAReadIsNotBegunAfterTheEndOfTheContext(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
 	e, err := l.File(ctx, write(t, testenv.TempDir(t), "secret", content))
 	refused(t, e, err, why, "file:")
 }

@@ -1,7 +1,13 @@
 package testenv
 
-import "time"
+import "syscall/js"
 
-// GiveWay lets others run. In JavaScript, what a file or a timer of the system has to
-// say is heard only while no goroutine can run.
-func GiveWay() { time.Sleep(time.Nanosecond) }
+// GiveWay lets others run, those that wait for a file or a timer among them: JavaScript
+// hears of these only while no goroutine can run.
+func GiveWay() {
+	heard := make(chan struct{})
+	f := js.FuncOf(func(js.Value, []js.Value) any { close(heard); return nil })
+	defer f.Release()
+	js.Global().Call("setImmediate", f)
+	<-heard
+}
