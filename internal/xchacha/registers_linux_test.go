@@ -37,7 +37,19 @@ func TestGeneralRegistersNeverHoldASecret(t *testing.T) {
 	for i, op := range registerOps() {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
-			stepThrough(t, strconv.Itoa(i), op.secrets(t))
+			secrets := op.secrets(t)
+			found := stepThrough(t, strconv.Itoa(i), secrets)
+			if len(found) == 0 {
+				return
+			}
+			// The secrets are the same in each process, and addresses are not: four bytes
+			// of one, where much is looked for, are some of a secret now and then.
+			again := stepThrough(t, strconv.Itoa(i), secrets)
+			for what := range found {
+				if again[what] {
+					t.Error(what)
+				}
+			}
 		})
 	}
 }
@@ -131,9 +143,10 @@ func init() {
 	os.Exit(0)
 }
 
-// stepThrough starts the second process, and fails the test if one of its
-// general registers holds four bytes of a secret inside the assembly.
-func stepThrough(t *testing.T, number string, secrets map[string][]byte) {
+// stepThrough starts the second process, and returns where one of its general registers
+// holds four bytes of a secret inside the assembly.
+func stepThrough(t *testing.T, number string, secrets map[string][]byte) (found map[string]bool) {
+	t.Helper()
 	// ptrace(2): the tracer is a thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -148,7 +161,7 @@ func stepThrough(t *testing.T, number string, secrets map[string][]byte) {
 	until(t, pid, syscall.SIGTRAP, syscall.PtraceCont) // after its exec
 	until(t, pid, syscall.SIGUSR1, syscall.PtraceCont)
 	pieces := piecesOf(secrets)
-	found := map[string]bool{}
+	found = map[string]bool{}
 	steps := 0
 	until(t, pid, syscall.SIGUSR2, func(pid, signal int) error {
 		var regs syscall.PtraceRegs
@@ -166,9 +179,7 @@ func stepThrough(t *testing.T, number string, secrets map[string][]byte) {
 	if steps == 0 {
 		t.Error("the assembly did not run")
 	}
-	for what := range found {
-		t.Error(what)
-	}
+	return found
 }
 
 func end(cmd *exec.Cmd) {
