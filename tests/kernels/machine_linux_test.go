@@ -251,7 +251,8 @@ func TestSecretPagesRefuseHibernation(t *testing.T) {
 	hibernates("after")
 }
 
-// images returns how many images for hibernation the kernel's log speaks of.
+// images returns how many images for hibernation the kernel's log tells of: it looks
+// for swap once it has one.
 func images(t *testing.T) int {
 	t.Helper()
 	log := make([]byte, 4<<20)
@@ -260,5 +261,5 @@ func images(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Count(log[:n], []byte("hibernation: Creating image"))
+	return bytes.Count(log[:n], []byte("Cannot get swap writer"))
 }

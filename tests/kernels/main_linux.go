@@ -56,7 +56,8 @@ func run() error {
 	if err := unix.Uname(&uname); err != nil {
 		return err
 	}
-	fmt.Printf("booted Linux %s, pages of %d bytes\n", unix.ByteSliceToString(uname.Release[:]), os.Getpagesize())
+	fmt.Printf("booted Linux %s, %s, pages of %d bytes\n",
+		unix.ByteSliceToString(uname.Release[:]), unix.ByteSliceToString(uname.Version[:]), os.Getpagesize())
 	for tests := range strings.FieldsSeq(string(list)) {
 		folder, pattern, _ := strings.Cut(tests, ":")
 		for _, user := range []string{"root", "nobody"} {
