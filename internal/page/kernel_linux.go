@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"unsafe"
@@ -92,13 +93,17 @@ func (k kernel) reserve(size int) (b []byte, err error) {
 	return b, err
 }
 
-// mapFile replaces the reserved bytes b by the file's. MAP_FIXED is safe: the
-// range is ours. MAP_SHARED gives both mappings the same pages, and
-// memfd_secret takes nothing else.
+// mapFile maps the file at b, where nothing is mapped: mmap(2), MAP_FIXED_NOREPLACE,
+// "if the requested range would collide with an existing mapping, then this call fails
+// with the error EEXIST". Kernels before 4.17 map it elsewhere then. MAP_SHARED gives
+// both mappings of a run the same pages, and memfd_secret takes nothing else.
 func (k kernel) mapFile(b []byte, fd int, a Access) error {
 	return k.call("mmap", func() error {
-		_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&b[0]), uintptr(len(b)), a.prot(),
-			unix.MAP_SHARED|unix.MAP_FIXED)
+		p, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&b[0]), uintptr(len(b)), a.prot(),
+			unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE)
+		if err == nil && p != unsafe.Pointer(&b[0]) {
+			return errors.Join(unix.EEXIST, unix.MunmapPtr(p, uintptr(len(b))))
+		}
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -115,14 +116,30 @@ func (m *memfd) mapPages(size int, dual bool) (*Run, error) {
 	} else if uint64(size) > memory {
 		return nil, &LockError{"mapping " + m.name, size, Memory, unix.ENOMEM}
 	}
-	r, err := m.reserve(size, dual)
-	if err != nil {
-		return nil, err
+	const tries = 10
+	for try := 1; ; try++ {
+		r, err := m.reserve(size, dual)
+		if err != nil {
+			return nil, err
+		}
+		hole, err := m.fill(r, size)
+		if err == nil {
+			return r, nil
+		}
+		err = errors.Join(err, m.release(r.whole, hole))
+		if !errors.Is(err, unix.EEXIST) || try == tries {
+			return nil, err
+		}
 	}
-	if err := m.fill(r, size); err != nil {
-		return nil, errors.Join(err, m.Unmap(r))
+}
+
+// release unmaps a reservation, but for the hole, if there is one.
+func (m *memfd) release(whole, hole []byte) error {
+	if hole == nil {
+		return m.kernel.unmap(whole)
 	}
-	return r, nil
+	at := int(uintptr(unsafe.Pointer(&hole[0])) - uintptr(unsafe.Pointer(&whole[0])))
+	return errors.Join(m.kernel.unmap(whole[:at]), m.kernel.unmap(whole[at+len(hole):]))
 }
 
 // reserve returns a run of address space alone, guards included, in one
@@ -146,24 +163,24 @@ func (m *memfd) reserve(size int, dual bool) (*Run, error) {
 	return r, nil
 }
 
-// fill puts the pages of a new file behind the reservation.
-func (m *memfd) fill(r *Run, size int) error {
+// fill puts the pages of a new file behind the reservation. After an error there may
+// be a hole in that, which is no longer the run's.
+func (m *memfd) fill(r *Run, size int) (hole []byte, err error) {
 	fd, err := m.create(m.kernel)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = m.kernel.truncate(fd, size)
 	if err == nil {
-		err = m.mapFile(r, fd)
+		hole, err = m.mapFile(r, fd)
 	}
-	return errors.Join(err, m.kernel.close(fd))
+	return hole, errors.Join(err, m.kernel.close(fd))
 }
 
-func (m *memfd) mapFile(r *Run, fd int) error {
-	if err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
-		return err
+func (m *memfd) mapFile(r *Run, fd int) (hole []byte, err error) {
+	if hole, err := m.mapAt(r.Window, fd, ReadWrite); err != nil {
+		return hole, err
 	}
-	var err error
 	switch {
 	case !m.lockedBirth:
 		err = m.kernel.lock(r.Window)
@@ -171,29 +188,35 @@ func (m *memfd) mapFile(r *Run, fd int) error {
 		err = m.kernel.touch(r.Window)
 	}
 	if err != nil {
-		return &LockError{"locking " + m.name, len(r.Window), LockedMemory, err}
+		return nil, &LockError{"locking " + m.name, len(r.Window), LockedMemory, err}
 	}
 	if !r.Dual {
-		return nil
+		return nil, nil
 	}
 	return m.mapAt(r.View, fd, None)
 }
 
-// mapAt maps the file over the reserved bytes b.
-func (m *memfd) mapAt(b []byte, fd int, a Access) error {
-	if err := m.kernel.mapFile(b, fd, a); err != nil {
-		// memfd_secret answers EAGAIN past RLIMIT_MEMLOCK.
-		if m.lockedBirth && errors.Is(err, unix.EAGAIN) {
-			return &LockError{"mmap of " + m.name, len(b), LockedMemory, err}
+// mapAt maps the file in the place of the reserved bytes b. With MAP_FIXED the kernel
+// would take the reservation away, even where it then refuses the file, as past a limit,
+// and not say which: another thread may have mapped something there by the time that
+// the run is unmapped. So b is given up first, and belongs to who maps it next.
+func (m *memfd) mapAt(b []byte, fd int, a Access) (hole []byte, err error) {
+	if err = m.kernel.unmap(b); err == nil {
+		if err = m.kernel.mapFile(b, fd, a); err == nil {
+			return nil, m.kernel.exclude(b)
 		}
-		// The addresses are reserved already: what is short is mappings, which
-		// this one cuts in parts.
-		if errors.Is(err, unix.ENOMEM) {
-			return &LockError{"mmap of " + m.name, len(b), Mappings, err}
-		}
-		return err
+		hole = b
 	}
-	return m.kernel.exclude(b)
+	switch {
+	// memfd_secret answers EAGAIN past RLIMIT_MEMLOCK.
+	case m.lockedBirth && errors.Is(err, unix.EAGAIN):
+		err = &LockError{"mmap of " + m.name, len(b), LockedMemory, err}
+	// The addresses were reserved: what is short is mappings, which this one cuts in
+	// parts.
+	case errors.Is(err, unix.ENOMEM):
+		err = &LockError{"mmap of " + m.name, len(b), Mappings, err}
+	}
+	return hole, err
 }
 
 func (m *memfd) Protect(r *Run, a Access) error {
