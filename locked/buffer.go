@@ -327,7 +327,7 @@ func (b *Buffer) Equal(other []byte) bool {
 
 // Destroy wipes the bytes and returns the memory to the pool. A slice of the bytes
 // faults from then on, until the pool reuses the memory for another buffer, the oldest
-// first. [Unguarded] memory is never reused for another buffer: there a slice reads zeros.
+// first. [Unguarded] memory is never reused for another buffer: there a stale slice reads zeros.
 // While a [Buffer.Use] runs, Destroy takes effect when it returns. Destroying again does
 // nothing. If something wrote before the bytes, Destroy returns [ErrCorrupted]; the buffer
 // is wiped and destroyed all the same.

@@ -197,9 +197,9 @@ func (m *memfd) mapFile(r *Run, fd int) (hole []byte, err error) {
 }
 
 // mapAt maps the file in the place of the reserved bytes b. With MAP_FIXED the kernel
-// would take the reservation away, even where it then refuses the file, as past a limit,
-// and not say which: another thread may have mapped something there by the time that
-// the run is unmapped. So b is given up first, and belongs to who maps it next.
+// may take the reservation away and then refuse the file, as past a limit: by the time
+// the run is unmapped, another thread may have mapped something there. So b is given up
+// first, and belongs to whoever maps it next.
 func (m *memfd) mapAt(b []byte, fd int, a Access) (hole []byte, err error) {
 	if err = m.kernel.unmap(b); err == nil {
 		if err = m.kernel.mapFile(b, fd, a); err == nil {
