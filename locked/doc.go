@@ -41,7 +41,7 @@
 // A call that holds a slot while it waits for another could wait for itself, or in a
 // circle with others. So a call nested in one Use gets the slot kept for that. A call
 // nested deeper returns ErrExhausted if no slot is free, and so does one that waits for
-// the budget when nothing has been returned for a second.
+// the budget when nothing has been returned for about a second.
 //
 // When the system refuses to lock memory, the error is a *[LimitError] with the figures
 // and the remedy, and open buffers are not affected. A call that may wait does so as

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
@@ -23,8 +24,8 @@ const (
 	// likely stuck on each other; a server is better off with an error.
 	stallLimit = 30 * time.Second
 
-	// nestedLimit is the same for a call that holds a slot while it waits for bytes
-	// that others who hold one may have.
+	// nestedLimit is the same for a call that holds a slot and waits for bytes that
+	// such others may hold. Up to a quarter is added at random: not all give up at once.
 	nestedLimit = time.Second
 
 	// retryInterval is how often a call that may wait tries again where the system
@@ -82,7 +83,7 @@ func (m *store) enter(ctx context.Context, k kind, wait, ahead bool) (*slot, err
 	case small && (depth > 1 || depth == 1 && m.size[spare] == 0):
 		wait = false
 	case depth > 0 && !small:
-		patience = nestedLimit
+		patience = nestedLimit + rand.N(nestedLimit/4)
 	case k.role == forUse && ctx.Done() == nil:
 		patience = stallLimit
 	}

@@ -25,7 +25,7 @@ import (
 // slot at all has come back for 30 s. fill and fn may call Use again, of this pool or
 // another. A call that is nested any deeper, or in a pool that keeps fewer than two
 // slots for Use, gets [ErrExhausted] if no slot is free, and so does one that
-// waits for a second for a secret of more than a page, or for a buffer: it holds a
+// waits about a second for a secret of more than a page, or for a buffer: it holds a
 // slot that others wait for. [Pool.UseAll] takes several secrets at once and has
 // no such worry.
 //
