@@ -174,10 +174,8 @@ func (v isa) storeRows(r rows, dst Mem) {
 		}
 		return
 	}
-	for block := range 2 {
-		v.joinLanes(block, r.a, r.b, r.tmp)
-		v.store(r.tmp, dst.Offset(64*block))
-		v.joinLanes(block, r.c, r.d, r.tmp)
-		v.store(r.tmp, dst.Offset(64*block+32))
+	for i, x := range []reg.VecPhysical{r.a, r.b, r.c, r.d} {
+		VMOVDQU(x.AsX(), dst.Offset(16*i))
+		VEXTRACTI128(U8(1), x, dst.Offset(64+16*i))
 	}
 }
