@@ -97,6 +97,45 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 	}
 }
 
+// Of two that hold what the other waits for, one gives up, and the other goes on.
+func TestOfTwoThatWaitForEachOtherOneGetsItsBuffer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 2*small(), locked.Config{UseSlots: 2}, func(t *testing.T, p *locked.Pool) {
+		var wg, inside sync.WaitGroup
+		var refused atomic.Int32
+		full := make(chan struct{})
+		inside.Add(2)
+		for range 2 {
+			wg.Go(func() {
+				err := p.Use(ctx, os.Getpagesize()+1, nop, func([]byte) error {
+					inside.Done()
+					<-full
+					b, err := p.NewContext(ctx, 32)
+					if err == nil {
+						err = b.Destroy()
+					}
+					return err
+				})
+				if errors.Is(err, locked.ErrExhausted) {
+					refused.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		inside.Wait()
+		open := fill(t, p, 32)
+		close(full)
+		wg.Wait()
+		if n := refused.Load(); n != 1 {
+			t.Errorf("%d of 2 were refused", n)
+		}
+		for _, b := range open {
+			destroy(t, b)
+		}
+	})
+}
+
 // What Use gives back to its own slots is no progress for a call that holds one and
 // waits for bytes: a circle of such calls must end however busy the others are.
 func TestNestedWaitForTheBudgetEndsBesideASteadyUse(t *testing.T) {
