@@ -8303,40 +8303,56 @@ TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTI128 (SI), Y3
 
 rounds:
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x93, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x39, Y2, Y2
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x39, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x93, Y2, Y2
-	DECQ    BX
-	JNZ     rounds
-	VMOVDQU X0, (R8)
-	VMOVDQU X3, 16(R8)
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        rounds
+	VMOVDQU    X0, (R8)
+	VMOVDQU    X3, 16(R8)
 
 	// Nothing outlives the call in a register.
 	VPXOR X0, X0, X0
@@ -8391,38 +8407,54 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTI128 (R9), Y3
 
 key_rounds:
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x93, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x39, Y2, Y2
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x39, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x93, Y2, Y2
-	DECQ    BX
-	JNZ     key_rounds
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        key_rounds
 
 	// left share
 	MOVQ           (AX), DX
@@ -8436,48 +8468,64 @@ key_rounds:
 	VBROADCASTI128 (AX), Y3
 
 subkey:
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x10, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x0c, Y1, Y1
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x08, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x07, Y1, Y1
-	VPSHUFD   $0x93, Y0, Y0
-	VPSHUFD   $0x4e, Y3, Y3
-	VPSHUFD   $0x39, Y2, Y2
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x10, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x0c, Y1, Y1
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x08, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x07, Y1, Y1
-	VPSHUFD   $0x39, Y0, Y0
-	VPSHUFD   $0x4e, Y3, Y3
-	VPSHUFD   $0x93, Y2, Y2
-	DECQ      BX
-	JNZ       subkey
-	VMOVDQU   X0, 32(DI)
-	VMOVDQU   X3, 48(DI)
-	VMOVDQA32 Y0, Y11
-	VMOVDQA32 Y3, Y12
-	MOVQ      nonce+32(FP), AX
-	VMOVQ     16(AX), X0
-	VPSLLDQ   $0x08, X0, X0
-	VMOVDQU   X0, 64(DI)
-	MOVQ      CX, 160(DI)
-	MOVQ      $0x00000000, 184(DI)
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        subkey
+	VMOVDQU    X0, 32(DI)
+	VMOVDQU    X3, 48(DI)
+	VMOVDQA32  Y0, Y11
+	VMOVDQA32  Y3, Y12
+	MOVQ       nonce+32(FP), AX
+	VMOVQ      16(AX), X0
+	VPSLLDQ    $0x08, X0, X0
+	VMOVDQU    X0, 64(DI)
+	MOVQ       CX, 160(DI)
+	MOVQ       $0x00000000, 184(DI)
 
 	// The power of r is not known yet.
 	MOVQ           $0x00000000, 192(DI)
@@ -8494,33 +8542,49 @@ subkey:
 	MOVQ           $0x0000000a, BX
 
 blocks_2:
+	VPROLD         $0x10, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x10, Y3, Y3
+	VPSLLD         $0x10, Y0, Y5
+	VPSRLD         $0x10, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x0c, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y2, Y5
+	VPSRLD         $0x14, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
+	VPROLD         $0x08, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x08, Y3, Y3
+	VPSLLD         $0x08, Y0, Y5
+	VPSRLD         $0x18, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x07, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y2, Y5
+	VPSRLD         $0x19, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
 	VPSHUFD        $0x93, Y0, Y0
 	VPSHUFD        $0x4e, Y3, Y3
 	VPSHUFD        $0x39, Y2, Y2
+	VPROLD         $0x10, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x10, Y3, Y3
+	VPSLLD         $0x10, Y0, Y5
+	VPSRLD         $0x10, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x0c, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y2, Y5
+	VPSRLD         $0x14, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
+	VPROLD         $0x08, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x08, Y3, Y3
+	VPSLLD         $0x08, Y0, Y5
+	VPSRLD         $0x18, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x07, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y2, Y5
+	VPSRLD         $0x19, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
 	VPSHUFD        $0x39, Y0, Y0
 	VPSHUFD        $0x4e, Y3, Y3
 	VPSHUFD        $0x93, Y2, Y2
@@ -12373,38 +12437,54 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	VBROADCASTI128 (R9), Y3
 
 key_rounds:
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x93, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x39, Y2, Y2
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x10, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x0c, Y1, Y1
-	VPADDD  Y1, Y0, Y0
-	VPXORD  Y0, Y3, Y3
-	VPROLD  $0x08, Y3, Y3
-	VPADDD  Y3, Y2, Y2
-	VPXORD  Y2, Y1, Y1
-	VPROLD  $0x07, Y1, Y1
-	VPSHUFD $0x39, Y0, Y0
-	VPSHUFD $0x4e, Y3, Y3
-	VPSHUFD $0x93, Y2, Y2
-	DECQ    BX
-	JNZ     key_rounds
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        key_rounds
 
 	// left share
 	MOVQ           (AX), DX
@@ -12418,48 +12498,64 @@ key_rounds:
 	VBROADCASTI128 (AX), Y3
 
 subkey:
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x10, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x0c, Y1, Y1
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x08, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x07, Y1, Y1
-	VPSHUFD   $0x93, Y0, Y0
-	VPSHUFD   $0x4e, Y3, Y3
-	VPSHUFD   $0x39, Y2, Y2
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x10, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x0c, Y1, Y1
-	VPADDD    Y1, Y0, Y0
-	VPXORD    Y0, Y3, Y3
-	VPROLD    $0x08, Y3, Y3
-	VPADDD    Y3, Y2, Y2
-	VPXORD    Y2, Y1, Y1
-	VPROLD    $0x07, Y1, Y1
-	VPSHUFD   $0x39, Y0, Y0
-	VPSHUFD   $0x4e, Y3, Y3
-	VPSHUFD   $0x93, Y2, Y2
-	DECQ      BX
-	JNZ       subkey
-	VMOVDQU   X0, 32(DI)
-	VMOVDQU   X3, 48(DI)
-	VMOVDQA32 Y0, Y11
-	VMOVDQA32 Y3, Y12
-	MOVQ      nonce+32(FP), AX
-	VMOVQ     16(AX), X0
-	VPSLLDQ   $0x08, X0, X0
-	VMOVDQU   X0, 64(DI)
-	MOVQ      CX, 160(DI)
-	MOVQ      $0x00000000, 184(DI)
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        subkey
+	VMOVDQU    X0, 32(DI)
+	VMOVDQU    X3, 48(DI)
+	VMOVDQA32  Y0, Y11
+	VMOVDQA32  Y3, Y12
+	MOVQ       nonce+32(FP), AX
+	VMOVQ      16(AX), X0
+	VPSLLDQ    $0x08, X0, X0
+	VMOVDQU    X0, 64(DI)
+	MOVQ       CX, 160(DI)
+	MOVQ       $0x00000000, 184(DI)
 
 	// The power of r is not known yet.
 	MOVQ           $0x00000000, 192(DI)
@@ -12476,33 +12572,49 @@ subkey:
 	MOVQ           $0x0000000a, BX
 
 blocks_2:
+	VPROLD         $0x10, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x10, Y3, Y3
+	VPSLLD         $0x10, Y0, Y5
+	VPSRLD         $0x10, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x0c, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y2, Y5
+	VPSRLD         $0x14, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
+	VPROLD         $0x08, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x08, Y3, Y3
+	VPSLLD         $0x08, Y0, Y5
+	VPSRLD         $0x18, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x07, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y2, Y5
+	VPSRLD         $0x19, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
 	VPSHUFD        $0x93, Y0, Y0
 	VPSHUFD        $0x4e, Y3, Y3
 	VPSHUFD        $0x39, Y2, Y2
+	VPROLD         $0x10, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x10, Y3, Y3
+	VPSLLD         $0x10, Y0, Y5
+	VPSRLD         $0x10, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x0c, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x0c, Y1, Y1
+	VPSLLD         $0x0c, Y2, Y5
+	VPSRLD         $0x14, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
+	VPROLD         $0x08, Y3, Y4
 	VPADDD         Y1, Y0, Y0
-	VPXORD         Y0, Y3, Y3
-	VPROLD         $0x08, Y3, Y3
+	VPSLLD         $0x08, Y0, Y5
+	VPSRLD         $0x18, Y0, Y3
+	VPTERNLOGD     $0x96, Y4, Y5, Y3
+	VPROLD         $0x07, Y1, Y4
 	VPADDD         Y3, Y2, Y2
-	VPXORD         Y2, Y1, Y1
-	VPROLD         $0x07, Y1, Y1
+	VPSLLD         $0x07, Y2, Y5
+	VPSRLD         $0x19, Y2, Y1
+	VPTERNLOGD     $0x96, Y4, Y5, Y1
 	VPSHUFD        $0x39, Y0, Y0
 	VPSHUFD        $0x4e, Y3, Y3
 	VPSHUFD        $0x93, Y2, Y2

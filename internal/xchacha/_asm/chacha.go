@@ -46,10 +46,15 @@ func constants() {
 }
 
 // quarterRound is RFC 8439, section 2.1, on all 32-bit words of the registers.
-// byteShuffle has the byte orders, if any, that rotate by a number of bits.
-func (v isa) quarterRound(a, b, c, d, tmp reg.VecPhysical, byteShuffle map[int]Op) []step {
+// byteShuffle has the byte orders, if any, that rotate by a number of bits. spare is
+// nil, or a register with which the result is there sooner.
+func (v isa) quarterRound(a, b, c, d, tmp, spare reg.VecPhysical, byteShuffle map[int]Op) []step {
 	var s []step
 	half := func(x, y, z reg.VecPhysical, n int) {
+		if spare != nil {
+			s = append(s, v.addXorRotate(x, y, z, n, tmp, spare)...)
+			return
+		}
 		s = append(s, func() { v.add(y, x) }, func() { v.xor(x, z) })
 		s = append(s, v.rotl(z, n, tmp, byteShuffle)...)
 	}

@@ -158,6 +158,20 @@ func (v isa) rotl(x reg.VecPhysical, n int, tmp reg.VecPhysical, byteShuffle map
 	}
 }
 
+// addXorRotate is the steps of x += y and z = (z ⊕ x) <<< n, for AVX-512 alone. A
+// rotation takes two cycles on Zen 4, and a shift one. So z is rotated before x is known,
+// and then takes in both parts of x <<< n at once. tmp and spare are overwritten.
+func (v isa) addXorRotate(x, y, z reg.VecPhysical, n int, tmp, spare reg.VecPhysical) []step {
+	const xorOfThree = 0b10010110
+	return []step{
+		func() { VPROLD(U8(n), z, tmp) },
+		func() { VPADDD(y, x, x) },
+		func() { VPSLLD(U8(n), x, spare) },
+		func() { VPSRLD(U8(32-n), x, z) },
+		func() { VPTERNLOGD(U8(xorOfThree), tmp, spare, z) },
+	}
+}
+
 // rotateLanes moves word (i+n) mod 4 of each 128-bit lane to word i.
 func (v isa) rotateLanes(n int, x reg.VecPhysical) {
 	order := U8([4]int{0b11100100, 0b00111001, 0b01001110, 0b10010011}[n])

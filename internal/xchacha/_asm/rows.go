@@ -10,19 +10,29 @@ import (
 // the register has 128-bit lanes. Of all forms it answers soonest.
 type rows struct {
 	a, b, c, d, tmp reg.VecPhysical
+	spare           reg.VecPhysical // nil if there is none: see quarterRound
 }
 
 // Registers: 0 to 9 are two rows to work on, 10 to 13 hold their input, and in
 // 14 and 15 are byte orders.
 
 func (v isa) rows(i int) rows {
-	return rows{v.vec(5 * i), v.vec(5*i + 1), v.vec(5*i + 2), v.vec(5*i + 3), v.vec(5*i + 4)}
+	return rows{a: v.vec(5 * i), b: v.vec(5*i + 1), c: v.vec(5*i + 2), d: v.vec(5*i + 3), tmp: v.vec(5*i + 4)}
+}
+
+// alone is a row that is worked on alone: each step of it waits for the one before, and
+// the registers of the second row are free.
+func (v isa) alone(r rows) rows {
+	if v == avx512 {
+		r.spare = v.rows(1).a
+	}
+	return r
 }
 
 // input is what has to be added in the end. Only rowBlocks uses it, so HChaCha
 // leaves it alone.
 func (v isa) input() rows {
-	return rows{v.vec(10), v.vec(11), v.vec(12), v.vec(13), nil}
+	return rows{a: v.vec(10), b: v.vec(11), c: v.vec(12), d: v.vec(13)}
 }
 
 // loadShuffles is byteShuffle for quarterRound.
@@ -39,7 +49,7 @@ func (v isa) loadShuffles() map[int]Op {
 // the others are turned, for b is the last that a quarter round computes:
 // turning it would be waited for.
 func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
-	quarter := v.quarterRound(r.a, r.b, r.c, r.d, r.tmp, byteShuffle)
+	quarter := v.quarterRound(r.a, r.b, r.c, r.d, r.tmp, r.spare, byteShuffle)
 	turn := func(a, c, d int) []step {
 		return []step{
 			func() { v.rotateLanes(a, r.a) },
@@ -56,6 +66,9 @@ func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
 
 // rounds loops over the double round of all rs, as often as work says.
 func (v isa) rounds(label string, byteShuffle map[int]Op, rs ...rows) {
+	if len(rs) == 1 {
+		rs[0] = v.alone(rs[0])
+	}
 	Label(label)
 	var all [][]step
 	for _, r := range rs {
@@ -122,7 +135,7 @@ func (v isa) threeRows(label string, dst Mem) {
 	in := v.vec(15)
 	rs := make([]rows, 3)
 	for i := range rs {
-		rs[i] = rows{v.vec(4 * i), v.vec(4*i + 1), v.vec(4*i + 2), v.vec(4*i + 3), v.vec(12 + i)}
+		rs[i] = rows{a: v.vec(4 * i), b: v.vec(4*i + 1), c: v.vec(4*i + 2), d: v.vec(4*i + 3), tmp: v.vec(12 + i)}
 		v.copy(v.input().b, rs[i].b)
 		v.copy(v.input().c, rs[i].c)
 	}
