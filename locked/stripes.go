@@ -27,16 +27,15 @@ func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, max
 // get returns a slot, the processor's favourite first, or nil.
 func (s *stripes) get() (found *slot) {
 	h := s.hints.Get()
-	for range s.at {
-		place := h.Index & uint32(len(s.at)-1)
+	for i := range uint32(len(s.at)) {
+		place := (h.Index + i) & uint32(len(s.at)-1)
 		// A look first: a swap would take the cache line from its processor.
 		if at := &s.at[place].slot; at.Load() != nil {
 			if found = at.Swap(nil); found != nil {
-				found.place = place
+				found.place, h.Index = place, place
 				break
 			}
 		}
-		h.Index++
 	}
 	s.hints.Put(h)
 	return found

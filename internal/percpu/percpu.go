@@ -13,29 +13,60 @@ import (
 const CacheLine = 128
 
 // Hints hands out hints. The zero value is ready to use. It must not be copied.
+//
+// Where a program can ask for the number of its processor at no cost, each processor has
+// an entry of a table, which is written only when its hint changes. Elsewhere a
+// [sync.Pool] keeps a hint for each processor, and may drop it: any is as good.
 type Hints struct {
-	pool sync.Pool // keeps one per processor, and may drop it: any is as good
-	next atomic.Uint32
+	table [tableSize]atomic.Uint32
+	pool  sync.Pool
+	next  atomic.Uint32
 }
 
-// A Hint is a place to try first. Between Get and Put it belongs to one caller.
-// It fills cache lines of its own: small allocations of different processors
-// share them.
+// tableSize is a power of two. Of more processors some share an entry, and meet.
+const tableSize = 256
+
+// A Hint is a place to try first. Between Get and Put it belongs to the caller, who
+// changes Index to the place that the next caller should try.
 type Hint struct {
-	Index uint32
+	Index  uint32
+	listed *atomic.Uint32 // its entry in the table, or
+	pooled *pooled        // what keeps it in the pool
+}
+
+// pooled fills cache lines of its own: small allocations of different processors share
+// them.
+type pooled struct {
+	index uint32
 	_     [CacheLine - 4]byte
 }
 
 // Get returns this processor's hint.
-func (h *Hints) Get() *Hint {
-	if hint, ok := h.pool.Get().(*Hint); ok {
-		return hint
+func (h *Hints) Get() Hint {
+	if numbered {
+		at := &h.table[processor()%tableSize]
+		return Hint{Index: at.Load(), listed: at}
 	}
-	return &Hint{Index: h.next.Add(1)}
+	return h.fromPool()
 }
 
-// Put gives the hint back, with the index that the next caller should try.
-func (h *Hints) Put(hint *Hint) { h.pool.Put(hint) }
+func (h *Hints) fromPool() Hint {
+	p, ok := h.pool.Get().(*pooled)
+	if !ok {
+		p = &pooled{index: h.next.Add(1)}
+	}
+	return Hint{Index: p.index, pooled: p}
+}
+
+// Put gives the hint back.
+func (h *Hints) Put(hint Hint) {
+	if hint.pooled != nil {
+		hint.pooled.index = hint.Index
+		h.pool.Put(hint.pooled)
+	} else if hint.listed.Load() != hint.Index {
+		hint.listed.Store(hint.Index)
+	}
+}
 
 // Places returns how many places serve the wanted number: the next power of
 // two, at most limit (a power of two itself).

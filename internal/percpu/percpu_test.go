@@ -5,17 +5,17 @@ import (
 	"unsafe"
 )
 
-// Two processors' hints must not lie on one cache line, or each call on the one
-// takes the line from the other.
-func TestHintsShareNoCacheLine(t *testing.T) {
+// Two processors' hints must not lie on one cache line if each call writes to its own:
+// it would take the line from the other.
+func TestHintsOfThePoolShareNoCacheLine(t *testing.T) {
 	t.Parallel()
 	var hints Hints
 	lines := map[uintptr]bool{}
-	var all []*Hint
+	var all []Hint
 	for range 100 {
-		h := hints.Get() // none is given back, so each is new
+		h := hints.fromPool() // none is given back, so each is new
 		all = append(all, h)
-		line := uintptr(unsafe.Pointer(h)) / CacheLine
+		line := uintptr(unsafe.Pointer(h.pooled)) / CacheLine
 		if lines[line] {
 			t.Fatal("two hints on one line")
 		}
@@ -23,6 +23,29 @@ func TestHintsShareNoCacheLine(t *testing.T) {
 	}
 	for _, h := range all {
 		hints.Put(h)
+	}
+}
+
+// The goroutine may be moved to another processor in between, and a pool may drop what it
+// has: but not every time.
+func TestHintComesBackToTheProcessorThatGaveIt(t *testing.T) {
+	t.Parallel()
+	for name, get := range map[string]func(*Hints) Hint{"chosen": (*Hints).Get, "from the pool": (*Hints).fromPool} {
+		var hints Hints
+		back := 0
+		for i := range uint32(1000) {
+			h := get(&hints)
+			h.Index = 1000 + i
+			hints.Put(h)
+			h = get(&hints)
+			if h.Index == 1000+i {
+				back++
+			}
+			hints.Put(h)
+		}
+		if back == 0 {
+			t.Errorf("%s: no hint ever came back", name)
+		}
 	}
 }
 
