@@ -10,6 +10,7 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/internal/bridge"
+	"github.com/memkeep/memkeep/internal/page"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -137,9 +138,9 @@ func exhausted(cause error, size int) error {
 		e.Locked, e.Budget = stats.LockedBytes, stats.Budget
 	}
 	// Without the limits the error still says what was asked for.
-	if l, err := locked.CurrentLimits(); err == nil {
+	if l, err := page.ReadLimits(); err == nil {
 		e.Soft, e.Hard = l.Soft, l.Hard
-		e.Requested = (size + l.PageSize - 1) / l.PageSize * l.PageSize
+		e.Requested = (size + page.Size() - 1) / page.Size() * page.Size()
 	}
 	return e
 }
