@@ -167,11 +167,23 @@ func (g *cgroup) squeeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = os.WriteFile(g.limit, []byte(strconv.Itoa(usage-64<<10)), 0o644)
+	err = g.setLimit(strconv.Itoa(usage - 64<<10))
 	if err != nil && !errors.Is(err, syscall.EBUSY) { // as much as could be had
 		t.Fatal(err)
 	}
 	time.Sleep(5 * time.Millisecond) // pressure lasts, while pages are being written
+}
+
+// setLimit sets the limit, and returns once the kernel has done what it could to meet it.
+// It does not wait for that if the file is non-blocking, since Linux 6.16, which
+// [os.OpenFile] makes those that can be polled.
+func (g *cgroup) setLimit(limit string) error {
+	fd, err := syscall.Open(g.limit, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = syscall.Write(fd, []byte(limit))
+	return errors.Join(err, syscall.Close(fd))
 }
 
 // A machine that is short of memory writes to the swap file what it may: of a
@@ -217,7 +229,7 @@ func underPressure(t *testing.T, backend string) {
 			t.Errorf("in the swap file: %s", quantityNames[q])
 		}
 	}
-	if err := os.WriteFile(group.limit, []byte("1G"), 0o644); err != nil {
+	if err := group.setLimit("1G"); err != nil {
 		t.Error(err)
 	}
 	s.tell("leave")
