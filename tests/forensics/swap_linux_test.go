@@ -182,7 +182,9 @@ func (g *cgroup) setLimit(limit string) error {
 	if err != nil {
 		return err
 	}
-	_, err = syscall.Write(fd, []byte(limit))
+	for err = syscall.EINTR; err == syscall.EINTR; { // a signal ends the kernel's attempt
+		_, err = syscall.Write(fd, []byte(limit))
+	}
 	return errors.Join(err, syscall.Close(fd))
 }
 
