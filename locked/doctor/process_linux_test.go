@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,15 +192,7 @@ func TestServerOfAnotherUserIsNotSeen(t *testing.T) {
 		t.Skip("SKIPPED: only root starts processes of two users")
 	}
 	pid := launch(t, 0, "nothing")
-	copied := filepath.Join(publicFolder(t), "doctor")
-	binary, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(copied, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(copied, "-pid", fmt.Sprint(pid))
+	cmd := testenv.Reexec("-pid", fmt.Sprint(pid))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	cmd.Env = append(os.Environ(), mainEnv+"=1")
 	cmd.Dir = "/"
@@ -210,20 +201,6 @@ func TestServerOfAnotherUserIsNotSeen(t *testing.T) {
 	if status := cmd.ProcessState.ExitCode(); status != noReport || !strings.Contains(string(out), "permission denied") || !strings.Contains(string(out), "as root") {
 		t.Errorf("exit status %d:\n%s", status, out)
 	}
-}
-
-// publicFolder returns an empty folder that any user may look into.
-func publicFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "doctor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func TestNoSuchProcessIsStatusTwo(t *testing.T) {
