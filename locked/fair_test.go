@@ -65,6 +65,24 @@ func TestBuffersGetTheirTurnBesideASteadyUse(t *testing.T) {
 	})
 }
 
+// bufferInUse opens a buffer within a Use of so many bytes, once ready returns, and
+// reports whether the pool refused.
+func bufferInUse(t *testing.T, p *locked.Pool, size, buffer int, ready func()) (refused bool) {
+	t.Helper()
+	err := p.Use(ctx, size, nop, func([]byte) error {
+		ready()
+		b, err := p.NewContext(ctx, buffer)
+		if err == nil {
+			err = b.Destroy()
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, locked.ErrExhausted) {
+		t.Error(err)
+	}
+	return err != nil
+}
+
 func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{32, os.Getpagesize() + 1} {
@@ -74,17 +92,8 @@ func TestUseThatWaitsForABufferHangsNobody(t *testing.T) {
 				var refused atomic.Int32
 				for range 50 {
 					wg.Go(func() {
-						err := p.Use(ctx, size, nop, func([]byte) error {
-							b, err := p.NewContext(ctx, size)
-							if err == nil {
-								err = b.Destroy()
-							}
-							return err
-						})
-						if errors.Is(err, locked.ErrExhausted) {
+						if bufferInUse(t, p, size, size, func() {}) {
 							refused.Add(1)
-						} else if err != nil {
-							t.Error(err)
 						}
 					})
 				}
@@ -107,19 +116,8 @@ func TestOfTwoThatWaitForEachOtherOneGetsItsBuffer(t *testing.T) {
 		inside.Add(2)
 		for range 2 {
 			wg.Go(func() {
-				err := p.Use(ctx, os.Getpagesize()+1, nop, func([]byte) error {
-					inside.Done()
-					<-full
-					b, err := p.NewContext(ctx, 32)
-					if err == nil {
-						err = b.Destroy()
-					}
-					return err
-				})
-				if errors.Is(err, locked.ErrExhausted) {
+				if bufferInUse(t, p, os.Getpagesize()+1, 32, func() { inside.Done(); <-full }) {
 					refused.Add(1)
-				} else if err != nil {
-					t.Error(err)
 				}
 			})
 		}

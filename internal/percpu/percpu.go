@@ -14,16 +14,16 @@ const CacheLine = 128
 
 // Hints hands out hints. The zero value is ready to use. It must not be copied.
 //
-// Where a program can ask for the number of its processor at no cost, each processor has
-// an entry of a table, which is written only when its hint changes. Elsewhere a
-// [sync.Pool] keeps a hint for each processor, and may drop it: any is as good.
+// Where a program can read its processor's number cheaply, each processor has an entry in
+// a table, which is written only when its hint changes. Elsewhere a [sync.Pool] keeps a
+// hint for each processor, and may drop it: any other will do.
 type Hints struct {
 	table [tableSize]atomic.Uint32
 	pool  sync.Pool
 	next  atomic.Uint32
 }
 
-// tableSize is a power of two. Of more processors some share an entry, and meet.
+// tableSize is a power of two. If there are more processors, some share an entry.
 const tableSize = 256
 
 // A Hint is a place to try first. Between Get and Put it belongs to the caller, who

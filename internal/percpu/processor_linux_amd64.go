@@ -2,13 +2,13 @@
 
 package percpu
 
-// numbered says that processor is to be had: Linux keeps the processor's number where
-// the instruction RDPID reads it, which all of AMD's have since Zen 2 and Intel's servers
-// since Ice Lake. It takes about a nanosecond; a [sync.Pool] takes ten.
+// numbered reports whether processor can be called. Linux stores the processor's number
+// where the instruction RDPID reads it. AMD's processors have it since Zen 2, Intel's
+// servers since Ice Lake. It takes about a nanosecond, a [sync.Pool] about ten.
 var numbered = hasRDPID()
 
 func hasRDPID() bool
 
-// processor returns the number of the processor that the caller runs on, or has just run
-// on. Where a hypervisor or an emulator doesn't set it, all have the same.
+// processor returns the number of the processor that the caller runs on, or ran on a
+// moment ago. If a hypervisor or an emulator does not set it, all have the same number.
 func processor() uint32

@@ -4,4 +4,4 @@ package percpu
 
 const numbered = false
 
-func processor() uint32 { panic("percpu: internal error: the processor's number is not to be had") }
+func processor() uint32 { panic("percpu: internal error: no processor numbers on this platform") }
