@@ -83,6 +83,9 @@ func each(t *testing.T, test func(t *testing.T, key *rsa.PrivateKey, encoding []
 			if bits > 2048 && testenv.Race {
 				t.Skip("SKIPPED, NOTHING TESTED: takes minutes with the race detector, which sees no size")
 			}
+			if bits == 3072 && len(testenv.Emulator()) > 0 {
+				t.Skip("SKIPPED, NOTHING TESTED: slow behind an emulator, which sees the smallest and the largest size")
+			}
 			key, s := testKey(t, bits), newScratch(t)
 			test(t, key, flat(t, key, s), s)
 		})
