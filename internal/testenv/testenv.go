@@ -138,14 +138,15 @@ func Reexec(args ...string) *exec.Cmd {
 }
 
 // Sampled returns what says whether the next of many like cases is to be checked: all
-// of them, but behind an emulator or as WebAssembly, which take many times as long, one
-// of every stride; with 32 bits, where large numbers take four times as long again, one of
-// three times as many. Which one comes first is drawn.
+// of them, but with the race detector, behind an emulator or as WebAssembly, which take
+// many times as long, one of every stride; behind an emulator of 32 bits, where large
+// numbers take four times as long again, one of three times as many. Which one comes first
+// is drawn.
 func Sampled(stride int) func() bool {
 	switch {
-	case len(Emulator()) == 0 && runtime.GOARCH != "wasm":
+	case len(Emulator()) == 0 && runtime.GOARCH != "wasm" && !Race:
 		stride = 1
-	case math.MaxInt == math.MaxInt32:
+	case len(Emulator()) > 0 && math.MaxInt == math.MaxInt32:
 		stride *= 3
 	}
 	n := rand.IntN(stride)
