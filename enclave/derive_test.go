@@ -20,7 +20,7 @@ func TestSecretsAreDerivedFromOthersWhileEverySlotIsInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	const callers = 32
 	var entered atomic.Int32

@@ -408,7 +408,7 @@ func TestUseFindsItsSlotWithoutALockBesideBuffersThatWait(t *testing.T) {
 	select {
 	case err := <-done:
 		done <- err
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("Use takes the lock")
 	}
 	p.store.mu.Unlock()

@@ -60,7 +60,7 @@ func TestTheValueOfAHeaderThatIsNeverWrittenIsWipedWithIt(t *testing.T) {
 		}
 	})
 	runtime.KeepAlive(header)
-	for deadline, wiped := time.Now().Add(10*time.Second), false; !wiped; {
+	for deadline, wiped := time.Now().Add(time.Minute), false; !wiped; {
 		runtime.GC()
 		v.note(func() { wiped = bytes.Equal(v.bytes, make([]byte, 5)) })
 		if time.Now().After(deadline) {

@@ -182,7 +182,7 @@ func TestNoGoroutineAndNoDescriptorIsLeftAfterClose(t *testing.T) {
 		}
 	}
 	// A goroutine is counted for a moment after it has said that it ends.
-	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() != goroutines && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); runtime.NumGoroutine() != goroutines && time.Now().Before(end); {
 		runtime.Gosched()
 	}
 	if n := runtime.NumGoroutine(); n != goroutines {
