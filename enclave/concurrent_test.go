@@ -219,6 +219,49 @@ func TestNoGoroutineIsLeftAtRest(t *testing.T) {
 	}
 }
 
+// What is opened into a buffer is no use, at whatever moment Stats looks.
+func TestUsesAreCountedApartFromOpensUnderWay(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	e := newEnclave(t, s, secretOf(32))
+	const uses = 3
+	for range uses {
+		if err := e.Use(holds(secretOf(32))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var openers sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		openers.Go(func() {
+			dst := make([]byte, 32)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := e.OpenInto(dst); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for seen := range uint64(5000) {
+		before := s.Stats().Uses
+		if now := s.Stats().Uses; before > now || now > uses {
+			t.Errorf("after %d looks: %d uses, and then %d; there were %d", seen, before, now, uses)
+			break
+		}
+	}
+	close(done)
+	openers.Wait()
+	if now := s.Stats().Uses; now != uses {
+		t.Errorf("%d uses, there were %d", now, uses)
+	}
+}
+
 func TestSessionsAreIndependent(t *testing.T) {
 	t.Parallel()
 	a, b := fmt.Sprint(1), fmt.Sprint(2)

@@ -83,6 +83,7 @@ type core struct {
 	coffer  *coffer.Coffer
 	largest int           // size of the largest secret that can be opened
 	opens   atomic.Uint64 // attempts to decrypt for Open
+	uses    peak          // attempts to decrypt for Use, as Stats has reported them
 }
 
 // now returns the number that new enclaves get.

@@ -2,6 +2,7 @@ package enclave
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/memkeep/memkeep/internal/secretdo"
 	"github.com/memkeep/memkeep/locked"
@@ -78,7 +79,11 @@ func (s *Session) Stats() Stats {
 
 func (c *core) stats() Stats {
 	pool := c.pool.Stats()
-	opens, coffer := c.opens.Load(), c.coffer.Stats()
+	// An Open is counted here before the coffer counts it. So read in this order uses are
+	// never too many, but too few while an Open is under way: the count stays what it was.
+	coffer := c.coffer.Stats()
+	opens := c.opens.Load()
+	uses := c.uses.raise(coffer.Opens - min(opens, coffer.Opens))
 	return Stats{
 		LockedBytes:     pool.LockedBytes,
 		LockedBytesPeak: pool.LockedBytesPeak,
@@ -93,9 +98,25 @@ func (c *core) stats() Stats {
 		Waiters:         pool.Waiters,
 		Seals:           coffer.Seals,
 		Opens:           opens,
-		Uses:            coffer.Opens - min(opens, coffer.Opens),
+		Uses:            uses,
 		Failures:        coffer.Failures,
 		Refreshes:       coffer.Refreshes,
 		LastLimitError:  pool.LastLimitError,
+	}
+}
+
+// A peak is the largest number seen.
+type peak struct{ n atomic.Uint64 }
+
+// raise returns the larger of n and the peak, which it is from now on.
+func (p *peak) raise(n uint64) uint64 {
+	for {
+		old := p.n.Load()
+		if n <= old {
+			return old
+		}
+		if p.n.CompareAndSwap(old, n) {
+			return n
+		}
 	}
 }
