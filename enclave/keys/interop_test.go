@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/tls"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,5 +164,41 @@ func TestLoadX509KeyPairLoadsWhatTLSLoads(t *testing.T) {
 	}
 	if _, err := in.LoadX509KeyPair(filepath.Join(dir, "none"), foreign); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// A server loads all its certificates at once, under whatever limit.
+func TestManyKeyPairsAreLoadedAtOnceUnderTheSmallestLimit(t *testing.T) {
+	t.Parallel()
+	in := in(t)
+	dir := testenv.TempDir(t)
+	file := filepath.Join(dir, "both")
+	standard := standardKeys()[keys.RSA2048]
+	var text []byte
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate(t, parse(t, in, standard))})...)
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, standard)})...)
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			if _, err := in.WithContext(ctx).LoadX509KeyPair(file, file); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestLoadX509KeyPairWaitsNoLongerThanItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := in(t).WithContext(ctx).LoadX509KeyPair("none", "none")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }

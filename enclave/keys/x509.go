@@ -4,11 +4,10 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
+	"github.com/memkeep/memkeep/enclave/load"
 )
 
 // LoadX509KeyPair reads a certificate chain and its key into the default session:
@@ -21,24 +20,21 @@ func LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 // [tls.LoadX509KeyPair] does; they may be one file. Both go from the file straight
 // into locked memory, and the certificate's PrivateKey is a *[PrivateKey]. A key
 // that does not belong to the first certificate is [ErrMismatch], a file without
-// certificates [ErrFormat].
+// certificates [ErrFormat]; a file of more than 1 MiB is [load.ErrTooLarge]. Like
+// tls.LoadX509KeyPair it accepts files that every user may read.
 func (s Session) LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, error) {
-	var cert tls.Certificate
-	err := s.readFile(certFile, func(text []byte) (err error) {
-		cert.Certificate, err = keyfile.Certificates(text)
-		return err
+	chain, err := fromFile(s, certFile, func(text []byte) (*[][]byte, error) {
+		chain, err := keyfile.Certificates(text)
+		return &chain, err
 	})
 	if err != nil {
 		return tls.Certificate{}, err
 	}
+	cert := tls.Certificate{Certificate: *chain}
 	if cert.Leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
 		return tls.Certificate{}, err
 	}
-	var k *PrivateKey
-	err = s.readFile(keyFile, func(text []byte) (err error) {
-		k, err = s.parse(text)
-		return err
-	})
+	k, err := fromFile(s, keyFile, s.parse)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -51,19 +47,18 @@ func (s Session) LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, err
 	return cert, nil
 }
 
-// readFile runs fn on a file's content in locked memory. An error names the file.
-func (s Session) readFile(name string, fn func(text []byte) error) error {
-	f, err := os.Open(name)
+// fromFile returns what parse makes of a file's content. It holds no locked memory while
+// it waits for more. An error names the file.
+func fromFile[T any](s Session, name string, parse func(text []byte) (*T, error)) (*T, error) {
+	in := load.Loader{Session: s.session(), KeepLineEnd: true, AllowWorldReadable: true}
+	e, err := in.File(s.context(), name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
-	b, err := s.session().ReadAll(f)
+	defer e.Destroy()
+	parsed, err := fromEnclave(s, e, parse)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := errors.Join(b.Use(fn), b.Destroy()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return parsed, nil
 }
