@@ -15,12 +15,14 @@ import (
 // finds nothing, and neither do child processes that start later.
 //
 // On Linux the copies are the block that /proc/PID/environ shows and the one that
-// the Go runtime makes at start; Env overwrites both. On other systems it
-// overwrites only the runtime's copy; on Windows, unsetting the variable also
-// removes it from the system's block, without wiping it. A program built with cgo
-// has another copy if it set the variable itself. Strings that os.Getenv or
-// os.Environ returned earlier share the runtime's copy and become zeros, so call
-// Env at start, before other goroutines read the variable.
+// the Go runtime makes at start; Env overwrites both. On other Unix systems it
+// overwrites the runtime's copy alone. A program built with cgo has another copy if
+// it set the variable itself. Strings that os.Getenv or os.Environ returned earlier
+// share the runtime's copy and become zeros, so call Env at start, before other
+// goroutines read the variable.
+//
+// On Windows Env only seals the value and unsets the variable: the copies of the
+// system and of the runtime, and strings returned earlier, stay in memory as they are.
 //
 // If the value can't be sealed, the environment is unchanged.
 func (l Loader) Env(ctx context.Context, name string) (*enclave.Enclave, error) {
@@ -35,8 +37,8 @@ func (l Loader) env(ctx context.Context, name, source string, pick picker) (*enc
 	if !ok {
 		return nil, failed(source, ErrNotSet)
 	}
-	// These bytes are the runtime's own copy, on the heap, not a constant: see
-	// wipeString.
+	// These bytes are the runtime's own copy, on Windows one for this call. They are on
+	// the heap, not a constant: see wipeString.
 	secret := unsafe.Slice(unsafe.StringData(value), len(value))
 	if len(secret) > l.maxSize() {
 		return nil, failed(source, l.tooLarge())

@@ -19,15 +19,15 @@ func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 }
 
 func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enclave.Enclave, error) {
+	if n < 0 {
+		return nil, failed(source, syscall.EINVAL)
+	}
+	f := os.NewFile(uintptr(n), "descriptor")
+	if f == nil {
+		return nil, failed(source, os.ErrInvalid)
+	}
+	defer f.Close()
 	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
-		if n < 0 {
-			return syscall.EINVAL
-		}
-		f := os.NewFile(uintptr(n), "descriptor")
-		if f == nil {
-			return os.ErrInvalid
-		}
-		defer f.Close()
 		return l.read(ctx, f, 0, consume)
 	})
 }

@@ -4,6 +4,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,12 +23,13 @@ func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 }
 
 func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enclave.Enclave, error) {
+	// Before all that may fail: FD closes it.
+	f, err := takeOver(n)
+	if err != nil {
+		return nil, failed(source, err)
+	}
+	defer f.Close()
 	return l.seal(ctx, source, pick, func(ctx context.Context, consume consumer) error {
-		f, err := takeOver(n)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
 		if info, err := f.Stat(); err == nil && info.Size() > int64(l.maxSize()) {
 			return fmt.Errorf("%w: it has %d", l.tooLarge(), info.Size())
 		}
@@ -50,7 +52,7 @@ func takeOver(n int) (*os.File, error) {
 		// Without this a read could not be interrupted. Whoever shares the open
 		// file, its reading end, sees it too.
 		if err := syscall.SetNonblock(n, true); err != nil {
-			return nil, err
+			return nil, errors.Join(err, syscall.Close(n))
 		}
 	case syscall.S_IFDIR:
 		return nil, fmt.Errorf("%w: it is a directory", ErrNotFile)
@@ -59,6 +61,7 @@ func takeOver(n int) (*os.File, error) {
 	default:
 		return nil, fmt.Errorf("%w: it is of another kind", ErrNotFile)
 	}
+	syscall.CloseOnExec(n) // a program that starts meanwhile is not to have it
 	f := os.NewFile(uintptr(n), "descriptor")
 	if f == nil {
 		return nil, fs.ErrInvalid

@@ -176,6 +176,16 @@ func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
 		t.Errorf("writing to a pipe whose reader was taken: %v", err)
 	}
 
+	// A context that has ended changes nothing in that.
+	fd, w = open(content)
+	defer w.Close()
+	cancel()
+	e, err = l.FD(ctx, fd)
+	refused(t, e, err, ctx.Err(), "fd:")
+	if _, err := w.WriteString("x"); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("writing to a pipe that nobody was to read: %v", err)
+	}
+
 	f, err := os.Open(write(t, testenv.TempDir(t), "secret", content))
 	if err != nil {
 		t.Fatal(err)

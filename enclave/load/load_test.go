@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,6 +182,16 @@ func TestEverySizeUpToTheBoundIsRead(t *testing.T) {
 			holds(t, reader, readerErr, secret)
 		}
 	}
+}
+
+func TestTheLargestBoundIsNone(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	l.MaxSize = math.MaxInt
+	e, err := l.File(t.Context(), write(t, testenv.TempDir(t), "secret", content))
+	holds(t, e, err, []byte(content))
+	e, err = l.Reader(t.Context(), strings.NewReader(content))
+	holds(t, e, err, []byte(content))
 }
 
 // A reader that behaves as it likes.

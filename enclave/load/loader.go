@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -169,7 +170,7 @@ func (l Loader) maxSize() int {
 	if l.MaxSize <= 0 {
 		return DefaultMaxSize
 	}
-	return l.MaxSize
+	return min(l.MaxSize, math.MaxInt-1) // a reader asks for one more
 }
 
 func (l Loader) tooLarge() error {
