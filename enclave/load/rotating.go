@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -115,7 +116,7 @@ func NewRotating(ctx context.Context, ref Ref, cfg RotatingConfig) (*Rotating, e
 	w := r.watch()
 	first, err := cfg.Loader.Resolve(ctx, ref)
 	if err == nil {
-		err = r.check(first)
+		err = r.check(ctx, first)
 	}
 	if err != nil {
 		first.Destroy()
@@ -214,7 +215,7 @@ func (r *Rotating) read(ctx context.Context, asked bool) (*enclave.Enclave, erro
 	if next, err = r.settled(ctx, next); err != nil {
 		return nil, err
 	}
-	if err := r.check(next); err != nil {
+	if err := r.check(ctx, next); err != nil {
 		next.Destroy()
 		return nil, err
 	}
@@ -234,7 +235,7 @@ func (r *Rotating) same(ctx context.Context, next *enclave.Enclave, asked bool) 
 		return false, err
 	}
 	defer r.release(v)
-	same, err := equal(ctx, v.secret, next)
+	same, err := r.equal(ctx, v.secret, next)
 	if err != nil && asked {
 		return false, nil
 	}
@@ -243,12 +244,46 @@ func (r *Rotating) same(ctx context.Context, next *enclave.Enclave, asked bool) 
 
 // equal reports whether two enclaves hold the same, in time that depends on the
 // sizes alone.
-func equal(ctx context.Context, a, b *enclave.Enclave) (same bool, err error) {
+func (r *Rotating) equal(ctx context.Context, a, b *enclave.Enclave) (same bool, err error) {
+	if a.Size() != b.Size() {
+		// The older one may be of before a purge.
+		return false, a.UseContext(ctx, func([]byte) error { return nil })
+	}
 	err = enclave.UseAllContext(ctx, func(secrets [][]byte) error {
 		same = subtle.ConstantTimeCompare(secrets[0], secrets[1]) == 1
 		return nil
 	}, a, b)
+	if _, ok := errors.AsType[*enclave.LimitError](err); ok {
+		return r.equalByParts(ctx, a, b)
+	}
 	return same, err
+}
+
+// equalByParts is equal of two that do not fit into the locked memory at once, of one
+// size.
+func (r *Rotating) equalByParts(ctx context.Context, a, b *enclave.Enclave) (bool, error) {
+	const partSize = 1 << 10
+	equal := 1
+	for from := 0; from < a.Size(); from += partSize {
+		to := min(from+partSize, a.Size())
+		var part *enclave.Enclave
+		err := a.UseContext(ctx, func(secret []byte) (err error) {
+			part, err = r.cfg.Loader.session().NewCopy(secret[from:to])
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		err = enclave.UseAllContext(ctx, func(secrets [][]byte) error {
+			equal &= subtle.ConstantTimeCompare(secrets[0], secrets[1][from:to])
+			return nil
+		}, part, b)
+		part.Destroy()
+		if err != nil {
+			return false, err
+		}
+	}
+	return equal == 1, nil
 }
 
 // settled reads a file again until it is the same twice, and returns that. It
@@ -270,7 +305,7 @@ func (r *Rotating) settled(ctx context.Context, secret *enclave.Enclave) (*encla
 			secret.Destroy()
 			return nil, err
 		}
-		same, err := equal(ctx, secret, again)
+		same, err := r.equal(ctx, secret, again)
 		secret.Destroy()
 		if err != nil {
 			again.Destroy()
@@ -286,11 +321,11 @@ func (r *Rotating) settled(ctx context.Context, secret *enclave.Enclave) (*encla
 }
 
 // check calls Check with a new version.
-func (r *Rotating) check(secret *enclave.Enclave) error {
+func (r *Rotating) check(ctx context.Context, secret *enclave.Enclave) error {
 	if r.cfg.Check == nil {
 		return nil
 	}
-	if err := secret.Use(r.cfg.Check); err != nil {
+	if err := secret.UseContext(ctx, r.cfg.Check); err != nil {
 		return failed(r.ref.text(), err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -443,6 +444,43 @@ func TestConcurrentReloadsAgree(t *testing.T) {
 	cancel()
 	if err := r.Reload(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+	closed(t, r)
+}
+
+// A new version is compared with the one in use. Both need not fit into locked memory
+// at once.
+func TestASecretOfMoreThanHalfTheBudgetRotates(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	path := write(t, testenv.TempDir(t), "secret", "")
+	var r *load.Rotating
+	var secret []byte
+	for size := budget(); ; size = size * 3 / 4 {
+		secret = bytes.Repeat([]byte("x"), size)
+		replace(t, path, string(secret))
+		var err error
+		r, err = load.NewRotating(t.Context(), parse(t, "file:"+path), load.RotatingConfig{Loader: l, PollOnly: true, Settle: time.Millisecond})
+		if err == nil {
+			break
+		}
+		if _, ok := errors.AsType[*enclave.LimitError](err); !ok || size < os.Getpagesize() {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d bytes of %d", len(secret), budget())
+	for version, change := range []int{0, 1, len(secret) / 2, len(secret)} {
+		if change > 0 {
+			secret[change-1] = 'y'
+			replace(t, path, string(secret))
+		}
+		if err := r.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		has(t, r, string(secret))
+		if s := r.Stats(); s.Version != uint64(version+1) || s.Failures != 0 {
+			t.Errorf("byte %d: %+v", change, s)
+		}
 	}
 	closed(t, r)
 }
