@@ -43,6 +43,8 @@ func init() {
 			fmt.Print("canceled")
 		case errors.Is(err, enclave.ErrEmpty):
 			fmt.Print("empty")
+		case errors.Is(err, load.ErrTooLarge):
+			fmt.Print("too large")
 		case err != nil:
 			fmt.Print(err)
 		default:
@@ -53,6 +55,35 @@ func init() {
 				return nil
 			})
 			fmt.Print(err)
+		}
+	}
+}
+
+// The shell runs the child as a job of the terminal, and continues it when it stops.
+func init() {
+	children["shell"] = func() {
+		job := testenv.Reexec()
+		job.Env = append(os.Environ(), childEnv+"=terminal")
+		job.Stdin, job.Stdout, job.Stderr = os.Stdin, os.Stdout, os.Stderr
+		job.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 3}
+		if err := job.Start(); err != nil {
+			fmt.Print(err)
+			return
+		}
+		for {
+			var status unix.WaitStatus
+			_, err := unix.Wait4(job.Process.Pid, &status, unix.WUNTRACED, nil)
+			switch {
+			case err == unix.EINTR:
+			case err != nil || !status.Stopped():
+				return
+			default:
+				termios, err := unix.IoctlGetTermios(3, unix.TCGETS)
+				fmt.Printf("stopped, echoes %v; ", err == nil && termios.Lflag&unix.ECHO != 0)
+				if err := job.Process.Signal(unix.SIGCONT); err != nil {
+					fmt.Print(err)
+				}
+			}
 		}
 	}
 }
@@ -73,7 +104,9 @@ func lockable(t *testing.T) {
 	testenv.Lockable(t, os.Getpagesize())
 }
 
-func openTerminal(t *testing.T) *terminal {
+func openTerminal(t *testing.T) *terminal { return openTerminalFor(t, "terminal") }
+
+func openTerminalFor(t *testing.T, child string) *terminal {
 	t.Helper()
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED: an emulator passes signals on as it likes")
@@ -96,7 +129,7 @@ func openTerminal(t *testing.T) *terminal {
 	}
 	defer slave.Close()
 	s.cmd = testenv.Reexec()
-	s.cmd.Env = append(os.Environ(), childEnv+"=terminal")
+	s.cmd.Env = append(os.Environ(), childEnv+"="+child)
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -226,27 +259,43 @@ func TestTerminalIsRestoredWhateverEndsIt(t *testing.T) {
 func TestTerminalAsksAgainWhenAStoppedProgramGoesOn(t *testing.T) {
 	t.Parallel()
 	lockable(t)
+	s := openTerminalFor(t, "shell")
+	s.prompted()
+	s.typed("half\x1a")
+	s.shown = nil
+	s.prompted()
+	s.typed(content + "\n")
+	s.ends(fmt.Sprintf("stopped, echoes true; %x<nil>", content))
+}
+
+// The leader of a session has no shell that would continue it.
+func TestTerminalAsksAgainWhereNobodyWouldContinueAStoppedProgram(t *testing.T) {
+	t.Parallel()
+	lockable(t)
 	s := openTerminal(t)
 	s.prompted()
 	s.typed("half\x1a")
-	var status unix.WaitStatus
-	_, err := unix.Wait4(s.cmd.Process.Pid, &status, unix.WUNTRACED, nil)
-	for err == unix.EINTR {
-		_, err = unix.Wait4(s.cmd.Process.Pid, &status, unix.WUNTRACED, nil)
-	}
-	if err != nil || !status.Stopped() {
-		t.Fatalf("not stopped: %v, %v", status, err)
-	}
-	if !s.echoes() {
-		t.Error("the echo is off while the program is stopped")
-	}
 	s.shown = nil
-	if err := s.cmd.Process.Signal(unix.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
 	s.prompted()
 	s.typed(content + "\n")
 	s.ends(fmt.Sprintf("%x<nil>", content))
+}
+
+// The system drops what is behind 4,095 bytes of a line, and says nothing.
+func TestTerminalRefusesALineThatMayHaveBeenCut(t *testing.T) {
+	t.Parallel()
+	lockable(t)
+	for size, want := range map[int]string{
+		4094: fmt.Sprintf("%x<nil>", strings.Repeat("x", 4094)),
+		4095: "too large",
+		4096: "too large",
+		9000: "too large",
+	} {
+		s := openTerminal(t)
+		s.prompted()
+		s.typed(strings.Repeat("x", size) + "\n")
+		s.ends(want)
+	}
 }
 
 func TestWithoutATerminalThereIsAnError(t *testing.T) {

@@ -93,6 +93,7 @@ type line struct {
 	*tty
 	ctx  context.Context
 	done bool
+	n    int // bytes read
 }
 
 // Read returns what the terminal has, and io.EOF after the end of the line.
@@ -127,6 +128,9 @@ func (t *line) Read(b []byte) (int, error) {
 		}
 		// The system gives a line at a time, or what fits; no byte is its end.
 		t.done = n == 0 || b[n-1] == '\n'
+		if t.n += n; t.done && t.n > longestLine {
+			return 0, lineTooLong(longestLine)
+		}
 		return n, nil
 	}
 }
@@ -143,10 +147,17 @@ func (t *line) handle(s os.Signal) error {
 	return t.ask()
 }
 
-func interrupted(s os.Signal) error { return fmt.Errorf("%w by a signal: %v", ErrInterrupted, s) }
-
-// stop stops the process, as SIGTSTP would have done, and returns when it goes on.
+// stop stops the process, as SIGTSTP would have done, and returns when it goes on. It
+// does nothing in the process group of the session's leader, which has no shell to
+// continue it: in a container, or under ssh -t. There the system, too, ignores SIGTSTP.
 func stop() error {
+	session, err := unix.Getsid(0)
+	if err != nil {
+		return err
+	}
+	if group, err := unix.Getpgid(0); err != nil || group == session {
+		return err
+	}
 	// The signal may reach another thread first, while this one runs on.
 	goesOn := make(chan os.Signal, 1)
 	signal.Notify(goesOn, unix.SIGCONT)

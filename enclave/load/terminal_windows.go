@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -26,6 +29,9 @@ func (l Loader) readTerminal(ctx context.Context, prompt string, consume consume
 	if err := windows.GetConsoleMode(in, &before); err != nil {
 		return fmt.Errorf("%w: the console: %w", ErrNotTerminal, err)
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM) // or the runtime ends the process
+	defer signal.Stop(signals)
 	quiet := before&^windows.ENABLE_ECHO_INPUT | windows.ENABLE_LINE_INPUT | windows.ENABLE_PROCESSED_INPUT
 	if err := windows.SetConsoleMode(in, quiet); err != nil {
 		return err
@@ -38,10 +44,19 @@ func (l Loader) readTerminal(ctx context.Context, prompt string, consume consume
 	if err := print(out, prompt); err != nil {
 		return err
 	}
-	return l.readConsole(ctx, in, consume)
+	if err := l.readConsole(ctx, in, consume); err != nil {
+		return err
+	}
+	select {
+	case s := <-signals: // behind the line
+		return interrupted(s)
+	default:
+		return nil
+	}
 }
 
-// maxLine is the longest line, in UTF-16 units, that is read from a console.
+// maxLine is the longest line, in UTF-16 units, that is read from a console, with its
+// \r\n. Some consoles drop what follows, some keep it for the next reader.
 const maxLine = 2048
 
 func openConsole(name string) (windows.Handle, error) {
@@ -79,6 +94,13 @@ func (l Loader) readConsole(ctx context.Context, in windows.Handle, consume cons
 		var n uint32
 		if err := windows.ReadConsole(in, &units[0], maxLine, &n, nil); err != nil {
 			return err
+		}
+		switch {
+		case n == 0: // an empty line has its \r\n
+			return fmt.Errorf("%w: the console gave no line", ErrInterrupted)
+		case n == maxLine || units[n-1] != '\n':
+			// What is left of it is not for the next reader.
+			return join(lineTooLong(maxLine-2), windows.FlushConsoleInputBuffer(in))
 		}
 		return l.read(ctx, &encoder{units: units[:n]}, 3*int(n), consume)
 	})

@@ -9,3 +9,7 @@ const (
 	getTermios      = unix.TCGETS
 	setTermiosFlush = unix.TCSETSF
 )
+
+// longestLine is how many bytes of a line, with its end, are surely all that was typed:
+// what limits.h has as MAX_CANON is 256 or more.
+const longestLine = 255
