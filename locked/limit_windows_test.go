@@ -42,7 +42,7 @@ func refusingPool(t *testing.T, refuse *atomic.Bool) *locked.Pool {
 }
 
 func TestUsedUpWorkingSetQuotaIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
-	t.Parallel()
+	// Not parallel: what others lock makes the process's limits grow.
 	var refuse atomic.Bool
 	p := refusingPool(t, &refuse)
 	first := newBuffer(t, p, 32)
@@ -85,7 +85,7 @@ func TestUsedUpWorkingSetQuotaIsALimitErrorAndWhatIsOpenGoesOn(t *testing.T) {
 
 // An idle slot has lost its lock, which may be refused when it is used again.
 func TestSlotThatCannotBeLockedAgainIsNotHandedOut(t *testing.T) {
-	t.Parallel()
+	// Not parallel: the slot is unmapped, and another test's may be mapped in its place.
 	var refuse atomic.Bool
 	p := refusingPool(t, &refuse)
 	first := newBuffer(t, p, 32)
