@@ -74,7 +74,7 @@ func TestBrowser(t *testing.T) {
 	for _, want := range []string{
 		"<title>keyserver: status</title>", "<meter ", `aria-label="locked bytes against the budget"`,
 		row("secrets", "1,236"), row("keys that follow a file", "1"), row("locked bytes", `[0-9,]+ of a budget of [0-9,]+`),
-		row("uses a second", `[0-9.]+, in the last [0-9.]+m?s`), row("uses since the start", "[0-9]+"), row("calls waiting for locked memory", "0"),
+		row("uses a second", `[0-9.]+, in the last [0-9.hms]+`), row("uses since the start", "[0-9]+"), row("calls waiting for locked memory", "0"),
 		"None: the system never refused to lock memory", row("reading from outside", "[a-z].*"), row("core dumps and tracing", ".*-harden.*"),
 		row("secrets in core dumps", ".+"), row("limit on locked memory", ".+"), row("runtime/secret", "o(n|ff:.*)"),
 		fmt.Sprintf("doctor -pid %d", server.cmd.Process.Pid),

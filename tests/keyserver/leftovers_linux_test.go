@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/edwards25519"
 
@@ -116,16 +117,31 @@ func TestServerLeavesNothingOfKeysThatFollowFiles(t *testing.T) {
 	}
 }
 
-// startToScan starts a server. scan reads its ordinary memory; what the server has
-// open for a moment, as while it looks whether a file has changed, is in locked
-// pages.
+// startToScan starts a server. scan reads its ordinary memory at rest, once the frames of
+// signals that came until now are overwritten. What the server has open for a moment, as
+// while it looks whether a file has changed, is in locked pages.
 func startToScan(t *testing.T, args ...string) (server *child, scan func() *testenv.Memory) {
 	t.Helper()
 	var emulators func(testenv.Mapping) bool
 	server = start(t, spec{args: args, before: func(cmd *exec.Cmd) { emulators = testenv.EmulatorsMemory(cmd) }})
 	return server, func() *testenv.Memory {
+		// They are overwritten with a refresh of the shares: the next one may have begun.
+		c := server.client()
+		for last := refreshes(c) + 2; refreshes(c) < last; {
+			time.Sleep(10 * time.Millisecond) // looks from time to time
+		}
+		c.http.CloseIdleConnections()
 		return testenv.ReadMemory(t, server.cmd.Process.Pid, emulators, testenv.IsLocked)
 	}
+}
+
+// refreshes returns how often the server has refreshed its key's shares.
+func refreshes(c *client) (n int) {
+	_, rest, found := strings.Cut(c.call(http.StatusOK, "GET", "/metrics", "").raw, "\nmemkeep_key_refreshes_total ")
+	if _, err := fmt.Sscan(rest, &n); err != nil || !found {
+		c.t.Fatalf("no count of refreshes: %v", err)
+	}
+	return n
 }
 
 func random32() []byte {

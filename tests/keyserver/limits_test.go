@@ -194,7 +194,7 @@ func TestBusyDesk(t *testing.T) {
 // connection.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
-	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "300ms"}})
+	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "3s"}})
 	for _, path := range []string{"/v1/keys", "/v1/keys/key-000000/sign"} {
 		s, first := server.begin(path, messageBody(nil))
 		if first.StatusCode != http.StatusContinue {

@@ -137,6 +137,7 @@ func TestLoadRefusesBadLines(t *testing.T) {
 		}
 	}
 	server := start(t, spec{args: []string{"-load", "-"}, stdin: strings.Join(input, "\n")})
+	server.await(want[len(want)-1]) // it comes through another pipe than the address
 	stderr := server.errors()
 	for i, l := range lines {
 		prefix := fmt.Sprintf("line %d refused: ", i+1)

@@ -11,7 +11,7 @@ import (
 
 // plainStep is how many steps there are from one plain line to the next, where
 // the log is no terminal.
-const plainStep = 25_000
+const plainStep = 10_000
 
 // A progress tells how far work has come: with a bar on a terminal, with a
 // plain line now and then elsewhere. It is safe for concurrent use.
