@@ -168,7 +168,7 @@ func TestFDTakesADescriptorOverAndClosesIt(t *testing.T) {
 	// The writer does not end; it notices when the descriptor is closed.
 	fd, w = open(content)
 	defer w.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	e, err = l.FD(ctx, fd)
 	refused(t, e, err, context.DeadlineExceeded, "fd:")

@@ -93,7 +93,7 @@ func (u *user) request(proto string, keepAlive bool) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	base := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: proto == "HTTP/2.0",
-		DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: callers}
+		DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}
 	var transport http.RoundTripper = &setsHeader{u, base}
 	if u.way == recommended {
 		if transport, err = bearer.New(u.secret, bearer.Config{Host: host, Base: base}); err != nil {

@@ -150,6 +150,9 @@ func TestKeysDecryptWhatOpenSSLEncrypts(t *testing.T) {
 			if got, err := k.Decrypt(nil, ciphertext, c.opts); err != nil || !bytes.Equal(got, plaintext) {
 				t.Errorf("%s, %d bytes: %x, %v, want %x", c.what, size, got, err, plaintext)
 			}
+			if c.opts == nil {
+				continue // once in some 85,000 times it would be valid
+			}
 			ciphertext[100] ^= 1
 			if got, err := k.Decrypt(nil, ciphertext, c.opts); !errors.Is(err, rsa.ErrDecryption) {
 				t.Errorf("%s, %d bytes, changed: %x, %v", c.what, size, got, err)

@@ -115,9 +115,9 @@ func TestMillionSecretsUnderTheSmallestLimit(t *testing.T) {
 	if most := 65*uint64(secrets) + 64<<10; liveAfter-live > most {
 		t.Errorf("%.1f bytes of heap for a secret of %d bytes, %d in all, at most %d", perSecret, size, liveAfter-live, most)
 	}
-	// The race detector allocates as well.
-	if perSeal > 1.01 && !testenv.Race {
-		t.Errorf("%.2f allocations for a seal, at most 1", perSeal)
+	// So do a refresh of the shares, twice a second, and the race detector.
+	if other := 64 * float64(stats.Refreshes) / float64(secrets); perSeal > 1.01+other && !testenv.Race {
+		t.Errorf("%.2f allocations for a seal, at most 1, after %d refreshes", perSeal, stats.Refreshes)
 	}
 	opens := uint64(secrets / opened)
 	if stats.Seals != uint64(secrets) || stats.Opens != opens || stats.Uses != uint64(secrets)-opens || stats.Failures != 0 || stats.OpenBuffers != 0 {
