@@ -28,8 +28,8 @@ func Default() *Session {
 
 // SetDefault makes s the session behind the package's functions, so that they use
 // its budget and backend. Call it at the start of the program: enclaves stay with the
-// session that they were made in. The default session can't be closed; [Purge] wipes
-// its secrets.
+// session that they were made in, and [Purge] does not reach those of the former one:
+// call its Purge method. The default session can't be closed.
 func SetDefault(s *Session) {
 	if s == nil {
 		panic("enclave: SetDefault of nil")

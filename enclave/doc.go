@@ -12,8 +12,9 @@
 //
 // [Get] returns a value from Use, [UseAll] opens several secrets at once, and
 // [Enclave.Open] returns a [locked.Buffer] that stays open until it is destroyed.
-// [Purge] makes every enclave unreadable, for good: call it when the program ends,
-// and when it must give up its secrets at once.
+// [Purge] makes every enclave of the default session unreadable, for good: call it when
+// the program ends, and when it must give up its secrets at once. Other sessions have
+// [Session.Purge].
 //
 // The package github.com/memkeep/memkeep/enclave/load reads secrets from files,
 // the environment and other sources, and follows those that rotate, without
@@ -34,8 +35,8 @@
 //
 // Use can't prevent the libraries that its function calls from copying the secret, and
 // what they derive from it is often as good, such as the pads of an HMAC key. A scan
-// from another process finds so many copies of both after 2,000 uses by four goroutines
-// and two garbage collections:
+// from another process found this many copies of the two after 2,000 uses by four
+// goroutines and two garbage collections:
 //
 //	MEMKEEP_LONG=1 go test -v -run TestLeaving ./tests/leaving
 //
@@ -72,7 +73,7 @@
 // Locked memory (RLIMIT_MEMLOCK on Unix) is capped by [Config.MaxLockedBytes],
 // however many secrets there are: a million of them work under a limit of 64 KiB.
 // At the budget, [Enclave.Open] returns [ErrExhausted] at once, while Use and
-// [Enclave.OpenContext] wait in order of arrival. If the system refuses to lock
+// [Enclave.OpenContext] wait in order of arrival: see [Enclave.Use]. If the system refuses to lock
 // memory, the error is a *[LimitError] with the figures; its Remedy method returns
 // the commands that raise the limit. Secrets and open buffers are not affected.
 //
@@ -115,7 +116,8 @@
 // # Signals
 //
 // A signal that arrives while a secret is in registers saves them in ordinary
-// memory. On Linux and FreeBSD the package overwrites them within a second: it
+// memory. On Linux and FreeBSD the package overwrites them within a second, unless
+// [Config.RefreshInterval] is longer than its default: it
 // sends SIGURG, which Go's scheduler uses too, to every thread of the process, at
 // most twice a second for all sessions together, and only if a secret was used
 // since the last time. Threads of C libraries receive the signal as well, and calls

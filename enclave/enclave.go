@@ -274,9 +274,13 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // since Go 1.26 crypto/ed25519 ends the process at such a key ("getWeakHandle on
 // invalid pointer"). Recover does not help.
 //
-// Use waits while all memory is in use. fn may call Use of another enclave. Calls
-// nested any deeper don't wait: they return [ErrExhausted] if no memory is free.
-// [UseAll] opens several secrets at once without nesting.
+// Use waits, in order of arrival, while the budget is in use. It returns [ErrExhausted]
+// if no memory comes back for 30 seconds; [Enclave.UseContext], with a context that can
+// end, waits until that ends.
+//
+// fn may call Use of another enclave. Such a call returns ErrExhausted after about a
+// second if it needs more than a page and none becomes free. Calls nested any deeper
+// don't wait. [UseAll] opens several secrets at once without nesting.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }
@@ -375,8 +379,10 @@ func (e *Enclave) Size() int {
 	return int(e.size)
 }
 
-// Destroy permanently disables the enclave. Buffers that were opened from it stay
-// open. Destroying an enclave again does nothing.
+// Destroy permanently disables the enclave. It does not wipe the ciphertext, which stays
+// in memory until the garbage collector reuses it; [Session.Purge] ends its key. Calls
+// that are under way finish, and buffers that were opened from the enclave stay open.
+// Destroying an enclave again does nothing.
 func (e *Enclave) Destroy() {
 	if e != nil && e.size > 0 {
 		e.session.Store(e.mask())

@@ -28,7 +28,7 @@ type Config struct {
 
 	// RefreshInterval is how often the session key's shares are
 	// re-randomised: [coffer.DefaultRefreshInterval] if zero, never if
-	// negative.
+	// negative. What signals saved of registers is overwritten at the same time.
 	RefreshInterval time.Duration
 
 	// Backend forces a mechanism for locked pages. If empty, the session
@@ -235,7 +235,8 @@ func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffe
 // buffers fault from then on. A function that Use is running keeps its secret until
 // it returns. Purge may be called at any time, also from within Use; concurrent
 // calls finish with their own secret or an error. The session can be used
-// afterwards.
+// afterwards. If Purge returns an error, the key or some buffers may be left: call it
+// again. It does nothing in a session that was never used or is closed.
 func (s *Session) Purge() error {
 	c := s.core.Load()
 	if c == nil {

@@ -23,8 +23,8 @@ type Stats struct {
 	Waiters         int            `json:"waiters"`                  // calls that are waiting for locked memory
 
 	Seals     uint64 `json:"seals"`     // enclaves made
-	Opens     uint64 `json:"opens"`     // secrets decrypted into buffers, failures included
-	Uses      uint64 `json:"uses"`      // secrets decrypted for Use, failures included
+	Opens     uint64 `json:"opens"`     // secrets decrypted by Open, OpenInto and enclave/keys, failures included
+	Uses      uint64 `json:"uses"`      // secrets decrypted by Use, UseAll and Equal, failures included
 	Failures  uint64 `json:"failures"`  // opens and uses whose ciphertext did not decrypt
 	Refreshes uint64 `json:"refreshes"` // times the key's shares were re-randomised
 

@@ -14,17 +14,16 @@ import (
 
 // A Pool provides [Buffer]s in locked, guarded pages, and never locks more bytes than its
 // budget. It is safe for concurrent use. The creator closes it. The zero Pool is closed.
-//
-//	call            part of the budget   its slots at rest
-//	                and line to wait in
-//	------------------------------------------------------------------------------
-//	nested Use      spare (one slot)     in stripes, with their bytes: Use finds
-//	Use of a page   kept                 them there without a lock
-//	all else        shared               idle, without: unmapped after a quiet time
-//
-// A call gets a slot at rest, or bytes of its part and a slot that is idle or mapped
-// anew, or waits. A Use takes from the shared part too while nobody waits for that.
 type Pool struct {
+	// call            part of the budget   its slots at rest
+	//                 and line to wait in
+	// ------------------------------------------------------------------------------
+	// nested Use      spare (one slot)     in stripes, with their bytes: Use finds
+	// Use of a page   kept                 them there without a lock
+	// all else        shared               idle, without: unmapped after a quiet time
+	//
+	// A call gets a slot at rest, or bytes of its part and a slot that is idle or mapped
+	// anew, or waits. A Use takes from the shared part too while nobody waits for that.
 	canary  [CanarySize]byte
 	outside bool // functions run outside of runtime/secret
 	store   store

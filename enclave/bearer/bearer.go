@@ -14,7 +14,7 @@
 // of another host is sent without it. The request that the caller made,
 // and the one in the response, never hold it: what logs requests logs no token.
 //
-// # What it does not
+// # Limits
 //
 // While a request is written, the token is on the Go heap, where it can be swapped
 // out or dumped. What net/http and crypto/tls copy of it stays: one copy in the
@@ -61,7 +61,8 @@ type Config struct {
 	Scheme string
 
 	// Base is cloned and sends the requests: a clone of [http.DefaultTransport]
-	// if nil.
+	// if nil. Its Proxy function is given the request with the token, and must not
+	// keep it.
 	Base *http.Transport
 }
 
@@ -75,9 +76,10 @@ type Transport struct {
 	prefix string
 }
 
-// New returns a Transport for the token. It returns an error if the configuration
-// names no host, or if Base has an HTTP/2 implementation of its own, which may keep
-// headers.
+// New returns a Transport for the token. It returns an error if there is no token, if the
+// configuration names no host, or more than a host and a port, or if Base has an HTTP/2
+// implementation of its own, which may keep headers. If [http.DefaultTransport] is not an
+// *http.Transport, Base is required.
 func New(token Token, cfg Config) (*Transport, error) {
 	if token == nil {
 		return nil, errors.New("bearer: no token")
@@ -141,8 +143,9 @@ func (t *Transport) isFor(req *http.Request) bool {
 		(req.Host == "" || address(&url.URL{Host: req.Host}) == t.host)
 }
 
-// RoundTrip sends the request, with the token if it is for the host. Besides the
-// errors of [http.Transport] it returns those of [enclave.Enclave.UseContext].
+// RoundTrip sends the request. If it is for the host, it sends a copy in which the token
+// replaces the header of that name. Besides the errors of [http.Transport] it returns
+// those of [enclave.Enclave.UseContext].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.isFor(req) || req.Header == nil { // without a Header, base refuses it
 		return t.base.RoundTrip(req)

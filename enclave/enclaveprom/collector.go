@@ -68,9 +68,9 @@ func NewCollector(session *enclave.Session, labels prometheus.Labels) prometheus
 		func(s enclave.Stats) int { return s.Waiters })
 	counter("memkeep_seals_total", "Secrets that were sealed.",
 		func(s enclave.Stats) uint64 { return s.Seals })
-	counter("memkeep_opens_total", "Secrets that were decrypted into buffers, failures included.",
+	counter("memkeep_opens_total", "Secrets that were decrypted by Open, OpenInto and enclave/keys, failures included.",
 		func(s enclave.Stats) uint64 { return s.Opens })
-	counter("memkeep_uses_total", "Secrets that were decrypted for one use, failures included.",
+	counter("memkeep_uses_total", "Secrets that were decrypted by Use, UseAll and Equal, failures included.",
 		func(s enclave.Stats) uint64 { return s.Uses })
 	counter("memkeep_decrypt_failures_total", "Opens and uses whose ciphertext did not open.",
 		func(s enclave.Stats) uint64 { return s.Failures })

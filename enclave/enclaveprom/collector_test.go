@@ -72,7 +72,7 @@ func TestFiguresAreTheSessions(t *testing.T) {
 		{"memkeep_budget_bytes", "gauge", "The most bytes that may be locked.", stats.Budget},
 		{"memkeep_open_buffers", "gauge", "Buffers that are not destroyed yet.", 1},
 		{"memkeep_seals_total", "counter", "Secrets that were sealed.", 3},
-		{"memkeep_uses_total", "counter", "Secrets that were decrypted for one use, failures included.", 3},
+		{"memkeep_uses_total", "counter", "Secrets that were decrypted by Use, UseAll and Equal, failures included.", 3},
 		{"memkeep_decrypt_failures_total", "counter", "Opens and uses whose ciphertext did not open.", 0},
 	} {
 		fmt.Fprintf(&want, "# HELP %s %s\n# TYPE %s %s\n%s{session=\"tenants\"} %v\n", m.name, m.help, m.name, m.kind, m.name, m.value)

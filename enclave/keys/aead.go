@@ -16,7 +16,8 @@ import (
 
 // An AEAD encrypts and authenticates with XChaCha20-Poly1305 and a key that stays
 // in an enclave. It is a [cipher.AEAD], and its ciphertexts are those of
-// chacha20poly1305.NewX. It is safe for concurrent use, and prints its algorithm.
+// chacha20poly1305.NewX. It is safe for concurrent use, and prints its algorithm. Like
+// those of every cipher.AEAD, its methods panic if the nonce is not 24 bytes long.
 //
 // The nonces are the caller's: 24 bytes, never the same for two messages of one
 // key. Random ones are fine, whatever the number of messages. A message has 256 GiB
@@ -110,8 +111,8 @@ func (a *AEAD) Seal(dst, nonce, plaintext, additionalData []byte) []byte {
 	return out
 }
 
-// SealContext is like Seal, but returns an error if it can't encrypt. It waits for
-// locked memory until ctx ends, and then returns its cause.
+// SealContext is like Seal, but returns an error if the key is gone or there is no
+// locked memory. It waits for locked memory until ctx ends, and then returns its cause.
 func (a *AEAD) SealContext(ctx context.Context, dst, nonce, plaintext, additionalData []byte) ([]byte, error) {
 	if len(nonce) != xchacha.NonceSize {
 		panic("keys: bad nonce length passed to Seal")
@@ -127,10 +128,11 @@ func (a *AEAD) SealContext(ctx context.Context, dst, nonce, plaintext, additiona
 	return all, nil
 }
 
-// Open decrypts ciphertext, if it and the additional data are authentic, and
-// appends the plaintext to dst. To decrypt in place, use ciphertext[:0] as dst. Otherwise it returns [ErrAuthentication]
-// and leaves nothing of the plaintext in dst's memory. It waits as Seal does; the other errors are those of
-// [enclave.Enclave.Use].
+// Open authenticates ciphertext and the additional data, decrypts ciphertext and appends
+// the plaintext to dst. If they are not authentic, it returns [ErrAuthentication] and
+// leaves nothing of the plaintext in dst's memory. To decrypt in place, use
+// ciphertext[:0] as dst. It waits as Seal does; its other errors are those of
+// [enclave.Enclave.Use]. The caller wipes the plaintext.
 func (a *AEAD) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
 	return a.OpenContext(context.Background(), dst, nonce, ciphertext, additionalData)
 }

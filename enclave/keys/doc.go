@@ -58,7 +58,7 @@
 // numbers that can't be in locked memory. It grows the stack before a secret is on
 // it, keeps it from moving, and overwrites it afterwards, and it clears the registers; on
 // Linux it blocks the signal with which the runtime preempts goroutines and saves their
-// registers, except for a MAC on amd64, where blocking it would take longer than the sum.
+// registers, except for a MAC on amd64, where blocking it would take longer than the MAC itself.
 // The arithmetic on curves and numbers is that of filippo.io's edwards25519, nistec and
 // bigmod, which the standard library shares.
 //

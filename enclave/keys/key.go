@@ -28,8 +28,8 @@ type PrivateKey struct {
 	in     Session
 }
 
-// WithContext returns the same key, whose operations wait for locked memory
-// until ctx ends, and then return its cause.
+// WithContext returns a copy of k with the same secret, whose operations wait for locked
+// memory until ctx ends, and then return its cause. Destroying either destroys both.
 func (k *PrivateKey) WithContext(ctx context.Context) *PrivateKey {
 	other := *k
 	other.in.ctx = ctx

@@ -9,9 +9,10 @@ import (
 	"github.com/memkeep/memkeep/enclave/keys/internal/isolate"
 )
 
-// A Session makes keys whose secrets belong to an [enclave.Session]: they lie in
-// its enclaves, are used within its budget of locked memory, and end with its
-// Purge and Close. The package's functions do the same in [enclave.Default].
+// A Session makes keys in an [enclave.Session]: their secrets lie in its enclaves, are
+// used within its budget of locked memory, and end with its Purge and Close. The zero
+// Session, which the package's functions use, makes them in [enclave.Default]. A Session
+// is safe for concurrent use.
 type Session struct {
 	enclaves *enclave.Session
 	ctx      context.Context

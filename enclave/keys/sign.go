@@ -14,8 +14,10 @@ import (
 // of the hash that opts names.
 //
 // rand is not read: random bytes come from the system. It waits for locked memory
-// as [enclave.Enclave.Use] does. The errors are [ErrUnsupported] and those of
-// that Use.
+// as [enclave.Enclave.Use] does. Sign returns [ErrUnsupported] for a hash or a padding
+// that the key does not sign with, an error for a digest of the wrong length, an error
+// if a fault would make the signature unsafe (see Faults in the package's documentation),
+// and the errors of that Use.
 func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts != nil {
 		if size := opts.HashFunc(); size != 0 && len(digest) != size.Size() {

@@ -17,7 +17,8 @@
 // If you can choose, pass secrets in files, not in the environment. [Field] and
 // [PEM] take one secret out of a file that holds more.
 //
-// The functions suit most programs. [Loader] has a method for each, which takes a
+// The functions suit most programs. All but [Terminal] and [Command] give up after
+// [DefaultTimeout]. [Loader] has a method for each that reads a secret, which takes a
 // context, and fields for the session, the size limit and other options.
 //
 // # Protection

@@ -31,7 +31,7 @@ type Loader struct {
 	Session *enclave.Session
 
 	// MaxSize is the size of the largest secret, in bytes, and of the JSON or PEM
-	// that it is part of: [DefaultMaxSize] if zero.
+	// that it is part of: [DefaultMaxSize] if zero or negative.
 	MaxSize int
 
 	// KeepLineEnd keeps a final line end, \n or \r\n, in the secret.

@@ -211,13 +211,11 @@ func (l Loader) Resolve(ctx context.Context, r Ref) (*enclave.Enclave, error) {
 	case kindCommand:
 		return l.command(ctx, r)
 	case kindLiteral:
-		return enclave.GetContext(ctx, r.literal, func(secret []byte) (*enclave.Enclave, error) {
-			e, err := l.sealBytes(secret)
-			if err != nil {
-				return nil, failed("literal", err)
-			}
-			return e, nil
-		})
+		e, err := enclave.GetContext(ctx, r.literal, l.sealBytes)
+		if err != nil {
+			return nil, failed(source, err)
+		}
+		return e, nil
 	}
 	return nil, failed("reference", ErrNotSet)
 }

@@ -1,7 +1,7 @@
 // Command keyserver holds signing keys, HMAC-SHA-256 and Ed25519, all of them in
 // enclaves, and signs and verifies over HTTP. It imports memkeep as any program
-// would, and shows what that looks like in a server that runs for long: many
-// secrets, a small budget of locked memory, and an end in good order.
+// would, and shows what that looks like in a long-running server: many secrets, a
+// small budget of locked memory, and a clean shutdown.
 //
 //	go run ./tests/keyserver
 //
@@ -18,10 +18,10 @@
 //
 // The server listens on loopback addresses only, since it has no TLS, and answers only
 // to a Host header that names one, so that no page in a browser gets at it. -token
-// names a bearer token that the API then wants, and follows it like a key.
+// names a bearer token that the API then requires, and follows it like a key.
 //
 // / shows a status page, and /metrics has the figures for Prometheus. Both show no
-// secret and want no token. The folder deploy has a systemd unit and a Kubernetes pod
+// secret and require no token. The folder deploy has a systemd unit and a Kubernetes pod
 // to start from: with them, locked/doctor -pid finds no weakness.
 //
 // SIGTERM and SIGINT let the requests that are under way finish, wipe everything

@@ -8,11 +8,11 @@ import (
 )
 
 func main() {
-	password, err := load.File("/run/secrets/db") // read into locked memory and sealed there
+	token, err := load.File("/run/secrets/token") // read into locked memory and sealed there
 	if err == nil {
-		err = password.Use(func(secret []byte) error {
-			return nil // log in here: secret is locked, read-only, and wiped when this returns
+		err = token.Use(func(secret []byte) error {
+			return nil // secret is locked, read-only, and wiped when this returns
 		})
 	}
-	fmt.Println(password, err) // [REDACTED 12 bytes] <nil>
+	fmt.Println(token, err) // [REDACTED 12 bytes] <nil>
 }

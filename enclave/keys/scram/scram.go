@@ -1,5 +1,7 @@
 // Package scram logs in with a password by SCRAM-SHA-256 (RFC 5802, RFC 7677), and
-// leaves neither the password nor what is derived from it outside locked memory.
+// leaves neither the password nor a key that is derived from it outside locked memory.
+// The messages are on the heap, as they are on the network: whoever has them can test
+// guesses of the password.
 //
 // For PostgreSQL, wrap each new connection with [PostgreSQL]. With pgx:
 //
@@ -10,7 +12,7 @@
 // The configuration then holds no password. For other protocols use [Client], which
 // makes and checks the messages.
 //
-// # What it does not
+// # Limits
 //
 // It binds no channel, so use TLS: without it, whoever relays the connection can use it
 // once the login is done, and whoever poses as the server can choose one iteration and
@@ -42,8 +44,8 @@ var (
 	// ErrProtocol reports a message that the server must not send.
 	ErrProtocol = errors.New("scram: protocol error")
 
-	// ErrServer reports a server that does not know the password, and is not the
-	// one that the password is for.
+	// ErrServer reports a server that did not prove that it knows the password: it
+	// may be an impostor.
 	ErrServer = errors.New("scram: the server does not prove that it knows the password")
 
 	// ErrRejected reports a login that the server refused, such as one with a wrong
