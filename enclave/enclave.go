@@ -212,6 +212,8 @@ func (e *Enclave) open(ctx context.Context, wait bool) (b *locked.Buffer, err er
 		return nil, refused(ctx, int(e.size), err)
 	case errors.Is(err, ErrDestroyed):
 		return nil, ErrPurged // before anybody had the buffer
+	case errors.Is(err, ErrClosed):
+		return nil, errClosed
 	}
 	return nil, err
 }

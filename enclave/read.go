@@ -29,12 +29,14 @@ func (s *Session) ReadFull(r io.Reader, size int) (*locked.Buffer, error) {
 // one is there, so it may be as large as the budget allows. A larger one is a
 // *[LimitError], as soon as that much was read.
 func (s *Session) ReadUntil(r io.Reader, delim byte) (*locked.Buffer, error) {
-	return whole(s.collect(r, int(delim)))
+	return whole(s.collect(r, int(delim), false))
 }
 
 // ReadAll reads r to its end. Otherwise it is like [Session.ReadUntil]. If r is empty,
 // the error is [ErrNothingRead].
-func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) { return whole(s.collect(r, none)) }
+func (s *Session) ReadAll(r io.Reader) (*locked.Buffer, error) {
+	return whole(s.collect(r, none, false))
+}
 
 // whole returns b, or wipes it if there was an error.
 func whole(b *locked.Buffer, err error) (*locked.Buffer, error) {
@@ -49,8 +51,11 @@ func whole(b *locked.Buffer, err error) (*locked.Buffer, error) {
 
 // join is errors.Join that leaves a single error as it is.
 func join(first, second error) error {
-	if second == nil {
+	switch {
+	case second == nil:
 		return first
+	case first == nil:
+		return second
 	}
 	return errors.Join(first, second)
 }
@@ -79,15 +84,17 @@ func (s *Session) readFull(r io.Reader, size int) (*locked.Buffer, error) {
 	case b.Size() == size:
 		// An error that came with the last byte is about what follows.
 		return b, nil
+	case !b.Alive(): // by a purge
+		err = join(ErrDestroyed, err)
 	case err == nil:
 		err = io.ErrUnexpectedEOF
 	}
 	return b, err
 }
 
-// collect reads up to delim, or to the end of r if delim is none. It also returns
-// what was read before an error.
-func (s *Session) collect(r io.Reader, delim int) (*locked.Buffer, error) {
+// collect reads up to delim, or to the end of r if delim is none. With part it also
+// returns what was read before an error, which then is all that was read.
+func (s *Session) collect(r io.Reader, delim int, part bool) (*locked.Buffer, error) {
 	c, err := s.open()
 	if err != nil {
 		return nil, err
@@ -99,7 +106,7 @@ func (s *Session) collect(r io.Reader, delim int) (*locked.Buffer, error) {
 	case done || err != nil:
 		return b, err
 	}
-	p := &pieces{session: s, core: c}
+	p := &pieces{session: s, core: c, part: part}
 	if err := p.add(b); err != nil {
 		return nil, err
 	}
@@ -111,10 +118,10 @@ func (s *Session) collect(r io.Reader, delim int) (*locked.Buffer, error) {
 		}
 	}
 	b, openErr := p.open()
-	if err == nil {
-		err = openErr
+	if openErr != nil && err == io.EOF {
+		err = io.ErrUnexpectedEOF // there was something
 	}
-	return b, err
+	return b, join(err, openErr)
 }
 
 // pieces is a secret that is being read, sealed piece by piece.
@@ -122,26 +129,32 @@ type pieces struct {
 	session *Session
 	core    *core
 	sealed  []*Enclave
-	size    int // bytes in all
+	size    int  // bytes in all
+	part    bool // nothing is read that would be dropped
 }
 
 // firstPiece is the size that, with its canary, fills a page.
 func firstPiece() int { return os.Getpagesize() - locked.CanarySize }
 
-// next returns the size of the next piece, small enough that all pieces can be opened
-// together. If not one byte more can, it returns a *LimitError.
+// next returns the size of the next piece: as much as can be opened together with the
+// others. If that is nothing, it is the one byte more that tells whether r has ended, or a
+// *LimitError.
 func (p *pieces) next() (int, error) {
 	size := min(streamChunkSize, p.core.largest-p.size)
-	if size < 1 {
+	if size < 1 && p.part {
 		return 0, p.core.tooLarge(p.size + 1)
 	}
-	return size, nil
+	return max(size, 1), nil
 }
 
-// add seals a piece and destroys it. A nil piece is none.
+// add seals a piece and destroys it. A nil piece is none. One that can't be opened
+// together with the others is dropped, and a *LimitError.
 func (p *pieces) add(b *locked.Buffer) error {
 	if b == nil {
 		return nil
+	}
+	if size := p.size + b.Size(); size > p.core.largest {
+		return join(p.core.tooLarge(size), b.Destroy())
 	}
 	e, err := p.session.Seal(b)
 	if err != nil {
@@ -172,7 +185,7 @@ func (p *pieces) open() (*locked.Buffer, error) {
 
 // readPart is [bridge.ReadPart].
 func (s *Session) readPart(r io.Reader, size, delim int) (any, error) {
-	read := func() (*locked.Buffer, error) { return s.collect(r, delim) }
+	read := func() (*locked.Buffer, error) { return s.collect(r, delim, true) }
 	if size > 0 {
 		read = func() (*locked.Buffer, error) { return s.readFull(r, size) }
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -102,7 +103,7 @@ func TestReadAllOfWhatCanNeverFitNamesTheSize(t *testing.T) {
 		read := 0
 		b, err := s.ReadAll(readFunc(func(b []byte) (int, error) { read += len(b); return len(b), nil }))
 		var limit *enclave.LimitError
-		if b != nil || !errors.As(err, &limit) || limit.Size != read+1 || read > budget() {
+		if b != nil || !errors.As(err, &limit) || limit.Size != read || read > budget() {
 			t.Errorf("%d bytes read: %v, %v", read, b, err)
 		}
 		if n := s.Stats().OpenBuffers; n != 0 {
@@ -145,6 +146,76 @@ func TestStreamTellsWhatWasCutOffFromWhatEnded(t *testing.T) {
 		}
 		if n, err := stream.ReadFrom(bytes.NewReader(noise(size))); n != int64(size) || err != nil {
 			t.Errorf("%d bytes, whole: %d, %v", size, n, err)
+		}
+	}
+}
+
+// largestOf returns the size of the largest secret that the session takes.
+func largestOf(t *testing.T, s *enclave.Session) int {
+	t.Helper()
+	for size := s.Stats().Budget - locked.CanarySize; size > 0; size -= os.Getpagesize() {
+		if _, err := s.New(noise(size)); err == nil {
+			return size
+		}
+	}
+	t.Fatal("it takes none")
+	return 0
+}
+
+// Whether it ends there only shows when the reader is asked for more.
+func TestReadersTakeTheLargestSecretThatCanBeOpened(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{MaxLockedBytes: budget()})
+	newEnclave(t, s, noise(1)) // from now on it has a budget
+	largest := largestOf(t, s)
+	data := append(noise(largest), 0)
+	for name, read := range map[string]func() (*locked.Buffer, error){
+		"ReadAll":   func() (*locked.Buffer, error) { return s.ReadAll(bytes.NewReader(data[:largest])) },
+		"ReadUntil": func() (*locked.Buffer, error) { return s.ReadUntil(bytes.NewReader(data), 0) },
+	} {
+		b, err := read()
+		if err != nil {
+			t.Errorf("%s of %d bytes: %v", name, largest, err)
+			continue
+		}
+		if !b.Equal(data[:largest]) {
+			t.Errorf("%s of %d bytes: another secret", name, largest)
+		}
+		if err := b.Destroy(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, r := range []io.Reader{bytes.NewReader(data), iotest.DataErrReader(bytes.NewReader(data))} {
+		b, err := s.ReadAll(r)
+		if limit, ok := errors.AsType[*enclave.LimitError](err); !ok || limit.Size != largest+1 || b != nil {
+			t.Errorf("ReadAll of one byte more than %d: %v, %v", largest, b, err)
+		}
+	}
+}
+
+// io.EOF alone says that the reader gave nothing.
+func TestPiecesThatCannotBePutTogetherAreNoEndOfTheReader(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{MaxLockedBytes: testenv.SmallLimit()})
+	newEnclave(t, s, noise(1))
+	data := bytes.NewReader(noise(largestOf(t, s) - 1)) // more than the last piece's slot
+	var inTheWay []*locked.Buffer
+	b, err := s.ReadUntil(readFunc(func(b []byte) (int, error) {
+		n, err := data.Read(b)
+		for full := error(nil); data.Len() == 0 && full == nil; {
+			var other *locked.Buffer
+			if other, full = s.NewBuffer(1); full == nil {
+				inTheWay = append(inTheWay, other)
+			}
+		}
+		return n, err
+	}), 0)
+	if b != nil || !errors.Is(err, enclave.ErrExhausted) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v, %v", b, err)
+	}
+	for _, other := range inTheWay {
+		if err := other.Destroy(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (p *Pool) NewContext(ctx context.Context, size int) (*Buffer, error) {
 // NewFrozen returns a read-only buffer of size bytes that fill has written. The slice
 // that Bytes returns was never writable. If fill returns an error, NewFrozen returns it
 // and wipes the memory. If the pool is purged before fill returns, NewFrozen returns
-// [ErrDestroyed]. Otherwise it is like [Pool.New].
+// [ErrDestroyed], and if it is closed [ErrClosed]. Otherwise it is like [Pool.New].
 func (p *Pool) NewFrozen(size int, fill func(b []byte) error) (*Buffer, error) {
 	return p.newBuffer(context.Background(), false, size, fill)
 }
@@ -89,7 +89,11 @@ func (p *Pool) newBuffer(ctx context.Context, wait bool, size int, fill func([]b
 	err := b.start(fill)
 	filled = true
 	alive, endErr := b.release(err != nil)
-	if err == nil && !alive {
+	switch {
+	case err != nil || alive:
+	case p.store.closed.Load():
+		err = ErrClosed
+	default:
 		err = ErrDestroyed
 	}
 	if err != nil || endErr != nil {
@@ -329,8 +333,9 @@ func (b *Buffer) Equal(other []byte) bool {
 // faults from then on, until the pool reuses the memory for another buffer, the oldest
 // first. [Unguarded] memory is never reused for another buffer: there a stale slice reads zeros.
 // While a [Buffer.Use] runs, Destroy takes effect when it returns. Destroying again does
-// nothing. If something wrote before the bytes, Destroy returns [ErrCorrupted]; the buffer
-// is wiped and destroyed all the same.
+// nothing. If something wrote before the bytes, whatever call ends the buffer returns
+// [ErrCorrupted], but for Equal, which then returns false; the buffer is wiped and destroyed
+// all the same.
 func (b *Buffer) Destroy() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -245,7 +245,8 @@ func TestPurgeAndCloseWithinFillEndTheBuffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPool(t, locked.Config{})
 			b, err := p.NewFrozen(32, func([]byte) error { return end(p) })
-			if !errors.Is(err, locked.ErrDestroyed) || b != nil {
+			want := map[string]error{"Purge": locked.ErrDestroyed, "Close": locked.ErrClosed}[name]
+			if !errors.Is(err, want) || b != nil {
 				t.Errorf("%v, %v", b, err)
 			}
 			if n := p.Stats().OpenBuffers; n != 0 {

@@ -42,6 +42,8 @@ func (p *Pool) ReadFull(r io.Reader, size int) (*Buffer, error) {
 	case b.Size() == size:
 		// An error that came with the last byte is about what follows.
 		return b, nil
+	case !b.Alive(): // by a purge
+		err = join(ErrDestroyed, err)
 	case err == nil:
 		err = io.ErrUnexpectedEOF
 	}
@@ -87,6 +89,9 @@ func (p *Pool) collect(r io.Reader, delim int) (*Buffer, error) {
 		if b != nil {
 			pieces = append(pieces, b)
 			total += b.Size()
+			if !b.Alive() { // by a purge
+				err = join(ErrDestroyed, err)
+			}
 		}
 		if err == io.EOF && total > 0 {
 			err = io.ErrUnexpectedEOF
