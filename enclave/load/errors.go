@@ -48,8 +48,8 @@ var (
 	// ErrUnsettled reports a source that did not stop changing while it was read.
 	ErrUnsettled = errors.New("the source keeps changing")
 
-	// ErrClosed reports the use of a [Rotating] after Close, and its Reload after
-	// the end of the context of [NewRotating] too.
+	// ErrClosed reports the use of a [Rotating] after Close, or a Reload after the
+	// context of [NewRotating] has ended.
 	ErrClosed = errors.New("load: the rotating secret is closed")
 )
 

@@ -96,9 +96,9 @@ type version struct {
 }
 
 // NewRotating reads the secret and follows its source until Close is called or ctx
-// ends, so ctx has no deadline that is meant for the first read alone. After ctx ends
-// the last version stays in use. ref must be a file, a
-// credential or a command; the other kinds do not change. If the first version can't
+// ends: do not pass a context whose deadline is meant for the first read alone. After
+// ctx ends the last version stays in use. ref must be a file, a credential or a command;
+// the other kinds do not change. If the first version can't
 // be read, or fails Check, NewRotating returns an error.
 func NewRotating(ctx context.Context, ref Ref, cfg RotatingConfig) (*Rotating, error) {
 	switch ref.kind {
