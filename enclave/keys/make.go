@@ -125,7 +125,25 @@ func (s Session) Parse(pemOrDER []byte) (*PrivateKey, error) {
 // [Session.Parse] takes. The key is independent of the enclave, which stays as it
 // is: destroy it if it is no longer needed.
 func (s Session) FromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
-	return fromEnclave(s, e, s.parse)
+	// The key's part of a file is sealed first, and then opened into the memory that it is
+	// parsed in: while that is waited for, no other is held, or many at once would wait
+	// for each other.
+	var block keyfile.Block
+	var body *enclave.Enclave
+	err := e.UseContext(s.context(), func(secret []byte) (err error) {
+		if block, err = find(secret); err == nil {
+			body, err = s.session().NewCopy(block.Body)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer body.Destroy()
+	return s.makeFrom(body, body.Size(), func(input, memory []byte) (keyfile.Key, error) {
+		block.Body = input
+		return decode(block, memory)
+	})
 }
 
 // fromEnclave returns what parse makes of the bytes that the enclave holds.
@@ -152,35 +170,54 @@ func (readOnlyError) Is(target error) bool { return target == enclave.ErrReadOnl
 
 // parse is Parse that leaves its input.
 func (s Session) parse(input []byte) (*PrivateKey, error) {
-	block, err := keyfile.Find(input)
+	block, err := find(input)
 	if err != nil {
 		return nil, err
 	}
-	size := len(block.Body)
-	if size > maxKeyFile {
-		return nil, fmt.Errorf("%w: %d bytes are no private key", ErrFormat, size)
+	return s.make(len(block.Body), func(memory []byte) (keyfile.Key, error) { return decode(block, memory) })
+}
+
+// find returns where in a file the private key is.
+func find(file []byte) (keyfile.Block, error) {
+	block, err := keyfile.Find(file)
+	if size := len(block.Body); err == nil && (size == 0 || size > maxKeyFile) {
+		err = fmt.Errorf("%w: %d bytes are no private key", ErrFormat, size)
 	}
-	return s.make(size, func(memory []byte) (keyfile.Key, error) {
-		der, err := block.Decode(memory)
-		if err != nil {
-			return keyfile.Key{}, err
-		}
-		return keyfile.Parse(block.Format, der)
-	})
+	return block, err
+}
+
+// decode parses a block in as much memory.
+func decode(block keyfile.Block, memory []byte) (keyfile.Key, error) {
+	der, err := block.Decode(memory)
+	if err != nil {
+		return keyfile.Key{}, err
+	}
+	return keyfile.Parse(block.Format, der)
 }
 
 // make makes the key that read returns. read works in size bytes of locked
 // memory, where the key's parts may lie.
 func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
+	return s.makeFrom(nil, size, func(_, memory []byte) (keyfile.Key, error) { return read(memory) })
+}
+
+// makeFrom is make of what an enclave holds, which read gets in locked memory too.
+func (s Session) makeFrom(e *enclave.Enclave, size int, read func(input, memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
 	var k *PrivateKey
 	scratchSize := makeScratch
 	if size >= minRSAFile {
 		scratchSize = rsaScratchSize
 	}
-	err := s.scratch(size+scratchSize, func(memory []byte) error {
+	err := s.scratch(size+scratchSize+e.Size(), func(memory []byte) error {
+		input := memory[size+scratchSize:]
+		if len(input) > 0 {
+			if _, err := e.OpenInto(input); err != nil {
+				return err
+			}
+		}
 		return isolate.Do(isolate.Large, func() error {
-			rest := arena(memory)
-			raw, err := read(rest.cut(size))
+			rest := arena(memory[:size+scratchSize])
+			raw, err := read(input, rest.cut(size))
 			if err == nil {
 				k, err = s.seal(raw, rest)
 			}

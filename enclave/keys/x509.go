@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 
+	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys/internal/keyfile"
 	"github.com/memkeep/memkeep/enclave/load"
 )
@@ -23,9 +24,11 @@ func LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 // certificates [ErrFormat]; a file of more than 1 MiB is [load.ErrTooLarge]. Like
 // tls.LoadX509KeyPair it accepts files that every user may read.
 func (s Session) LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, error) {
-	chain, err := fromFile(s, certFile, func(text []byte) (*[][]byte, error) {
-		chain, err := keyfile.Certificates(text)
-		return &chain, err
+	chain, err := fromFile(s, certFile, func(e *enclave.Enclave) (*[][]byte, error) {
+		return fromEnclave(s, e, func(text []byte) (*[][]byte, error) {
+			chain, err := keyfile.Certificates(text)
+			return &chain, err
+		})
 	})
 	if err != nil {
 		return tls.Certificate{}, err
@@ -34,7 +37,7 @@ func (s Session) LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, err
 	if cert.Leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
 		return tls.Certificate{}, err
 	}
-	k, err := fromFile(s, keyFile, s.parse)
+	k, err := fromFile(s, keyFile, s.FromEnclave)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -49,14 +52,14 @@ func (s Session) LoadX509KeyPair(certFile, keyFile string) (tls.Certificate, err
 
 // fromFile returns what parse makes of a file's content. It holds no locked memory while
 // it waits for more. An error names the file.
-func fromFile[T any](s Session, name string, parse func(text []byte) (*T, error)) (*T, error) {
+func fromFile[T any](s Session, name string, parse func(text *enclave.Enclave) (*T, error)) (*T, error) {
 	in := load.Loader{Session: s.session(), KeepLineEnd: true, AllowWorldReadable: true}
 	e, err := in.File(s.context(), name)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Destroy()
-	parsed, err := fromEnclave(s, e, parse)
+	parsed, err := parse(e)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
