@@ -153,13 +153,14 @@ func TestStreamTellsWhatWasCutOffFromWhatEnded(t *testing.T) {
 // largestOf returns the size of the largest secret that the session takes.
 func largestOf(t *testing.T, s *enclave.Session) int {
 	t.Helper()
-	for size := s.Stats().Budget - locked.CanarySize; size > 0; size -= os.Getpagesize() {
-		if _, err := s.New(noise(size)); err == nil {
-			return size
-		}
+	size := s.Stats().LargestSecret
+	if _, err := s.New(noise(size)); err != nil {
+		t.Fatalf("%d bytes: %v", size, err)
 	}
-	t.Fatal("it takes none")
-	return 0
+	if _, err := s.New(noise(size + 1)); err == nil {
+		t.Fatalf("it takes more than %d bytes", size)
+	}
+	return size
 }
 
 // Whether it ends there only shows when the reader is asked for more.

@@ -14,6 +14,7 @@ type Stats struct {
 	LockedBytesPeak int            `json:"locked_bytes_peak"`        // the highest value of LockedBytes
 	Budget          int            `json:"budget"`                   // the most bytes that may be locked
 	BudgetCut       bool           `json:"budget_cut"`               // the process's limit allows less than Config.MaxLockedBytes
+	LargestSecret   int            `json:"largest_secret"`           // bytes of the largest secret that the budget can hold
 	Unlocked        bool           `json:"unlocked"`                 // nothing is locked, and secrets may be swapped out: see Config.AllowUnlocked
 	DumpableBytes   int            `json:"dumpable_bytes"`           // bytes that a core dump may include, because the system can't exclude them
 	Backend         locked.Backend `json:"backend"`                  // the mechanism in use
@@ -38,6 +39,7 @@ func (s Stats) LogValue() slog.Value {
 		slog.Int("locked_bytes_peak", s.LockedBytesPeak),
 		slog.Int("budget", s.Budget),
 		slog.Bool("budget_cut", s.BudgetCut),
+		slog.Int("largest_secret", s.LargestSecret),
 		slog.Bool("unlocked", s.Unlocked),
 		slog.Int("dumpable_bytes", s.DumpableBytes),
 		slog.String("backend", string(s.Backend)),
@@ -89,6 +91,7 @@ func (c *core) stats() Stats {
 		LockedBytesPeak: pool.LockedBytesPeak,
 		Budget:          pool.Budget,
 		BudgetCut:       pool.BudgetCut,
+		LargestSecret:   c.largest,
 		Unlocked:        pool.Unlocked,
 		DumpableBytes:   pool.DumpableBytes,
 		Backend:         pool.Backend,

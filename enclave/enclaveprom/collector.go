@@ -56,6 +56,8 @@ func NewCollector(session *enclave.Session, labels prometheus.Labels) prometheus
 		func(s enclave.Stats) int { return s.Budget })
 	gauge("memkeep_budget_cut", "1 if the process's limit is smaller than the budget that was asked for.",
 		func(s enclave.Stats) int { return oneIf(s.BudgetCut) })
+	gauge("memkeep_largest_secret_bytes", "Bytes of the largest secret that the budget can hold.",
+		func(s enclave.Stats) int { return s.LargestSecret })
 	gauge("memkeep_unlocked", "1 if the pages are not locked, as Config.AllowUnlocked permits.",
 		func(s enclave.Stats) int { return oneIf(s.Unlocked) })
 	gauge("memkeep_dumpable_bytes", "Bytes that a core dump may hold, where the system can't leave them out.",
