@@ -204,7 +204,7 @@ func TestNoGoroutineIsLeftAtRest(t *testing.T) {
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		var left []string
 		for _, g := range strings.Split(string(stacks), "\n\n") {
-			if strings.Contains(g, "coffer.(*Coffer).tick") || strings.Contains(g, "locked.(*Pool).sweep") {
+			if strings.Contains(g, "coffer.(*Coffer).tick") || strings.Contains(g, "memkeep/locked.(*store).") {
 				left = append(left, g)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,5 +292,23 @@ func TestStatsAreJSONAndALogGroup(t *testing.T) {
 		if !strings.Contains(string(raw), part) || !strings.Contains(log.String(), part) {
 			t.Errorf("%s is missing in %s or %s", part, raw, &log)
 		}
+	}
+}
+
+func TestTheLogGroupOfStatsHasEveryField(t *testing.T) {
+	t.Parallel()
+	stats := enclave.Stats{BackendReason: "why", LastLimitError: &enclave.LimitError{}}
+	var want, got []string
+	for field := range reflect.TypeFor[enclave.Stats]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		want = append(want, name)
+	}
+	for _, a := range stats.LogValue().Group() {
+		got = append(got, a.Key)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the log has %q, the fields are %q", got, want)
 	}
 }

@@ -47,7 +47,7 @@ var ciphers = map[string]string{
 	"golang.org/x/crypto/ssh.ParseRawPrivateKey":          useKey + " and ssh.NewSignerFromSigner",
 	"encoding/pem.Decode":                                 useKey + ", or load.PEM",
 	"golang.org/x/crypto/curve25519.X25519":               useECDH,
-	"github.com/golang-jwt/jwt.Token.SignedString":        useMAC + ", or a crypto.Signer of " + useKey,
+	"github.com/golang-jwt/jwt.Token.SignedString":        useMAC + ", or " + useKey + ", with an adapter such as memkeep's tests/jwt",
 	"github.com/golang-jwt/jwt.ParseRSAPrivateKeyFromPEM": useKey,
 	"github.com/golang-jwt/jwt.ParseECPrivateKeyFromPEM":  useKey,
 	"github.com/golang-jwt/jwt.ParseEdPrivateKeyFromPEM":  useKey,

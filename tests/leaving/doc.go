@@ -58,4 +58,11 @@
 // outside of it. What is found at once in the recommended way is registers that a signal
 // saved, which the library overwrites within a second, and for tokens the write buffers
 // of connections.
+//
+// What brings the copies down where a library has to see the secret: fewer connections,
+// since each has buffers of its own, and with HTTP/2 no table of headers sent before, which
+// enclave/bearer turns off. DisableKeepAlives, "no reuse", does not help: each request has
+// a new connection, whose buffers are freed with the token in them. Nor does a password
+// that is fetched for each connection by pgx's BeforeConnect, which is the way of its row
+// inside Use.
 package leaving

@@ -25,7 +25,7 @@ func parsers(e *enclave.Enclave, certificate, point []byte, token *jwt.Token) er
 		ssh.ParseRawPrivateKey(secret)                    // want `ssh.ParseRawPrivateKey copies the secret to the heap: use keys.FromEnclave and ssh.NewSignerFromSigner`
 		curve25519.X25519(secret, point)                  // want `curve25519.X25519 copies the secret to the heap: use keys.FromEnclave and PrivateKey.ECDH`
 		chacha20poly1305.New(secret)                      // want `chacha20poly1305.New copies the secret to the heap: use keys.AEADFromEnclave`
-		token.SignedString(secret)                        // want `jwt.Token.SignedString copies the secret to the heap: use keys.MACFromEnclave, or a crypto.Signer of keys.FromEnclave`
+		token.SignedString(secret)                        // want `jwt.Token.SignedString copies the secret to the heap: use keys.MACFromEnclave, or keys.FromEnclave, with an adapter such as memkeep's tests/jwt`
 		_, err := jwt.ParseRSAPrivateKeyFromPEM(secret)   // want `jwt.ParseRSAPrivateKeyFromPEM copies the secret to the heap: use keys.FromEnclave`
 		_, err = jwt.ParseECPrivateKeyFromPEM(secret)     // want `jwt.ParseECPrivateKeyFromPEM copies the secret to the heap: use keys.FromEnclave`
 		_, err = jwt.ParseEdPrivateKeyFromPEM(secret)     // want `jwt.ParseEdPrivateKeyFromPEM copies the secret to the heap: use keys.FromEnclave`
