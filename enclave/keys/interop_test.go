@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/internal/testenv"
 )
@@ -195,6 +196,53 @@ func TestManyKeyPairsAreLoadedAtOnceUnderTheSmallestLimit(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// In the smallest session that can do it, the keys take turns. If a call held memory while
+// it waited for more, they would wait for each other.
+func TestManyKeysComeFromEnclavesWhereOneFits(t *testing.T) {
+	t.Parallel()
+	testenv.Lockable(t, testenv.SmallLimit())
+	file := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, standardKeys()[keys.RSA2048])})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	for budget := 3 * os.Getpagesize(); ; budget += os.Getpagesize() {
+		if budget > testenv.SmallLimit() {
+			t.Fatal("no session is large enough")
+		}
+		session, err := enclave.NewSession(enclave.Config{MaxLockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
+		if err != nil {
+			continue // it takes more
+		}
+		in := keys.In(session).WithContext(ctx)
+		e, err := session.NewCopy(file)
+		if err == nil {
+			_, err = in.FromEnclave(e)
+		}
+		if _, ok := errors.AsType[*enclave.LimitError](err); ok {
+			session.Close()
+			continue
+		}
+		defer session.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d pages", budget/os.Getpagesize())
+		var group sync.WaitGroup
+		next := testenv.Sampled(5)
+		for range 40 {
+			if !next() {
+				continue
+			}
+			group.Go(func() {
+				if _, err := in.FromEnclave(e); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		return
+	}
 }
 
 func TestLoadX509KeyPairWaitsNoLongerThanItsContext(t *testing.T) {

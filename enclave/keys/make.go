@@ -140,8 +140,11 @@ func (s Session) FromEnclave(e *enclave.Enclave) (*PrivateKey, error) {
 		return nil, err
 	}
 	defer body.Destroy()
-	return s.makeFrom(body, body.Size(), func(input, memory []byte) (keyfile.Key, error) {
-		block.Body = input
+	return s.make(body.Size(), func(memory []byte) (keyfile.Key, error) {
+		if _, err := body.OpenInto(memory); err != nil {
+			return keyfile.Key{}, err
+		}
+		block.Body = memory
 		return decode(block, memory)
 	})
 }
@@ -186,7 +189,7 @@ func find(file []byte) (keyfile.Block, error) {
 	return block, err
 }
 
-// decode parses a block in as much memory.
+// decode parses a block in as much memory, which may be the block's own.
 func decode(block keyfile.Block, memory []byte) (keyfile.Key, error) {
 	der, err := block.Decode(memory)
 	if err != nil {
@@ -198,26 +201,15 @@ func decode(block keyfile.Block, memory []byte) (keyfile.Key, error) {
 // make makes the key that read returns. read works in size bytes of locked
 // memory, where the key's parts may lie.
 func (s Session) make(size int, read func(memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
-	return s.makeFrom(nil, size, func(_, memory []byte) (keyfile.Key, error) { return read(memory) })
-}
-
-// makeFrom is make of what an enclave holds, which read gets in locked memory too.
-func (s Session) makeFrom(e *enclave.Enclave, size int, read func(input, memory []byte) (keyfile.Key, error)) (*PrivateKey, error) {
 	var k *PrivateKey
 	scratchSize := makeScratch
 	if size >= minRSAFile {
 		scratchSize = rsaScratchSize
 	}
-	err := s.scratch(size+scratchSize+e.Size(), func(memory []byte) error {
-		input := memory[size+scratchSize:]
-		if len(input) > 0 {
-			if _, err := e.OpenInto(input); err != nil {
-				return err
-			}
-		}
+	err := s.scratch(size+scratchSize, func(memory []byte) error {
 		return isolate.Do(isolate.Large, func() error {
-			rest := arena(memory[:size+scratchSize])
-			raw, err := read(input, rest.cut(size))
+			rest := arena(memory)
+			raw, err := read(rest.cut(size))
 			if err == nil {
 				k, err = s.seal(raw, rest)
 			}

@@ -166,7 +166,7 @@ func cutHeaders(body []byte) (rest []byte, encrypted bool) {
 }
 
 // Decode writes the key's bytes to dst, which is as long as Body and should be
-// locked memory, and returns the part of it that they take.
+// locked memory, and returns the part of it that they take. dst may be Body itself.
 func (b Block) Decode(dst []byte) ([]byte, error) {
 	if !b.base64 {
 		return dst[:copyBytes(dst, b.Body)], nil
