@@ -104,9 +104,7 @@ func lockable(t *testing.T) {
 	testenv.Lockable(t, os.Getpagesize())
 }
 
-func openTerminal(t *testing.T) *terminal { return openTerminalFor(t, "terminal") }
-
-func openTerminalFor(t *testing.T, child string) *terminal {
+func openTerminal(t *testing.T, child string) *terminal {
 	t.Helper()
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED: an emulator passes signals on as it likes")
@@ -211,7 +209,7 @@ func (s *terminal) ends(want string) {
 func TestTerminalReadsALineWithoutEcho(t *testing.T) {
 	t.Parallel()
 	lockable(t)
-	s := openTerminal(t)
+	s := openTerminal(t, "terminal")
 	s.prompted()
 	s.typed("wrong\x15" + content + "x\x7f\n") // the system's keys edit the line
 	s.ends(fmt.Sprintf("%x<nil>", content))
@@ -226,7 +224,7 @@ func TestTerminalThatEndsIsEmpty(t *testing.T) {
 	t.Parallel()
 	lockable(t)
 	for _, keys := range []string{"\n", "\x04"} {
-		s := openTerminal(t)
+		s := openTerminal(t, "terminal")
 		s.prompted()
 		s.typed(keys)
 		s.ends("empty")
@@ -240,13 +238,13 @@ func TestTerminalIsRestoredWhateverEndsIt(t *testing.T) {
 		"interrupted": func(s *terminal) { s.typed("half\x03") },
 		"canceled":    func(s *terminal) { s.stdin.Close() },
 	} {
-		s := openTerminal(t)
+		s := openTerminal(t, "terminal")
 		s.prompted()
 		end(s)
 		s.ends(name)
 	}
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
-		s := openTerminal(t)
+		s := openTerminal(t, "terminal")
 		s.prompted()
 		s.typed("half")
 		if err := s.cmd.Process.Signal(sig); err != nil {
@@ -256,29 +254,20 @@ func TestTerminalIsRestoredWhateverEndsIt(t *testing.T) {
 	}
 }
 
-func TestTerminalAsksAgainWhenAStoppedProgramGoesOn(t *testing.T) {
+// A shell continues a program that it stopped. The leader of a session has no shell, and
+// is not stopped.
+func TestTerminalAsksAgainAfterTheStopKey(t *testing.T) {
 	t.Parallel()
 	lockable(t)
-	s := openTerminalFor(t, "shell")
-	s.prompted()
-	s.typed("half\x1a")
-	s.shown = nil
-	s.prompted()
-	s.typed(content + "\n")
-	s.ends(fmt.Sprintf("stopped, echoes true; %x<nil>", content))
-}
-
-// The leader of a session has no shell that would continue it.
-func TestTerminalAsksAgainWhereNobodyWouldContinueAStoppedProgram(t *testing.T) {
-	t.Parallel()
-	lockable(t)
-	s := openTerminal(t)
-	s.prompted()
-	s.typed("half\x1a")
-	s.shown = nil
-	s.prompted()
-	s.typed(content + "\n")
-	s.ends(fmt.Sprintf("%x<nil>", content))
+	for child, said := range map[string]string{"shell": "stopped, echoes true; ", "terminal": ""} {
+		s := openTerminal(t, child)
+		s.prompted()
+		s.typed("half\x1a")
+		s.shown = nil
+		s.prompted()
+		s.typed(content + "\n")
+		s.ends(fmt.Sprintf("%s%x<nil>", said, content))
+	}
 }
 
 // The system drops what is behind 4,095 bytes of a line, and says nothing.
@@ -291,7 +280,7 @@ func TestTerminalRefusesALineThatMayHaveBeenCut(t *testing.T) {
 		4096: "too large",
 		9000: "too large",
 	} {
-		s := openTerminal(t)
+		s := openTerminal(t, "terminal")
 		s.prompted()
 		s.typed(strings.Repeat("x", size) + "\n")
 		s.ends(want)
