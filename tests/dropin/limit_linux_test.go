@@ -287,20 +287,27 @@ func init() {
 	}
 }
 
-// memguard's programs count on a page for each buffer.
-func TestMostOfTheLimitIsForBuffers(t *testing.T) {
-	const limit = 8 << 20
-	if !testenv.UnderLimit(t, limit) {
-		return
-	}
-	buffers := make([]*memguard.LockedBuffer, limit/os.Getpagesize()*3/4)
-	for i := range buffers {
-		buffers[i] = memguard.NewBufferFromBytes(secret(32))
-	}
-	for _, b := range buffers {
-		if !b.EqualTo(secret(32)) {
-			t.Fatal("a buffer is lost")
-		}
-		b.Destroy()
+// memguard locks three pages of its own once something was opened, and has the rest of
+// the limit for buffers of a page: 13 under 64 KiB.
+func TestAsManyBuffersFitAsMemguardHas(t *testing.T) {
+	for _, pages := range []int{16, 32, 256, 2048} {
+		t.Run(strconv.Itoa(pages), func(t *testing.T) {
+			if !testenv.UnderLimit(t, pages*os.Getpagesize()) {
+				return
+			}
+			mustOpen(t, memguard.NewEnclave(secret(32))).Destroy()
+			buffers := make([]*memguard.LockedBuffer, pages-3)
+			for i := range buffers {
+				if v := panics(func() { buffers[i] = memguard.NewBufferFromBytes(secret(32)) }); v != nil {
+					t.Fatalf("%d buffers under a limit of %d pages, and then: %v", i, pages, v)
+				}
+			}
+			for _, b := range buffers {
+				if !b.EqualTo(secret(32)) {
+					t.Fatal("a buffer is lost")
+				}
+				b.Destroy()
+			}
+		})
 	}
 }
