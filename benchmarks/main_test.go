@@ -67,7 +67,8 @@ func TestQuickRunMeasuresEveryContenderAndWritesItsFiles(t *testing.T) {
 		}
 	}
 	for _, target := range report.Targets(r) {
-		if strings.Contains(target.Verdict, "not measured") && !strings.Contains(target.What, "locked bytes") {
+		// A full run alone has 100,000.
+		if strings.Contains(target.Verdict, "not measured") && !strings.Contains(target.What, "locked bytes") && !strings.Contains(target.What, "100,000") {
 			t.Errorf("no figure for the target %q", target.What)
 		}
 	}

@@ -21,6 +21,7 @@ type Plan struct {
 	Secrets    []int         // at rest
 	Growth     []int         // at rest, for memkeep and the floor alone
 	Limit      int           // on locked memory, in bytes
+	LimitCrowd []int         // of goroutines under the limit
 	LimitMany  []int         // secrets at rest under the limit
 	Patience   time.Duration // how long sealing all secrets may take
 	Hang       time.Duration // beyond its time, after which a measurement counts as hanging
@@ -55,6 +56,7 @@ func Full() Plan {
 		Secrets:    []int{10, 1000, 100_000},
 		Growth:     []int{10, 1000, 100_000},
 		Limit:      64 << 10,
+		LimitCrowd: []int{100, 1000, 10_000, 100_000},
 		LimitMany:  []int{1000, 100_000},
 		Patience:   2 * time.Minute,
 		Hang:       5 * time.Second,
@@ -77,6 +79,7 @@ func Quick() Plan {
 		Secrets:    []int{10, 1000},
 		Growth:     []int{10, 1000},
 		Limit:      64 << 10,
+		LimitCrowd: []int{100, 10_000},
 		LimitMany:  []int{1000},
 		Patience:   5 * time.Second,
 		Hang:       3 * time.Second,
@@ -345,15 +348,13 @@ func (p Plan) limit() group {
 		})
 	}
 	use := memkeepLine(contenders.Use)
-	for _, n := range p.Crowds {
-		for _, crowd := range []int{n / 100, n} {
-			for _, yield := range []bool{false, true} {
-				k := report.Key{Workload: report.LimitCrowd, Size: smallest, Goroutines: crowd, Limit: p.Limit}
-				if yield {
-					k.Workload = report.LimitYield
-				}
-				g.cells = append(g.cells, p.cell(use, use.Label(), k, workload.Request{Op: workload.OpOpen, Yield: yield, For: crowdTime * p.Cell}))
+	for _, n := range p.LimitCrowd {
+		for _, yield := range []bool{false, true} {
+			k := report.Key{Workload: report.LimitCrowd, Size: smallest, Goroutines: n, Limit: p.Limit}
+			if yield {
+				k.Workload = report.LimitYield
 			}
+			g.cells = append(g.cells, p.cell(use, use.Label(), k, workload.Request{Op: workload.OpOpen, Yield: yield, For: crowdTime * p.Cell}))
 		}
 	}
 	return g

@@ -30,9 +30,11 @@ const warmUp = 5
 
 // crowdBatch is how many calls a goroutine makes before it lets others run, where
 // there are more than crowded of them: so that each has its turn, many times.
+// crowdRound is how many all of them make, at most, while each has one turn.
 const (
 	crowdBatch = 16
 	crowded    = 64
+	crowdRound = 160_000
 )
 
 // measure repeats the tasks, each in a goroutine of its own, for about r.For.
@@ -43,7 +45,7 @@ func measure(r Request, tasks []task) (Sample, error) {
 		return Sample{}, err
 	}
 	if len(tasks) > crowded {
-		batch = min(batch, crowdBatch)
+		batch = max(1, min(batch, crowdBatch, crowdRound/len(tasks)))
 	}
 	// What the setting-up left is collected before, not in between.
 	runtime.GC()
