@@ -319,17 +319,26 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// Format prints the size of the session key alone, whatever the verb.
-func (s *Session) Format(f fmt.State, verb rune) { redact.Secret(coffer.KeySize).Format(f, verb) }
+// Format prints what String returns, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
-// String returns the size of the session key alone: "[REDACTED 32 bytes]".
-func (s *Session) String() string { return redact.Secret(coffer.KeySize).String() }
+// String returns the size of the session key, "[REDACTED 32 bytes]", and NOT LOCKED
+// after it if the session's memory is not: see [Config.AllowUnlocked].
+func (s *Session) String() string {
+	text := redact.Secret(coffer.KeySize).String()
+	if s != nil {
+		if c := s.core.Load(); c != nil && c.pool.Stats().Unlocked {
+			text += " NOT LOCKED"
+		}
+	}
+	return text
+}
 
-// GoString returns the size of the session key alone.
+// GoString returns what String does.
 func (s *Session) GoString() string { return s.String() }
 
-// LogValue logs the size of the session key alone.
-func (s *Session) LogValue() slog.Value { return redact.Secret(coffer.KeySize).LogValue() }
+// LogValue logs what String returns.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText encodes the size of the session key alone, in JSON too.
-func (s *Session) MarshalText() ([]byte, error) { return redact.Secret(coffer.KeySize).MarshalText() }
+// MarshalText encodes what String returns, in JSON too.
+func (s *Session) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -27,6 +27,9 @@ func TestSessionDoesWithoutALockIfAllowed(t *testing.T) {
 			if stats := s.Stats(); !stats.Unlocked || stats.BackendReason == "" {
 				t.Errorf("%+v", stats)
 			}
+			if got := s.String(); got != "[REDACTED 32 bytes] NOT LOCKED" {
+				t.Errorf("prints %q", got)
+			}
 			e := newEnclave(t, s, secretOf(32))
 			if err := e.Use(holds(secretOf(32))); err != nil {
 				t.Error(err)

@@ -307,6 +307,22 @@ func TestFindingsFollowTheFacts(t *testing.T) {
 	}
 }
 
+// What refuses other processes altogether and what a tracer reads must not contradict
+// each other.
+func TestTracingNamesWhatATracerReads(t *testing.T) {
+	t.Parallel()
+	for backend, want := range map[locked.Backend]string{
+		locked.MemfdSecret: "can trace it and read everything except pages that hold secrets (",
+		locked.Memfd:       "can trace it and read its memory (",
+	} {
+		s := strong()
+		s.Limits.Backend, s.Facts.Tracing.Dumpable, s.Facts.Tracing.SameUser = backend, platform.Yes, platform.Yes
+		if f := s.tracing(); !strings.Contains(f.Text, want) {
+			t.Errorf("%s: %q", backend, f.Text)
+		}
+	}
+}
+
 // A findingCase is a change to a state, and a finding's status then.
 type findingCase struct {
 	name, finding, status string
