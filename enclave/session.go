@@ -164,7 +164,9 @@ func (s *Session) makeCore() (*core, error) {
 }
 
 func (s *Session) poolConfig() locked.Config {
-	useSlots := runtime.GOMAXPROCS(0) + 1 // one for each processor, and one for nested calls
+	// One for each processor, and one for nested calls. Go raises GOMAXPROCS while the
+	// program runs, as a container's limit is raised.
+	useSlots := max(runtime.GOMAXPROCS(0), runtime.NumCPU()) + 1
 	if s.bare {
 		useSlots = 0
 	}
