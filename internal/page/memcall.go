@@ -5,6 +5,7 @@ package page
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/awnumar/memcall"
 )
@@ -38,6 +39,10 @@ func (s single) Map(size int, _ bool) (*Run, error) {
 }
 
 func (s single) mapPages(size int) (*Run, error) {
+	// Where nothing limits what a process locks, the system would fill its memory first.
+	if memory := machineMemory(); memory != 0 && uint64(size) > memory {
+		return nil, &LockError{"mapping", size, Memory, syscall.ENOMEM}
+	}
 	guard := Size()
 	whole, err := s.alloc(guard + size + guard)
 	if err != nil {

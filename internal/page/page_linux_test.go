@@ -193,7 +193,7 @@ func TestMoreThanTheMachineHasIsRefusedAtOnce(t *testing.T) {
 		t.Skip("SKIPPED: a process that can't address more than the machine has")
 	}
 	const absurd = math.MaxInt / 4 / 65536 * 65536
-	for _, name := range []string{page.MemfdSecret, page.Memfd} {
+	for _, name := range page.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, err := page.Open(name, nil)
@@ -202,7 +202,7 @@ func TestMoreThanTheMachineHasIsRefusedAtOnce(t *testing.T) {
 			}
 			for _, dual := range []bool{true, false} {
 				var refused *page.LockError
-				if _, err := b.Map(absurd, dual); !errors.As(err, &refused) || refused.Size != absurd {
+				if _, err := b.Map(absurd, dual); !errors.As(err, &refused) || refused.Size != absurd || refused.Resource != page.Memory {
 					t.Errorf("dual %v: %v", dual, err)
 				}
 			}
