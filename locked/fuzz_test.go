@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -127,7 +129,7 @@ func FuzzPool(f *testing.F) {
 				pool:    makePool(backend, pageSize, (6+int(pages))*pageSize, Config{UseSlots: int(useSlots % 5)}),
 				buffers: map[*Buffer]byte{},
 			}
-			for range 400 {
+			for range 1 + p.random.IntN(800) {
 				p.step()
 				if t.Failed() {
 					return
@@ -165,8 +167,12 @@ func (p *player) step() {
 // check checks what holds between calls.
 func (p *player) check(after string) {
 	p.pool.checkInvariants(p.t)
-	if counted := p.pool.Stats().LockedBytes; counted != p.pages.locked {
-		p.t.Errorf("after %s: %d bytes mapped, %d counted", after, p.pages.locked, counted)
+	stats := p.pool.Stats()
+	if stats.LockedBytes != p.pages.locked {
+		p.t.Errorf("after %s: %d bytes mapped, %d counted", after, p.pages.locked, stats.LockedBytes)
+	}
+	if stats.OpenBuffers != len(p.buffers) {
+		p.t.Errorf("after %s: %d buffers open, counted %d", after, len(p.buffers), stats.OpenBuffers)
 	}
 	for b, fill := range p.buffers {
 		if data := b.Bytes(); data == nil || !bytes.Equal(data, bytes.Repeat([]byte{fill}, len(data))) {
@@ -183,7 +189,7 @@ func (p *player) size() int { return 1 + p.random.IntN(p.random.IntN(6)*4096+64)
 func (p *player) call() (name string, err error) {
 	nothing := func([]byte) error { return nil }
 	ctx := context.Background()
-	switch p.random.IntN(13) {
+	switch p.random.IntN(17) {
 	case 0, 1, 2:
 		return "New", p.open()
 	case 3, 4:
@@ -239,16 +245,118 @@ func (p *player) call() (name string, err error) {
 			}
 			return "filling the budget", err
 		}
+	case 13:
+		return "UseAll", p.useAll(ctx)
+	case 14:
+		return "reading", p.read()
+	case 15:
+		for b := range p.buffers {
+			return "Consume", p.consume(b)
+		}
+	case 16:
+		return "Use by several", p.useBySeveral(ctx)
 	}
 	return "nothing", nil
 }
+
+func (p *player) useAll(ctx context.Context) error {
+	sizes := make([]int, 1+p.random.IntN(4))
+	for i := range sizes {
+		sizes[i] = p.size()
+	}
+	return p.pool.UseAll(ctx, sizes, func(secrets [][]byte) error {
+		for i, b := range secrets {
+			copy(b, bytes.Repeat([]byte{byte(i + 1)}, sizes[i]))
+		}
+		return nil
+	}, func(secrets [][]byte) error {
+		for i, b := range secrets {
+			if !bytes.Equal(b, bytes.Repeat([]byte{byte(i + 1)}, sizes[i])) {
+				p.t.Errorf("UseAll: secret %d of the sizes %d", i, sizes)
+			}
+		}
+		return nil
+	})
+}
+
+// read reads a buffer in one of three ways, sometimes from a reader that fails.
+func (p *player) read() (err error) {
+	const delim = 0
+	size, fill := p.size(), p.fill()
+	data := bytes.Repeat([]byte{fill}, size)
+	if p.random.IntN(3) == 0 {
+		broken := io.MultiReader(bytes.NewReader(data), iotest.ErrReader(errors.New("reader: injected")))
+		_, err := p.pool.ReadAll(broken)
+		return err
+	}
+	var b *Buffer
+	switch p.random.IntN(3) {
+	case 0:
+		b, err = p.pool.ReadFull(bytes.NewReader(data), size)
+	case 1:
+		b, err = p.pool.ReadUntil(bytes.NewReader(append(data, delim, fill)), delim)
+	case 2:
+		b, err = p.pool.ReadAll(bytes.NewReader(data))
+	}
+	if err != nil {
+		return err
+	}
+	if b.Size() != size {
+		p.t.Errorf("%d bytes of %d are read", b.Size(), size)
+	}
+	p.buffers[b] = fill
+	return nil
+}
+
+// consume leaves a buffer as it was where the function fails.
+func (p *player) consume(b *Buffer) error {
+	refused := p.random.IntN(2) == 0
+	err := b.Consume(func([]byte) error {
+		if refused {
+			return errors.New("function: injected")
+		}
+		return nil
+	})
+	if !b.Alive() {
+		if delete(p.buffers, b); refused {
+			p.t.Error("the function failed, and the buffer is destroyed")
+		}
+	} else if err == nil {
+		p.t.Error("the buffer is not destroyed")
+	}
+	return err
+}
+
+// useBySeveral makes calls that have to wait for each other where little is left.
+func (p *player) useBySeveral(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	size := p.size()
+	errs := make([]error, 8)
+	var calls sync.WaitGroup
+	for i := range errs {
+		calls.Go(func() {
+			errs[i] = p.pool.Use(ctx, size, func([]byte) error { return nil }, func([]byte) error {
+				time.Sleep(time.Millisecond)
+				return nil
+			})
+			if errors.Is(errs[i], context.DeadlineExceeded) {
+				errs[i] = nil
+			}
+		})
+	}
+	calls.Wait()
+	return errors.Join(errs...)
+}
+
+func (p *player) fill() byte { return byte(1 + p.random.IntN(255)) }
 
 func (p *player) open() error {
 	b, err := p.pool.New(p.size())
 	if err != nil {
 		return err
 	}
-	fill := byte(1 + p.random.IntN(255))
+	fill := p.fill()
 	for i := range b.Bytes() {
 		b.Bytes()[i] = fill
 	}
@@ -274,8 +382,14 @@ func (p *player) end() {
 			p.t.Errorf("Free: %v", err)
 		}
 	}
+	p.regions = nil
+	for range 40 {
+		if name, err := p.call(); err != nil && !errors.Is(err, ErrClosed) && !strings.Contains(err.Error(), "injected") {
+			p.t.Errorf("%s of a closed pool: %v", name, err)
+		}
+	}
 	p.check("Close")
-	if len(p.pages.mapped) > 0 {
-		p.t.Errorf("%d runs stay mapped", len(p.pages.mapped))
+	if len(p.pages.mapped) > 0 || len(p.buffers) > 0 {
+		p.t.Errorf("%d runs stay mapped, %d buffers open", len(p.pages.mapped), len(p.buffers))
 	}
 }
