@@ -47,27 +47,35 @@ func TestEveryCallThatIsCountedWasMade(t *testing.T) {
 }
 
 func TestWhatIsDoneBetweenBatchesIsNotTimed(t *testing.T) {
-	piled, rested := 0, time.Duration(0)
-	s, err := measure(Request{For: 5 * time.Millisecond}, []task{{
-		op: func(int) error { piled++; return nil },
-		rest: func() error {
-			if piled > maxBatch {
-				t.Errorf("%d calls before a rest, at most %d", piled, maxBatch)
-			}
-			piled = 0
-			for began := time.Now(); time.Since(began) < 100*time.Microsecond; {
-			}
-			rested += 100 * time.Microsecond
-			return nil
-		},
-	}})
-	if err != nil {
-		t.Fatal(err)
+	measured := func() (timed, rested time.Duration) {
+		piled := 0
+		s, err := measure(Request{For: 5 * time.Millisecond}, []task{{
+			op: func(int) error { piled++; return nil },
+			rest: func() error {
+				if piled > maxBatch {
+					t.Errorf("%d calls before a rest, at most %d", piled, maxBatch)
+				}
+				piled = 0
+				for began := time.Now(); time.Since(began) < 100*time.Microsecond; {
+				}
+				rested += 100 * time.Microsecond
+				return nil
+			},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Elapsed, rested
 	}
-	// A batch of 512 calls that do nothing takes far less than its rest.
-	if s.Elapsed > rested {
-		t.Errorf("%v timed, although %v went by between batches", s.Elapsed, rested)
+	// A batch of 512 calls that do nothing takes far less than its rest, unless it is
+	// interrupted.
+	var timed, rested time.Duration
+	for range 20 {
+		if timed, rested = measured(); timed <= rested {
+			return
+		}
 	}
+	t.Errorf("%v timed, although %v went by between batches", timed, rested)
 }
 
 func TestAnErrorEndsAMeasurement(t *testing.T) {
