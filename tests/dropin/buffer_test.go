@@ -147,7 +147,7 @@ func TestWritesToFrozenDestroyedAndForeignMemoryEndTheProcess(t *testing.T) {
 func TestWriteBeforeTheDataPanicsAtDestroy(t *testing.T) {
 	alone(t)
 	b, other := memguard.NewBuffer(8), memguard.NewBuffer(8) //memkeep:allow the purge destroys it
-	*beside(b.Bytes(), -1) ^= 1 // of random bytes
+	*beside(b.Bytes(), -1) ^= 1
 	err, _ := panics(b.Destroy).(error)
 	if err == nil || !errors.Is(err, locked.ErrCorrupted) || err.Error() != "<memguard::core::buffer> canary verification failed; buffer overflow detected" {
 		t.Errorf("panicked with %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"github.com/memkeep/memkeep/enclave/memguard"
@@ -31,6 +32,8 @@ func Load(n, workers int) (err error) {
 		go func() {
 			defer wg.Done()
 			defer func() { fail(recover()) }()
+			// It unmaps what other goroutines use.
+			debug.SetPanicOnFault(true)
 			for i := w; i < n; i += workers {
 				if err := open(all[i], i); err != nil {
 					fail(err)
