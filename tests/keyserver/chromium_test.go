@@ -43,21 +43,24 @@ func browse(t *testing.T, url string, flags ...string) string {
 	if len(flags) == 0 {
 		flags = []string{"--dump-dom"}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	dir := publicDir(t)
 	args := append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--user-data-dir=" + dir,
 		"--host-resolver-rules=MAP * 127.0.0.1",
 	}, flags...)
-	cmd := exec.CommandContext(ctx, path, append(args, url)...)
-	cmd.Env = append(cmd.Environ(), "HOME="+dir)
-	page, err := cmd.Output()
-	if err != nil {
-		t.Skipf("SKIPPED, NOTHING TESTED: chromium does not run here: %v", err)
+	for range 3 { // it dies of its own now and then
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, path, append(args, url)...)
+		cmd.Env = append(cmd.Environ(), "HOME="+dir)
+		var page []byte
+		if page, err = cmd.Output(); err == nil {
+			return string(page)
+		}
 	}
-	return string(page)
+	t.Skipf("SKIPPED, NOTHING TESTED: chromium does not run here: %v", err)
+	return ""
 }
 
 var screenshot = flag.String("screenshot", "", "write a picture of a busy server's status page to this `file`")

@@ -159,7 +159,7 @@ func TestBudgetTooSmall(t *testing.T) {
 // get 503 in time, and are welcome afterwards. Signing goes on.
 func TestBusyDesk(t *testing.T) {
 	t.Parallel()
-	server := start(t, spec{args: []string{"-keys", "1", "-request-timeout", "300ms", "-read-timeout", "60s"}})
+	server := start(t, spec{args: []string{"-keys", "1", "-request-timeout", "3s", "-read-timeout", "60s"}})
 	c := server.client()
 	var waiting []*slow
 	for i := 0; ; i++ {
@@ -194,7 +194,7 @@ func TestBusyDesk(t *testing.T) {
 // connection.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
-	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "3s"}})
+	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "10s"}})
 	for _, path := range []string{"/v1/keys", "/v1/keys/key-000000/sign"} {
 		s, first := server.begin(path, messageBody(nil))
 		if first.StatusCode != http.StatusContinue {

@@ -26,10 +26,6 @@ const (
 	exitSignals = 128 // and the number of the second signal
 )
 
-// readHeaderTimeout is short: headers are small, and a client that means it
-// sends them in one piece.
-const readHeaderTimeout = 5 * time.Second
-
 // run is the program, but for the process's exit.
 func run(args []string, stdin io.Reader, stdout io.Writer, stderr *os.File) int {
 	o, err := parseFlags(args, stderr)
@@ -119,9 +115,8 @@ func unlessStopped(ctx context.Context, err error) error {
 
 func newHTTPServer(o options, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: min(readHeaderTimeout, o.readTimeout),
-		ReadTimeout:       o.readTimeout,
+		Handler:     handler,
+		ReadTimeout: o.readTimeout, // of the headers too
 		// From the end of the headers: the body, the wait, and as much again
 		// for a client that reads slowly.
 		WriteTimeout:   2*o.readTimeout + o.requestTimeout,

@@ -272,7 +272,7 @@ func rotateUnderLoad(t *testing.T, memlock string) {
 	keys, args := follow(t)
 	token := filepath.Join(publicDir(t), "token")
 	put(t, token, testToken)
-	server := start(t, spec{memlock: memlock, args: append(args, "-token", "file:"+token, "-request-timeout", "60s", "-log-level", "warn")})
+	server := start(t, spec{memlock: memlock, args: append(args, "-token", "file:"+token, "-request-timeout", "60s", "-read-timeout", "60s", "-log-level", "warn")})
 	c := server.client()
 	c.token = testToken
 
