@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,19 +33,19 @@ func TestGeneralRegistersNeverHoldASecret(t *testing.T) {
 	if testenv.Race {
 		t.Skip("SKIPPED: the assembly is the same without the race detector, and faster")
 	}
-	for i, op := range registerOps() {
+	again := registerOps(1)
+	for i, op := range registerOps(0) {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
-			secrets := op.secrets(t)
-			found := stepThrough(t, strconv.Itoa(i), secrets)
+			found := stepThrough(t, i, 0, op.secrets(t))
 			if len(found) == 0 {
 				return
 			}
-			// The secrets are the same in each process, and addresses are not: four bytes
-			// of one, where much is looked for, are some of a secret now and then.
-			again := stepThrough(t, strconv.Itoa(i), secrets)
+			// Four bytes of an address, where much is looked for, are some of a secret now
+			// and then. They are not some of another in the same place.
+			same := stepThrough(t, i, 1, again[i].secrets(t))
 			for what := range found {
-				if again[what] {
+				if same[what] {
 					t.Error(what)
 				}
 			}
@@ -54,6 +53,7 @@ func TestGeneralRegistersNeverHoldASecret(t *testing.T) {
 	}
 }
 
+// registersEnv tells the second process the number of its operation, and the draw.
 const registersEnv = "MEMKEEP_TEST_REGISTERS"
 
 // A registerOp is what the second process does, and what must not show then.
@@ -63,9 +63,10 @@ type registerOp struct {
 	secrets func(t *testing.T) map[string][]byte
 }
 
-func registerOps() []registerOp {
+// registerOps are the operations on the secrets of one draw.
+func registerOps(draw byte) []registerOp {
 	var ops []registerOp
-	random := newSource(30)
+	random := newSource(30 + draw)
 	for _, n := range []int{5, 13, 29, 100} {
 		secret := random.bytes(n)
 		other, room := make([]byte, n), make([]byte, n+1)
@@ -130,12 +131,12 @@ func messageOps(k kernel, key []byte, nonce *[NonceSize]byte, plaintext []byte) 
 // In the second process the operation runs before any test, on the thread that
 // is traced.
 func init() {
-	number := os.Getenv(registersEnv)
-	if number == "" {
+	var i int
+	var draw byte
+	if n, _ := fmt.Sscan(os.Getenv(registersEnv), &i, &draw); n != 2 {
 		return
 	}
-	i, _ := strconv.Atoi(number)
-	run := registerOps()[i].prepare()
+	run := registerOps(draw)[i].prepare()
 	pid, self := os.Getpid(), syscall.Gettid()
 	_ = syscall.Tgkill(pid, self, syscall.SIGUSR1)
 	run()
@@ -145,13 +146,13 @@ func init() {
 
 // stepThrough starts the second process, and returns where one of its general registers
 // holds four bytes of a secret inside the assembly.
-func stepThrough(t *testing.T, number string, secrets map[string][]byte) (found map[string]bool) {
+func stepThrough(t *testing.T, number, draw int, secrets map[string][]byte) (found map[string]bool) {
 	t.Helper()
 	// ptrace(2): the tracer is a thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := testenv.Reexec("-test.run=^$")
-	cmd.Env = append(os.Environ(), registersEnv+"="+number, "GODEBUG=asyncpreemptoff=1", "GOGC=off")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", registersEnv, number, draw), "GODEBUG=asyncpreemptoff=1", "GOGC=off")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := cmd.Start(); err != nil {
 		t.Skip("SKIPPED: tracing is refused:", err)
