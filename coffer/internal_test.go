@@ -159,9 +159,8 @@ func TestACallerStaysOnTheWorkspaceThatItFoundFree(t *testing.T) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	same := 0
+	c, same := newInternal(t), 0
 	for range 10 { // the scheduler may move this goroutine to another processor
-		c := newInternal(t)
 		first := c.enter()
 		second := c.enter()
 		first.mu.Unlock()

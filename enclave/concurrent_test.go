@@ -186,7 +186,7 @@ func TestMixedHoldersAtTheSmallestBudgetAllEnd(t *testing.T) {
 }
 
 func TestNoGoroutineIsLeftAtRest(t *testing.T) {
-	t.Parallel()
+	// Not parallel: other tests have sessions whose timers run.
 	s := newSession(t, enclave.Config{RefreshInterval: time.Millisecond})
 	e := newEnclave(t, s, secretOf(32))
 	for range 100 {
@@ -208,7 +208,6 @@ func TestNoGoroutineIsLeftAtRest(t *testing.T) {
 				left = append(left, g)
 			}
 		}
-		// Other tests' sessions tick as well, but not for long.
 		if len(left) == 0 {
 			return
 		}

@@ -328,12 +328,14 @@ func TestATokenThatChangedIsTheNextRequests(t *testing.T) {
 // client tries again over another one.
 func TestARetryHasTheToken(t *testing.T) {
 	t.Parallel()
-	var requests, retries atomic.Int32
+	var connections sync.Map // from address to nothing, those that had a request
+	var retries atomic.Int32
 	s := newServer(t, false, func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1)%2 == 1 {
+		if _, again := connections.LoadOrStore(r.RemoteAddr, nil); !again {
 			echo(w, r)
 			return
 		}
+		connections.Delete(r.RemoteAddr)
 		retries.Add(1)
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // traceSize is how many consecutive bytes of a secret make a trace: few enough to
 // find a part of it, and too many to occur by chance.
-const traceSize = 6
+const traceSize = 8
 
 // Traces reports in which ways printed text shows a part of one of the secrets: as
 // it is, in hexadecimal, in base64, as a list of numbers in any usual base, or as

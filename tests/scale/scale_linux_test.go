@@ -177,13 +177,14 @@ func TestThousandGoroutinesUnderTheSmallestLimitAllGetTheirTurn(t *testing.T) {
 		fewest = min(fewest, len(w))
 	}
 	slices.Sort(all)
-	median, slowest := all[len(all)/2], all[len(all)-1]
+	median, slow, slowest := all[len(all)/2], all[len(all)-1-len(all)/1000], all[len(all)-1]
 	stats := enclave.Default().Stats()
 	t.Logf("%d turns in %v, at least %d for each goroutine; median %v, slowest %v (%.1f×); at most %d bytes locked",
 		len(all), duration, fewest, median, slowest, float64(slowest)/float64(median), stats.LockedBytesPeak)
-	// A processor that others use as well decides who waits in a short run.
-	if slowest > 100*median && testenv.Long() {
-		t.Errorf("the slowest turn took %v, the median %v", slowest, median)
+	// A processor that others use as well decides who waits in a short run, and for how
+	// long a turn or two in a long one.
+	if slow > 100*median && testenv.Long() {
+		t.Errorf("one turn in a thousand took %v or longer, the median %v", slow, median)
 	}
 	if locked := testenv.LockedBytes(t); locked > limit || stats.LockedBytesPeak > limit {
 		t.Errorf("%d bytes locked, %+v", locked, stats)
