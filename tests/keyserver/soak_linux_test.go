@@ -171,18 +171,20 @@ func TestServerUnderAMixForLong(t *testing.T) {
 // rest waits between two steps of a mix.
 func rest(most time.Duration) { time.Sleep(min(most, *soak/10)) }
 
-// limitFor lowers the server's soft limit on locked memory for so long. Without
-// CAP_SYS_RESOURCE only a process of the same user may.
+// limitFor lowers the server's soft limit on locked memory for so long.
 func (c *child) limitFor(while time.Duration, low, high uint64) {
-	for _, limit := range []uint64{low, high} {
-		cmd := exec.Command("prlimit", "--pid", fmt.Sprint(c.cmd.Process.Pid), fmt.Sprintf("--memlock=%d:%d", limit, high))
-		cmd.SysProcAttr = c.cmd.SysProcAttr
-		if said, err := cmd.CombinedOutput(); err != nil {
-			c.t.Errorf("%v: %v: %s", cmd, err, said)
-		}
-		if limit == low {
-			time.Sleep(while)
-		}
+	c.limit(low, high)
+	time.Sleep(while)
+	c.limit(high, high)
+}
+
+// limit sets the server's limits on locked memory. Without CAP_SYS_RESOURCE only a
+// process of the same user may.
+func (c *child) limit(soft, hard uint64) {
+	cmd := exec.Command("prlimit", "--pid", fmt.Sprint(c.cmd.Process.Pid), fmt.Sprintf("--memlock=%d:%d", soft, hard))
+	cmd.SysProcAttr = c.cmd.SysProcAttr
+	if said, err := cmd.CombinedOutput(); err != nil {
+		c.t.Errorf("%v: %v: %s", cmd, err, said)
 	}
 }
 
