@@ -129,7 +129,7 @@ func FuzzPool(f *testing.F) {
 				pool:    makePool(backend, pageSize, (6+int(pages))*pageSize, Config{UseSlots: int(useSlots % 5)}),
 				buffers: map[*Buffer]byte{},
 			}
-			for range 1 + p.random.IntN(800) {
+			for range 1 + p.random.IntN(400) {
 				p.step()
 				if t.Failed() {
 					return
