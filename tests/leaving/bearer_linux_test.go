@@ -60,7 +60,7 @@ func digest(header string) string {
 	return hex.EncodeToString(d[:])
 }
 
-func bearerSubject(name, proto string, keepAlive bool, most map[string]int) *subject {
+func bearerSubject(name, proto string, keepAlive bool, most row, least map[string]int) *subject {
 	return &subject{
 		name: name,
 		make: func(*testing.T) ([]byte, []needle) {
@@ -75,8 +75,10 @@ func bearerSubject(name, proto string, keepAlive bool, most map[string]int) *sub
 				return serve(t, "api", digestEnv+"="+digest("Bearer "+string(secret))), nil
 			}
 		},
-		run:  func(u *user) error { return u.request(proto, keepAlive) },
-		most: most,
+		run:     func(u *user) error { return u.request(proto, keepAlive) },
+		most:    most,
+		cleared: true,
+		least:   least,
 	}
 }
 

@@ -25,23 +25,29 @@ import (
 
 // A postgres is a PostgreSQL server of the test's own, on loopback, with SCRAM.
 type postgres struct {
-	dsn   string // of the role, without a password
+	dsn   string // without a password, up to the role's name
 	admin *pgx.Conn
 }
 
+// role is the one of tests that need no more.
 const role = "tenant"
+
+// lacking returns the program of PostgreSQL that is not installed, "" if all are.
+func lacking() string {
+	for _, name := range []string{"initdb", "postgres"} {
+		if command(name) == "" {
+			return name
+		}
+	}
+	return ""
+}
 
 // startPostgres starts a server that ends with the test. Where PostgreSQL is not
 // installed the test is skipped.
 func startPostgres(t *testing.T) *postgres {
 	t.Helper()
-	programs := map[string]string{}
-	for _, name := range []string{"initdb", "postgres"} {
-		path := command(name)
-		if path == "" {
-			t.Skipf("SKIPPED, NOTHING TESTED: no %s of PostgreSQL", name)
-		}
-		programs[name] = path
+	if name := lacking(); name != "" {
+		t.Skipf("SKIPPED, NOTHING TESTED: no %s of PostgreSQL", name)
 	}
 	// PostgreSQL does not run as root, and its folder is its own.
 	dir, err := os.MkdirTemp("", "postgres")
@@ -60,15 +66,15 @@ func startPostgres(t *testing.T) *postgres {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	initialize := asNobody(programs["initdb"], "-D", data, "-U", "admin", "-A", "scram-sha-256", "--pwfile", passwordFile,
+	initialize := asNobody(command("initdb"), "-D", data, "-U", "admin", "-A", "scram-sha-256", "--pwfile", passwordFile,
 		"--no-sync", "--no-instructions", "--locale=C", "-E", "UTF8")
 	if out, err := initialize.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	p := &postgres{}
 	port := freePort(t)
-	server := asNobody(programs["postgres"], "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-F",
-		"-c", "shared_buffers=16MB", "-c", "max_connections=50", "-c", "log_min_messages=warning", "-c", "lc_messages=C")
+	server := asNobody(command("postgres"), "-D", data, "-h", "127.0.0.1", "-p", port, "-k", dir, "-F",
+		"-c", "shared_buffers=16MB", "-c", "max_connections=100", "-c", "log_min_messages=warning", "-c", "lc_messages=C")
 	log, err := server.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +122,6 @@ func startPostgres(t *testing.T) *postgres {
 			t.Error(err)
 		}
 	})
-	p.dsn += role
 	return p
 }
 
@@ -162,12 +167,13 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// setPassword gives the role a password.
-func (p *postgres) setPassword(t *testing.T, password []byte) {
+// setPassword gives a role a password, which it makes if it is not there.
+func (p *postgres) setPassword(t *testing.T, role string, password []byte) {
 	t.Helper()
+	name := pgx.Identifier{role}.Sanitize()
 	for _, statement := range []string{
-		"DO $$BEGIN CREATE ROLE " + role + " LOGIN; EXCEPTION WHEN duplicate_object THEN END$$",
-		"ALTER ROLE " + role + " PASSWORD '" + string(password) + "'",
+		"DO $$BEGIN CREATE ROLE " + name + " LOGIN; EXCEPTION WHEN duplicate_object THEN END$$",
+		"ALTER ROLE " + name + " PASSWORD '" + string(password) + "'",
 	} {
 		if _, err := p.admin.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
@@ -181,8 +187,15 @@ func passwordSecret(*testing.T) ([]byte, []needle) {
 	return password, macNeedles("password", password)
 }
 
-// salted is the salted password (RFC 5802), with which one can log in as well.
-func (p *postgres) salted(t *testing.T, password []byte) []byte {
+// loginNeedles are what a login makes of a role's password (RFC 5802), with which one
+// can log in as well.
+func (p *postgres) loginNeedles(t *testing.T, role string, password []byte) []needle {
+	t.Helper()
+	salted := p.salted(t, role, password)
+	return append(macNeedles("salted password", salted), needle{"client key", clientKey(salted)})
+}
+
+func (p *postgres) salted(t *testing.T, role string, password []byte) []byte {
 	t.Helper()
 	var stored string
 	if err := p.admin.QueryRow(t.Context(), "SELECT rolpassword FROM pg_authid WHERE rolname = $1", role).Scan(&stored); err != nil {
