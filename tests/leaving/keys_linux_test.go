@@ -39,7 +39,12 @@ func p256Secret(t *testing.T) ([]byte, []needle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return der, []needle{{"scalar", scalar}, {"scalar, as words", reversed(scalar)}}
+	return der, p256Needles(scalar)
+}
+
+// p256Needles are a private key's scalar, as bytes and as the words of arithmetic.
+func p256Needles(scalar []byte) []needle {
+	return []needle{{"scalar", scalar}, {"scalar, as words", reversed(scalar)}}
 }
 
 func reversed(b []byte) []byte {
@@ -51,11 +56,16 @@ func reversed(b []byte) []byte {
 // ed25519Secret returns a new seed.
 func ed25519Secret(*testing.T) ([]byte, []needle) {
 	seed := randomBytes(ed25519.SeedSize)
+	return seed, ed25519Needles(seed)
+}
+
+// ed25519Needles are a seed, and what a signature makes of it.
+func ed25519Needles(seed []byte) []needle {
 	expanded := sha512.Sum512(seed)
 	clamped := slices.Clone(expanded[:32])
 	clamped[0] &= 248
 	clamped[31] = clamped[31]&127 | 64
-	return seed, []needle{{"seed", seed}, {"scalar", clamped}, {"prefix", expanded[32:]}}
+	return []needle{{"seed", seed}, {"scalar", clamped}, {"prefix", expanded[32:]}}
 }
 
 // parse returns what programs make of the secret.
@@ -120,7 +130,8 @@ func (u *user) issueSigned(theirs jwt.SigningMethod, ours memkeepjwt.Method) err
 		if err != nil {
 			return err
 		}
-		return issue(method, k, k.Public())
+		_, err = issue(method, k, k.Public(), "somebody")
+		return err
 	})
 }
 

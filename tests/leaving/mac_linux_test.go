@@ -146,33 +146,37 @@ func sendHooks(t *testing.T, address string, secret []byte) {
 
 // issueHS256 issues tokens and checks them.
 func (u *user) issueHS256() error {
+	issueOne := func(method jwt.SigningMethod, key any) error {
+		_, err := issue(method, key, key, "somebody")
+		return err
+	}
 	if u.way == recommended {
 		mac, err := u.mac()
 		if err != nil {
 			return err
 		}
-		return inParallel(u.operations, func(int) error { return issue(memkeepjwt.HS256, mac, mac) })
+		return inParallel(u.operations, func(int) error { return issueOne(memkeepjwt.HS256, mac) })
 	}
 	return inParallel(u.operations, func(int) error {
-		return u.with(func(secret []byte) error { return issue(jwt.SigningMethodHS256, secret, secret) })
+		return u.with(func(secret []byte) error { return issueOne(jwt.SigningMethodHS256, secret) })
 	})
 }
 
 // issue issues a token with a key, and checks it.
-func issue(method jwt.SigningMethod, key, public any) error {
-	token, err := jwt.NewWithClaims(method, jwt.MapClaims{"sub": "somebody"}).SignedString(key)
+func issue(method jwt.SigningMethod, key, public any, subject string) (string, error) {
+	token, err := jwt.NewWithClaims(method, jwt.MapClaims{"sub": subject}).SignedString(key)
 	if err != nil {
-		return err
+		return "", err
 	}
 	parsed, err := jwt.NewParser().Parse(token, func(t *jwt.Token) (any, error) {
 		t.Method = method // golang-jwt takes its own of that name
 		return public, nil
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if subject, err := parsed.Claims.GetSubject(); err != nil || subject != "somebody" {
-		return fmt.Errorf("%q, %v", subject, err)
+	if got, err := parsed.Claims.GetSubject(); err != nil || got != subject {
+		return "", fmt.Errorf("%q, %v", got, err)
 	}
-	return nil
+	return token, nil
 }

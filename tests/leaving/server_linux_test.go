@@ -17,11 +17,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
@@ -42,27 +44,54 @@ const dirEnv = "MEMKEEP_LEAVING_DIR"
 
 // A configuration is the server's, in YAML. It holds no secret, only where each is.
 type configuration struct {
-	API     string              // of which each token is for
-	Roots   string              // certificate of the API, in hexadecimal
-	Tenants map[string]load.Ref // a key of HMAC, or a private key in PEM
-	Tokens  map[string]load.Ref
-	Rotates []string // tenants and tokens whose files change
+	API      string              // that the tokens are for
+	Roots    string              // certificate of the API, in hexadecimal
+	Database string              // that the roles log in to, up to the role's name
+	Tenants  map[string]load.Ref // by names that begin with the kind of secret
+	Rotates  []string            // tenants whose files change
 }
 
-// A tenant has a key of one kind.
+// The kinds of secrets.
+const (
+	isMAC     = "mac"
+	isEd25519 = "ed"
+	isP256    = "ec"
+	isHTTP1   = "http1" // a token, sent over HTTP/1.1
+	isHTTP2   = "http2"
+	isRole    = "role" // the password of a role of PostgreSQL
+)
+
+// kindOf returns which kind of secret the tenant of that name has.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name, "-")
+	return kind
+}
+
+// A tenant has its secret in the form in which it is used.
 type tenant struct {
-	mac     atomic.Pointer[keys.MAC] // replaced when its file changes
-	private *keys.PrivateKey
-	der     []byte // a certificate, of one with a private key
+	key      atomic.Pointer[key] // replaced when its file changes
+	client   *http.Client        // sends a token
+	pool     *pgxpool.Pool       // logs in with a password
+	password *load.Rotating      // of the pool, nil if it does not change
 }
 
-// A server serves webhooks and tokens by HTTP, and private keys by TLS and SSH.
+// A key is a MAC, or a private key and its certificate.
+type key struct {
+	mac     *keys.MAC
+	private *keys.PrivateKey
+	der     []byte
+}
+
+// A server serves webhooks and tokens by HTTP, and private keys by TLS and SSH. It calls
+// an API and a database.
 type server struct {
-	session *enclave.Session
-	tenants map[string]*tenant
-	tokens  map[string]*http.Client
-	api     string
-	close   []io.Closer
+	session       *enclave.Session
+	configuration configuration
+	roots         *x509.CertPool
+	tenants       map[string]*tenant
+	dials         map[string]*atomic.Int64 // of the API, by kinds of tokens
+	retries       atomic.Int64             // of logins to the database
+	close         []io.Closer
 }
 
 // serveTenants runs the server, under the limit of an unconfigured container.
@@ -79,12 +108,11 @@ func serveTenants() error {
 	if err != nil {
 		return err
 	}
-	var c configuration
-	if err := yaml.Unmarshal(raw, &c); err != nil {
+	s := &server{session: enclave.Default(), tenants: map[string]*tenant{}, dials: map[string]*atomic.Int64{isHTTP1: {}, isHTTP2: {}}}
+	if err := yaml.Unmarshal(raw, &s.configuration); err != nil {
 		return err
 	}
-	s := &server{session: enclave.Default(), api: c.API, tenants: map[string]*tenant{}, tokens: map[string]*http.Client{}}
-	if err := s.load(&c); err != nil {
+	if err := s.load(); err != nil {
 		return err
 	}
 	listeners := make([]net.Listener, 3)
@@ -103,7 +131,7 @@ func serveTenants() error {
 		return err
 	}
 	time.Sleep(2 * sigframe.Interval) // at rest
-	fmt.Println("resting", enclave.Default().Stats().LockedBytesPeak)
+	fmt.Println("resting", s.session.Stats().LockedBytesPeak, s.retries.Load(), s.dials[isHTTP1].Load(), s.dials[isHTTP2].Load())
 	_, err = io.Copy(io.Discard, in)
 	for _, c := range append(s.close, hooks, listeners[1], listeners[2]) {
 		err = errors.Join(err, c.Close())
@@ -112,112 +140,117 @@ func serveTenants() error {
 }
 
 // load resolves all references of the configuration.
-func (s *server) load(c *configuration) error {
-	ctx := context.Background()
-	changing := map[string]bool{}
-	for _, name := range c.Rotates {
-		changing[name] = true
-	}
-	follow := func(ref load.Ref, changed func(load.RotatingStats)) (*load.Rotating, error) {
-		r, err := load.NewRotating(ctx, ref, load.RotatingConfig{Settle: time.Millisecond, OnReload: changed})
-		if err == nil {
-			s.close = append(s.close, r)
-		}
-		return r, err
-	}
-	for name, ref := range c.Tenants {
-		t := new(tenant)
-		s.tenants[name] = t
-		if changing[name] {
-			if err := t.follow(s.session, ref, follow); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			continue
-		}
-		e, err := ref.Resolve(ctx)
-		if err != nil {
-			return err
-		}
-		if err := t.take(s.session, name, e); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		e.Destroy()
-	}
-	der, err := hex.DecodeString(c.Roots)
+func (s *server) load() error {
+	der, err := hex.DecodeString(s.configuration.Roots)
 	if err != nil {
 		return err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	for name, ref := range c.Tokens {
-		token, err := follow(ref, nil)
-		if err != nil {
-			return err
+	s.roots = x509.NewCertPool()
+	s.roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	for name, ref := range s.configuration.Tenants {
+		t := new(tenant)
+		s.tenants[name] = t
+		resolve := s.resolve
+		if slices.Contains(s.configuration.Rotates, name) {
+			resolve = s.follow
 		}
-		transport, err := bearer.New(token, bearer.Config{Host: c.API, Base: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}})
-		if err != nil {
-			return err
+		if err := resolve(t, name, ref); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		s.tokens[name] = &http.Client{Transport: transport}
 	}
 	return nil
 }
 
-// follow has the tenant's key follow its file. A key that was replaced is left to the
+// resolve takes a secret that does not change.
+func (s *server) resolve(t *tenant, name string, ref load.Ref) error {
+	e, err := ref.Resolve(context.Background())
+	if err != nil {
+		return err
+	}
+	return s.take(t, name, e)
+}
+
+// follow takes a secret that changes with its file. A key that was replaced is left to the
 // collector: a request may still use it, and what it holds is sealed.
-func (t *tenant) follow(session *enclave.Session, ref load.Ref,
-	follow func(load.Ref, func(load.RotatingStats)) (*load.Rotating, error)) error {
+func (s *server) follow(t *tenant, name string, ref load.Ref) error {
+	taken := make(chan struct{})
+	defer close(taken)
 	var r *load.Rotating
-	started := make(chan struct{})
-	r, err := follow(ref, func(stats load.RotatingStats) {
-		<-started
-		if mac, err := macOf(session, r); err == nil && stats.LastError == nil {
-			t.mac.Store(mac)
+	changed := func(stats load.RotatingStats) {
+		<-taken
+		err := stats.LastError
+		if err == nil && t.key.Load() != nil {
+			err = s.take(t, name, r)
 		}
+		if err != nil {
+			log.Printf("%s: %v", name, err)
+		}
+	}
+	r, err := load.NewRotating(context.Background(), ref, load.RotatingConfig{Settle: time.Millisecond, OnReload: changed})
+	if err != nil {
+		return err
+	}
+	s.close = append(s.close, r)
+	t.password = r
+	return s.take(t, name, r)
+}
+
+// take makes a secret what it is used as. Tokens and passwords are taken anew for
+// each use.
+func (s *server) take(t *tenant, name string, secret bearer.Token) (err error) {
+	switch kind := kindOf(name); kind {
+	case isHTTP1, isHTTP2:
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			s.dials[kind].Add(1)
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+		base := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: s.roots}, ForceAttemptHTTP2: kind == isHTTP2,
+			MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}
+		transport, err := bearer.New(secret, bearer.Config{Host: s.configuration.API, Base: base})
+		t.client = &http.Client{Transport: transport}
+		return err
+	case isRole:
+		cfg, err := pgxpool.ParseConfig(s.configuration.Database + name)
+		if err != nil {
+			return err
+		}
+		cfg.AfterRelease = func(*pgx.Conn) bool { return false } // each request logs in
+		usePassword(cfg, secret)
+		t.pool, err = pgxpool.NewWithConfig(context.Background(), cfg)
+		return err
+	}
+	k, err := s.key(name, secret)
+	if err == nil {
+		t.key.Store(k)
+	}
+	return err
+}
+
+// key makes a key of a secret, which stays as it is.
+func (s *server) key(name string, secret bearer.Token) (*key, error) {
+	var e *enclave.Enclave
+	err := secret.UseContext(context.Background(), func(secret []byte) (err error) {
+		e, err = s.session.NewCopy(secret)
+		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	close(started)
-	mac, err := macOf(session, r)
-	t.mac.CompareAndSwap(nil, mac)
-	return err
-}
-
-// take makes the tenant's secret a key: a private one if it is PEM.
-func (t *tenant) take(session *enclave.Session, name string, e *enclave.Enclave) (err error) {
-	if strings.HasPrefix(name, "mac") {
-		mac, err := macOf(session, e)
-		t.mac.Store(mac)
-		return err
+	defer e.Destroy()
+	k := new(key)
+	if kindOf(name) == isMAC {
+		k.mac, err = keys.In(s.session).MACFromEnclave(crypto.SHA256, e)
+		return k, err
 	}
-	if t.private, err = keys.In(session).FromEnclave(e); err != nil {
-		return err
+	if k.private, err = keys.In(s.session).FromEnclave(e); err != nil {
+		return nil, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
-	t.der, err = x509.CreateCertificate(nil, template, template, t.private.Public(), t.private)
-	return err
+	k.der, err = x509.CreateCertificate(nil, template, template, k.private.Public(), k.private)
+	return k, err
 }
 
-// macOf makes a key of a secret, which stays as it is. NewMAC wipes the key that it is
-// given, and what Use gives may only be read.
-func macOf(session *enclave.Session, secret bearer.Token) (mac *keys.MAC, err error) {
-	ctx, size := context.Background(), 0
-	if err := secret.UseContext(ctx, func(secret []byte) error { size = len(secret); return nil }); err != nil {
-		return nil, err
-	}
-	b, err := session.NewBufferContext(ctx, size)
-	if err != nil {
-		return nil, err
-	}
-	err = secret.UseContext(ctx, func(secret []byte) error { copy(b.Bytes(), secret); return nil })
-	if err == nil {
-		mac, err = keys.In(session).NewMAC(crypto.SHA256, b.Bytes())
-	}
-	return mac, errors.Join(err, b.Destroy())
-}
-
-// handler serves webhooks, tokens, and calls of the API.
+// handler serves webhooks, tokens, and calls of the API and the database.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(r *http.Request, name string) (string, error)) {
@@ -235,21 +268,20 @@ func (s *server) handler() http.Handler {
 		if err != nil {
 			return "", err
 		}
-		return "", verifyAny(s.tenants[name].mac.Load(), body, r.Header[signatureHeader])
+		return "", verifyAny(s.tenants[name].key.Load().mac, body, r.Header[signatureHeader])
 	})
 	handle("GET /token/{name}", func(_ *http.Request, name string) (string, error) {
-		t, claims := s.tenants[name], jwt.MapClaims{"sub": name}
-		if t.private != nil {
-			method := memkeepjwt.EdDSA
-			if t.private.Algorithm() == keys.ECDSAP256 {
-				method = memkeepjwt.ES256
-			}
-			return jwt.NewWithClaims(method, claims).SignedString(t.private)
+		k := s.tenants[name].key.Load()
+		switch {
+		case k.private == nil:
+			return issue(memkeepjwt.HS256, k.mac, k.mac, name)
+		case k.private.Algorithm() == keys.ECDSAP256:
+			return issue(memkeepjwt.ES256, k.private, k.private.Public(), name)
 		}
-		return jwt.NewWithClaims(memkeepjwt.HS256, claims).SignedString(t.mac.Load())
+		return issue(memkeepjwt.EdDSA, k.private, k.private.Public(), name)
 	})
 	handle("GET /call/{name}", func(_ *http.Request, name string) (string, error) {
-		resp, err := s.tokens[name].Get("https://" + s.api)
+		resp, err := s.tenants[name].client.Get("https://" + s.configuration.API)
 		if err != nil {
 			return "", err
 		}
@@ -257,8 +289,18 @@ func (s *server) handler() http.Handler {
 		if resp.StatusCode != http.StatusOK {
 			return "", errors.New(resp.Status)
 		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		return resp.Header.Get(numberHeader), err
+		proto, err := io.ReadAll(resp.Body)
+		return fmt.Sprintf("%s %s", resp.Header.Get(numberHeader), proto), err
+	})
+	handle("GET /query/{name}", func(r *http.Request, name string) (user string, err error) {
+		t := s.tenants[name]
+		conn, err := acquire(r.Context(), t.pool, t.password, &s.retries)
+		if err != nil {
+			return "", err
+		}
+		defer conn.Release()
+		err = conn.QueryRow(r.Context(), "SELECT current_user").Scan(&user)
+		return user, err
 	})
 	return mux
 }
@@ -295,10 +337,11 @@ func accept(l net.Listener, serve func(net.Conn)) {
 func (s *server) tls(c net.Conn) {
 	conn := tls.Server(c, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		t := s.tenants[hello.ServerName]
-		if t == nil || t.private == nil {
+		if t == nil || t.key.Load() == nil {
 			return nil, errors.New("no such tenant")
 		}
-		return &tls.Certificate{Certificate: [][]byte{t.der}, PrivateKey: t.private}, nil
+		k := t.key.Load()
+		return &tls.Certificate{Certificate: [][]byte{k.der}, PrivateKey: k.private}, nil
 	}})
 	_, _ = io.Copy(conn, conn) // the client has the other end of the error
 }
@@ -309,7 +352,7 @@ func (s *server) ssh(c net.Conn) {
 	if _, err := io.ReadFull(c, name[:]); err != nil {
 		return
 	}
-	host, err := ssh.NewSignerFromSigner(s.tenants[strings.TrimRight(string(name[:]), " ")].private)
+	host, err := ssh.NewSignerFromSigner(s.tenants[strings.TrimRight(string(name[:]), " ")].key.Load().private)
 	if err != nil {
 		return
 	}
