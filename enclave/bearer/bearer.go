@@ -19,7 +19,8 @@
 // While a request is written, the token is on the Go heap, where it can be swapped
 // out or dumped. What net/http and crypto/tls copy of it stays: one copy in the
 // write buffer of each HTTP/1.1 connection, and of HTTP/2 its compressed form in up
-// to four buffers of each connection. tests/leaving has the figures.
+// to four buffers of each connection; and a few in buffers that crypto/tls has outgrown.
+// tests/leaving has the figures.
 //
 // [load.Rotating]: https://pkg.go.dev/github.com/memkeep/memkeep/enclave/load#Rotating
 package bearer
