@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
-	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
@@ -177,7 +176,9 @@ func (u *user) rest() error {
 	}
 	runtime.GC()
 	runtime.GC()
-	time.Sleep(2 * sigframe.Interval)
+	if err := testenv.AwaitSweep(); err != nil {
+		return err
+	}
 	fmt.Println("collected")
 	_, err := io.Copy(io.Discard, u.commands)
 	runtime.KeepAlive(u)

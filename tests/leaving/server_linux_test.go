@@ -32,7 +32,6 @@ import (
 	"github.com/memkeep/memkeep/enclave/bearer"
 	"github.com/memkeep/memkeep/enclave/keys"
 	"github.com/memkeep/memkeep/enclave/load"
-	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/testenv"
 	memkeepjwt "github.com/memkeep/memkeep/tests/jwt"
 )
@@ -130,7 +129,9 @@ func serveTenants() error {
 	if _, err := in.ReadString('\n'); err != nil {
 		return err
 	}
-	time.Sleep(2 * sigframe.Interval) // at rest
+	if err := testenv.AwaitSweep(); err != nil {
+		return err
+	}
 	fmt.Println("resting", s.session.Stats().LockedBytesPeak, s.retries.Load(), s.dials[isHTTP1].Load(), s.dials[isHTTP2].Load())
 	_, err = io.Copy(io.Discard, in)
 	for _, c := range append(s.close, hooks, listeners[1], listeners[2]) {
