@@ -33,8 +33,8 @@ func TestLeftovers(t *testing.T) {
 		t.Skipf("SKIPPED, NOTHING TESTED: %d bytes can be locked", limits.Budget)
 	}
 	for _, s := range subjects {
-		if testing.Short() && strings.HasPrefix(s.name, "RSA") {
-			continue // takes ten times as long as the others
+		if testing.Short() && strings.HasPrefix(s.name, "RSA") || s.long && !testenv.Long() {
+			continue // takes ten times as long as the others, or more
 		}
 		t.Run(s.name, func(t *testing.T) {
 			for _, way := range []string{wayKeys, wayStandard} {

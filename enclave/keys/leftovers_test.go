@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,8 @@ var leftoverMessage = []byte("a message of the leftovers test, the same every ti
 // A subject is an operation whose leftovers are looked for.
 type subject struct {
 	name  string
-	times int // that it is done, if not leftoverOperations
+	times int  // that it is done, if not leftoverOperations
+	long  bool // only in the long form
 
 	// keys returns the operation with this package; it may take the secret's
 	// memory, which is locked.
@@ -62,7 +64,7 @@ type subject struct {
 	standard func(secret []byte) error
 }
 
-var subjects = append([]subject{
+var subjects = slices.Concat([]subject{
 	{
 		name: "Ed25519",
 		keys: func(in keys.Session, secret []byte) (func() error, error) {
@@ -143,43 +145,6 @@ var subjects = append([]subject{
 			return err
 		},
 	}, {
-		name: "RSA 2048 sign",
-		keys: signs256,
-		standard: func(secret []byte) error {
-			k, err := x509.ParsePKCS8PrivateKey(secret)
-			if err != nil {
-				return err
-			}
-			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
-			return err
-		},
-	}, {
-		name: "RSA 2048 decrypt",
-		keys: func(in keys.Session, secret []byte) (func() error, error) {
-			k, err := in.Parse(secret)
-			if err != nil {
-				return nil, err
-			}
-			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.Public().(*rsa.PublicKey), leftoverMessage, nil)
-			return func() error {
-				_, err := k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
-				return err
-			}, err
-		},
-		standard: func(secret []byte) error {
-			parsed, err := x509.ParsePKCS8PrivateKey(secret)
-			if err != nil {
-				return err
-			}
-			k := parsed.(*rsa.PrivateKey)
-			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, leftoverMessage, nil)
-			if err != nil {
-				return err
-			}
-			_, err = k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
-			return err
-		},
-	}, {
 		name: "XChaCha20-Poly1305",
 		keys: func(in keys.Session, secret []byte) (func() error, error) {
 			a, err := in.NewAEAD(secret)
@@ -229,7 +194,54 @@ var subjects = append([]subject{
 			return err
 		},
 	},
-}, generates...)
+}, rsaSubjects(2048, 0), rsaSubjects(3072, 640), rsaSubjects(4096, 320), generates)
+
+// rsaSubjects are those of an RSA key of that many bits.
+func rsaSubjects(bits, times int) []subject {
+	long := bits > 2048
+	return []subject{{
+		name:  fmt.Sprintf("RSA %d sign", bits),
+		times: times,
+		long:  long,
+		keys:  signs256,
+		standard: func(secret []byte) error {
+			k, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+			return err
+		},
+	}, {
+		name:  fmt.Sprintf("RSA %d decrypt", bits),
+		times: times,
+		long:  long,
+		keys: func(in keys.Session, secret []byte) (func() error, error) {
+			k, err := in.Parse(secret)
+			if err != nil {
+				return nil, err
+			}
+			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.Public().(*rsa.PublicKey), leftoverMessage, nil)
+			return func() error {
+				_, err := k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
+				return err
+			}, err
+		},
+		standard: func(secret []byte) error {
+			parsed, err := x509.ParsePKCS8PrivateKey(secret)
+			if err != nil {
+				return err
+			}
+			k := parsed.(*rsa.PrivateKey)
+			c, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, leftoverMessage, nil)
+			if err != nil {
+				return err
+			}
+			_, err = k.Decrypt(nil, c, &rsa.OAEPOptions{Hash: crypto.SHA256})
+			return err
+		},
+	}}
+}
 
 var (
 	leftoverDigest = sha256.Sum256(leftoverMessage)
@@ -367,14 +379,15 @@ func leftoversBegin(session *enclave.Session, task string) ([]byte, int, func() 
 func leftoversWork(times int, operation func() error) error {
 	var group sync.WaitGroup
 	errs := make(chan error, leftoverCallers)
+	each := times / leftoverCallers
 	for range leftoverCallers {
 		group.Go(func() {
-			for i := range times / leftoverCallers {
+			for i := range each {
 				if err := deep(i%8, operation); err != nil {
 					errs <- err
 					return
 				}
-				if i%125 == 124 {
+				if (i+1)*4%each < 4 { // four times, and after the last one
 					runtime.GC()
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -58,13 +59,15 @@ func moreNeedles(t *testing.T, name string) (secret []byte, list []needle) {
 		return append(p256Header(t, k), k.Bytes()...), append(number("scalar", k.Bytes()), number("shared secret", shared)...)
 	case "X25519":
 		return x25519Needles(t)
-	case "RSA 2048 sign", "RSA 2048 decrypt":
-		return rsaNeedles(t)
 	case "XChaCha20-Poly1305":
 		return cipherNeedles(t)
 	}
 	if strings.HasSuffix(name, "generate") {
 		return randomBytes(t, 32), nil // the child makes the keys
+	}
+	var bits int
+	if n, _ := fmt.Sscanf(name, "RSA %d", &bits); n == 1 {
+		return rsaNeedles(t, bits)
 	}
 	t.Fatalf("no needles of %s", name)
 	return nil, nil
@@ -139,8 +142,8 @@ func reversed(b []byte) []byte {
 	return b
 }
 
-func rsaNeedles(t *testing.T) (secret []byte, list []needle) {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
+func rsaNeedles(t *testing.T, bits int) (secret []byte, list []needle) {
+	k, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +218,7 @@ func toldNeedles(t *testing.T, name string, secret []byte, told [][]byte) (list 
 	case *rsa.PrivateKey:
 		s := new(big.Int).SetBytes(told[0])
 		for i, prime := range k.Primes {
-			half := new(big.Int).Mod(s, prime).FillBytes(make([]byte, 128))
+			half := new(big.Int).Mod(s, prime).FillBytes(make([]byte, k.Size()/2))
 			list = append(list, number([]string{"signature modulo p", "signature modulo q"}[i], half)...)
 		}
 		for _, other := range told {
