@@ -100,6 +100,7 @@ func childMemory(t *testing.T, task string, input []byte) (memory *testenv.Memor
 	child := testenv.Reexec()
 	emulators := testenv.EmulatorsMemory(child)
 	child.Env = append(os.Environ(), leftoversEnv+"="+task)
+	child.Dir = t.TempDir()
 	in, lines := testenv.StartChild(t, child)
 	masked := testenv.Mask(slices.Clone(input))
 	size := []byte{byte(len(masked) >> 8), byte(len(masked))}

@@ -194,7 +194,7 @@ var subjects = slices.Concat([]subject{
 			return err
 		},
 	},
-}, rsaSubjects(2048, 0), rsaSubjects(3072, 640), rsaSubjects(4096, 320), generates)
+}, rsaSubjects(2048, 0), rsaSubjects(3072, 640), rsaSubjects(4096, 320), generates, refuses)
 
 // rsaSubjects are those of an RSA key of that many bits.
 func rsaSubjects(bits, times int) []subject {

@@ -59,6 +59,8 @@ func moreNeedles(t *testing.T, name string) (secret []byte, list []needle) {
 		return append(p256Header(t, k), k.Bytes()...), append(number("scalar", k.Bytes()), number("shared secret", shared)...)
 	case "X25519":
 		return x25519Needles(t)
+	case "Parse refused", "RSA refused":
+		return refusedNeedles(t, name)
 	case "XChaCha20-Poly1305":
 		return cipherNeedles(t)
 	}
