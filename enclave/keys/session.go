@@ -101,8 +101,8 @@ func (s Session) scratch(size int, fn func(memory []byte) error) error {
 	return refused
 }
 
-// use opens e in locked memory, with extra bytes behind it, and runs fn on both,
-// isolated.
+// use opens e in locked memory, with extra bytes behind it, and runs fn on both. Both
+// are isolated.
 func (s Session) use(e *enclave.Enclave, extra int, stack isolate.Kind, fn func(secret []byte, memory arena) error) error {
 	size := e.Size()
 	if size == 0 {
@@ -110,10 +110,12 @@ func (s Session) use(e *enclave.Enclave, extra int, stack isolate.Kind, fn func(
 		return err
 	}
 	return s.scratch(size+extra, func(memory []byte) error {
-		if _, err := e.OpenInto(memory[:size]); err != nil {
-			return err
-		}
-		return isolate.Do(stack, func() error { return fn(memory[:size:size], memory[size:]) })
+		return isolate.Do(stack, func() error {
+			if _, err := e.OpenInto(memory[:size]); err != nil {
+				return err
+			}
+			return fn(memory[:size:size], memory[size:])
+		})
 	})
 }
 
