@@ -77,9 +77,16 @@
 // While an operation runs, for microseconds, or a millisecond for RSA, parts of the
 // key are in ordinary memory and in registers, where a core dump or a debugger finds
 // them. Messages, plaintexts and what a program does with the secret of
-// [PrivateKey.ECDH] are the caller's. On processors other than amd64 and arm64, and
-// on systems other than Linux, single words may be left, where nothing keeps the
-// runtime from saving registers.
+// [PrivateKey.ECDH] are the caller's.
+//
+// On systems other than Linux, nothing keeps the runtime from preempting an operation
+// while registers hold 16 bytes or more of the key, of a nonce or of the secret that
+// [PrivateKey.ECDH] agrees on. The runtime saves the registers in ordinary memory, where they
+// stay until it saves others in their place: a core dump may have them long after the
+// operation. The same can happen to a MAC on amd64, on Linux too, though no scan has
+// found it. On Linux and FreeBSD, what other signals save of the registers is overwritten
+// by the session's timer, by default within a second. On processors other than amd64 and
+// arm64, single words may be left.
 //
 // RSA keys have two primes, 2,048, 3,072 or 4,096 bits, and a public exponent of at
 // least 65,537.
