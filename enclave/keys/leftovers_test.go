@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +27,6 @@ import (
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/enclave/keys"
-	"github.com/memkeep/memkeep/internal/sigframe"
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
@@ -322,17 +320,9 @@ func leftovers(task string) error {
 	if err := leftoversWork(times, operation); err != nil {
 		return err
 	}
-	// At rest means that the session's timer has had the frames of signals swept since,
-	// which it does at most once an interval, and later on a machine that has other
-	// work, and that the threads have handled the signals.
-	sigframe.Mark()
-	for before, late := sigframe.Sweeps(), time.Now().Add(time.Minute); sigframe.Sweeps() == before; {
-		if time.Now().After(late) {
-			return errors.New("no sweep within a minute")
-		}
-		time.Sleep(sigframe.Interval / 10)
+	if err := testenv.AwaitSweep(); err != nil {
+		return err
 	}
-	time.Sleep(sigframe.Interval)
 	fmt.Println("ready")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
