@@ -1,6 +1,7 @@
 // Package forensics looks for what the library leaves behind, the way that
 // somebody with the machine would: in the memory of a process from outside, in
-// its core dumps, in the swap file, through its descriptors and its children.
+// its core dumps, in the swap file, in a hibernation image, through its descriptors
+// and its children.
 //
 //	go test -v ./tests/forensics
 //	MEMKEEP_LONG=1 go test -v ./tests/forensics               # five times as much, as .ci/run has it

@@ -24,11 +24,12 @@ const (
 	ofPlaintext
 	ofControl
 	ofBroadcast // see addBroadcast
+	ofOpen      // what a buffer holds that is open
 	quantities
 )
 
 var quantityNames = [quantities]string{
-	"session key", "key share", "subkey", "Poly1305 key", "keystream", "plaintext", "control", "words of a subkey",
+	"session key", "key share", "subkey", "Poly1305 key", "keystream", "plaintext", "control", "words of a subkey", "open buffer",
 }
 
 // must is for what fails only on wrong lengths.

@@ -63,7 +63,7 @@ func swapOn(t *testing.T) string {
 	if _, err := io.Copy(f, io.LimitReader(zeros{}, swapSize)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt(swapHeader(), 0); err != nil {
+	if _, err := f.WriteAt(swapHeader(swapSize), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Sync(); err != nil {
@@ -80,15 +80,15 @@ func swapOn(t *testing.T) string {
 	return path
 }
 
-// swapHeader returns the first page of a swap file, as mkswap(8) writes it: after
+// swapHeader returns the first page of so many bytes of swap, as mkswap(8) writes it: after
 // 1,024 bytes for a boot loader the version and the last page, and the signature
 // at its end.
-func swapHeader() []byte {
+func swapHeader(bytes int64) []byte {
 	const info, version = 1024, 1
 	size := os.Getpagesize()
 	b := make([]byte, size)
 	binary.NativeEndian.PutUint32(b[info:], version)
-	binary.NativeEndian.PutUint32(b[info+4:], uint32(swapSize/size-1))
+	binary.NativeEndian.PutUint32(b[info+4:], uint32(bytes/int64(size)-1))
 	copy(b[size-len("SWAPSPACE2"):], "SWAPSPACE2")
 	return b
 }
