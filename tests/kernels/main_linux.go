@@ -22,7 +22,7 @@ import (
 const (
 	smallLimit = 64 << 10 // bytes that nobody may lock
 	nobody     = 65534    // nobody's ids on every Linux
-	patience   = 10 * time.Minute
+	patience   = 20 * time.Minute
 
 	bootedEnv = "MEMKEEP_BOOTED" // set for tests: the machine is theirs alone
 )
