@@ -1,6 +1,7 @@
 package vet_test
 
 import (
+	"slices"
 	"testing"
 
 	"golang.org/x/tools/go/analysis"
@@ -15,6 +16,18 @@ func run(t *testing.T, analyzer *analysis.Analyzer, packages ...string) {
 	analysistest.Run(t, analysistest.TestData(), analyzer, packages...)
 }
 
+func TestTheCommandRunsAllAnalyzers(t *testing.T) {
+	t.Parallel()
+	if err := analysis.Validate(vet.Analyzers); err != nil {
+		t.Error(err)
+	}
+	for _, a := range []*analysis.Analyzer{vet.Escape, vet.Destroy, vet.Unchecked, vet.Copied, vet.Allow} {
+		if !slices.Contains(vet.Analyzers, a) {
+			t.Errorf("%s does not run", a.Name)
+		}
+	}
+}
+
 func TestSecretsThatOutliveTheirLockAreReported(t *testing.T) { run(t, vet.Escape, "escape") }
 
 func TestCopiesAndOutputOfSecretsAreReported(t *testing.T) { run(t, vet.Escape, "copies") }
@@ -22,6 +35,8 @@ func TestCopiesAndOutputOfSecretsAreReported(t *testing.T) { run(t, vet.Escape, 
 func TestLibrariesThatCopyKeysAreReportedWithWhatToUseInstead(t *testing.T) {
 	run(t, vet.Escape, "libraries")
 }
+
+func TestCopiedEnclavesAreReported(t *testing.T) { run(t, vet.Copied, "copied") }
 
 func TestBuffersThatAPathDoesNotDestroyAreReported(t *testing.T) { run(t, vet.Destroy, "destroy") }
 

@@ -1,0 +1,36 @@
+package vet
+
+import (
+	"path"
+	"regexp"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/copylock"
+	"golang.org/x/tools/go/analysis/passes/inspect"
+)
+
+// Copied reports copies of values that work only where they are made, such as an Enclave,
+// a Session or a Buffer. Each has a lock or an atomic inside, so it is copylocks that finds
+// them. That one is part of go vet, but not with -vettool.
+var Copied = &analysis.Analyzer{
+	Name:     "enclavecopy",
+	Doc:      "report enclaves, sessions and buffers that are copied by value",
+	Requires: []*analysis.Analyzer{inspect.Analyzer, Allow},
+	Run:      findCopies,
+}
+
+// qualified matches the names that copylocks gives to types of memkeep.
+var qualified = regexp.MustCompile(regexp.QuoteMeta(modulePath) + `([\w/]+)\.(\w+)`)
+
+func findCopies(pass *analysis.Pass) (any, error) {
+	locks := *pass
+	locks.Report = func(d analysis.Diagnostic) {
+		for _, m := range qualified.FindAllStringSubmatch(d.Message, -1) {
+			if packages[m[1]] {
+				report(pass, d.Pos, "a copy of %s.%s does not work: use a pointer", path.Base(m[1]), m[2])
+				return
+			}
+		}
+	}
+	return copylock.Analyzer.Run(&locks)
+}
