@@ -3,7 +3,6 @@ package vet
 import (
 	"go/ast"
 	"go/types"
-	"strings"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/inspect"
@@ -11,8 +10,9 @@ import (
 	"golang.org/x/tools/go/types/typeutil"
 )
 
-// Unchecked reports calls such as Use, Open and Seal whose error is discarded by a
-// statement that is the call alone. An assignment to _ discards it on purpose.
+// Unchecked reports calls such as Use, Seal and Verify whose error is discarded by a
+// statement that is the call alone, or by a go statement. An assignment to _ discards it
+// on purpose. After Destroy and Close, little is left to do: their errors may go unchecked.
 var Unchecked = &analysis.Analyzer{
 	Name:     "secreterror",
 	Doc:      "report memkeep calls whose error is discarded",
@@ -25,26 +25,21 @@ func findUnchecked(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	nodes := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
-	nodes.Preorder([]ast.Node{(*ast.ExprStmt)(nil)}, func(n ast.Node) {
-		call, ok := ast.Unparen(n.(*ast.ExprStmt).X).(*ast.CallExpr)
-		if !ok {
+	nodes.Preorder([]ast.Node{(*ast.ExprStmt)(nil), (*ast.GoStmt)(nil)}, func(n ast.Node) {
+		var call *ast.CallExpr
+		switch n := n.(type) {
+		case *ast.ExprStmt:
+			call, _ = ast.Unparen(n.X).(*ast.CallExpr)
+		case *ast.GoStmt:
+			call = n.Call
+		}
+		if call == nil {
 			return
 		}
 		fn, _ := typeutil.Callee(pass.TypesInfo, call).(*types.Func)
-		if isLibrary(fn) && returnsError(fn) && mustCheck(fn.Name()) {
-			report(pass, call.Pos(), "the error of %s is discarded: check it, since the call may have done nothing", fn.Name())
+		if isLibrary(fn) && returnsError(fn) && fn.Name() != "Destroy" && fn.Name() != "Close" {
+			report(pass, call.Pos(), "the error of %s is discarded: check it, or a failure goes unnoticed", fn.Name())
 		}
 	})
 	return nil, nil
-}
-
-// mustCheck reports whether a function's error means that its work was not done. After
-// Destroy and Close, little is left to do.
-func mustCheck(name string) bool {
-	for _, verb := range []string{"Use", "Get", "Open", "Seal", "New", "Read", "Consume", "Purge", "Wipe"} {
-		if strings.HasPrefix(name, verb) {
-			return true
-		}
-	}
-	return false
 }
