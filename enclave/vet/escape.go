@@ -3,6 +3,7 @@ package vet
 import (
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -13,7 +14,7 @@ import (
 // Escape reports secrets that leave the function in which they are locked, and copies of
 // them in ordinary memory. A secret is the slice that Use and its relatives give to their
 // function, or the memory of an open buffer. That of a buffer may leave the function,
-// unless a deferred Destroy ends it there.
+// unless a Destroy before it, or a deferred one, ends it there.
 var Escape = &analysis.Analyzer{
 	Name:     "secretescape",
 	Doc:      "report secrets that outlive their lock, and copies of them on the heap",
@@ -29,11 +30,7 @@ func findEscapes(pass *analysis.Pass) (any, error) {
 	for _, fn := range pass.ResultOf[buildssa.Analyzer].(*buildssa.SSA).SrcFuncs {
 		for _, block := range fn.Blocks {
 			for _, instr := range block.Instrs {
-				call, ok := instr.(ssa.CallInstruction)
-				if !ok || !isLibrary(callee(call.Common())) {
-					continue
-				}
-				for _, s := range secretsOf(call) {
+				for _, s := range secretsOf(instr) {
 					follow(pass, s, reported)
 				}
 			}
@@ -47,33 +44,57 @@ type secret struct {
 	value ssa.Value
 	// home is the function that the secret may not leave.
 	home *ssa.Function
-	// from is the function of memkeep that it comes from.
+	// from is the function or the field of memkeep that it comes from.
 	from string
 	// borrowed is true for the parameter of a callback, which is wiped when home returns.
 	borrowed bool
-	// ends are the deferred calls that destroy the buffer, if it is one's memory.
-	ends []*ssa.Defer
+	// ends are the calls that destroy the buffer, if it is one's memory.
+	ends []ssa.CallInstruction
 }
 
-// secretsOf returns the secrets that a call of one of memkeep's functions hands out.
-func secretsOf(call ssa.CallInstruction) []secret {
-	fn := callee(call.Common())
-	if isView(fn) {
-		if v := call.Value(); v != nil {
-			return []secret{{value: v, home: call.Parent(), from: fn.Name(), ends: destroys(call.Common().Args[0])}}
+// secretsOf returns the secrets that an instruction hands out: a call of one of memkeep's
+// functions, or the assignment of a callback to a field of one of its structs.
+func secretsOf(instr ssa.Instruction) []secret {
+	switch i := instr.(type) {
+	case *ssa.Store:
+		if field, ok := i.Addr.(*ssa.FieldAddr); ok && isLibraryStruct(field.X.Type()) {
+			structure := field.X.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Struct)
+			return lent(i.Val, structure.Field(field.Field).Name())
 		}
+	case ssa.CallInstruction:
+		fn, args := callee(i.Common()), i.Common().Args
+		if !isLibrary(fn) {
+			return nil
+		}
+		if isView(fn) {
+			if v := i.Value(); v != nil {
+				return []secret{{value: v, home: i.Parent(), from: fn.Name(), ends: destroys(i.Parent(), args[0])}}
+			}
+			return nil
+		}
+		var secrets []secret
+		for _, arg := range args {
+			secrets = append(secrets, lent(arg, fn.Name())...)
+		}
+		return secrets
+	}
+	return nil
+}
+
+// lent returns the secrets that a callback gets, if v is one whose source is known.
+func lent(v ssa.Value, from string) []secret {
+	home := function(v)
+	if home == nil || len(home.Blocks) == 0 {
 		return nil
 	}
+	params := home.Params
+	if home.Signature.Recv() != nil {
+		params = params[1:]
+	}
 	var secrets []secret
-	for _, arg := range call.Common().Args {
-		home := function(arg)
-		if home == nil || len(home.Blocks) == 0 {
-			continue
-		}
-		for _, p := range home.Params {
-			if isSecret(p.Type()) {
-				secrets = append(secrets, secret{value: p, home: home, from: fn.Name(), borrowed: true})
-			}
+	for _, p := range params {
+		if isSecret(p.Type()) {
+			secrets = append(secrets, secret{value: p, home: home, from: from, borrowed: true})
 		}
 	}
 	return secrets
@@ -83,24 +104,30 @@ func secretsOf(call ssa.CallInstruction) []secret {
 func function(v ssa.Value) *ssa.Function {
 	switch v := v.(type) {
 	case *ssa.Function:
+		// A method value and an instance of a generic function are wrappers.
+		if obj, ok := v.Object().(*types.Func); ok && v.Synthetic != "" {
+			return v.Prog.FuncValue(obj)
+		}
 		return v
 	case *ssa.MakeClosure:
-		return v.Fn.(*ssa.Function)
+		return function(v.Fn)
 	case *ssa.ChangeType:
 		return function(v.X)
 	}
 	return nil
 }
 
-// destroys returns the deferred calls that destroy a buffer.
-func destroys(buffer ssa.Value) []*ssa.Defer {
-	if buffer.Referrers() == nil {
-		return nil
-	}
-	var ends []*ssa.Defer
-	for _, r := range *buffer.Referrers() {
-		if d, ok := r.(*ssa.Defer); ok && len(d.Call.Args) > 0 && d.Call.Args[0] == buffer {
-			if fn := callee(&d.Call); isLibrary(fn) && fn.Name() == "Destroy" {
+// destroys returns the calls in fn that destroy a buffer, and those that defer a function
+// literal which does.
+func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
+	var ends []ssa.CallInstruction
+	for _, call := range calls(fn) {
+		if destroysIt(call, buffer) {
+			ends = append(ends, call)
+		} else if d, ok := call.(*ssa.Defer); ok {
+			literal := function(d.Call.Value)
+			if literal != nil && literal.Parent() == fn &&
+				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) }) {
 				ends = append(ends, d)
 			}
 		}
@@ -108,26 +135,82 @@ func destroys(buffer ssa.Value) []*ssa.Defer {
 	return ends
 }
 
-// confined reports whether the secret is gone once home returns, at the latest, if instr
-// runs.
-func (s *secret) confined(instr ssa.Instruction) bool {
-	if s.borrowed {
-		return true
-	}
-	for _, d := range s.ends {
-		if instr.Parent() == d.Parent() && d.Block().Dominates(instr.Block()) {
-			return true
-		}
-	}
-	return false
+// destroysIt reports whether a call destroys a buffer.
+func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {
+	fn, args := callee(call.Common()), call.Common().Args
+	return isLibrary(fn) && fn.Name() == "Destroy" && len(args) > 0 && place(args[0]) == place(buffer)
 }
 
-// lifetime says in a message how long the secret lives.
-func (s *secret) lifetime() string {
-	if s.borrowed {
-		return "it is locked only until the function returns"
+// place returns the local variable that a value is loaded from, if it is assigned once,
+// and otherwise the value.
+func place(v ssa.Value) ssa.Value {
+	load, ok := v.(*ssa.UnOp)
+	if !ok || load.Op != token.MUL {
+		return v
 	}
-	return "the deferred Destroy unmaps it"
+	switch load.X.(type) {
+	case *ssa.Alloc, *ssa.FreeVar:
+	default:
+		return v
+	}
+	owner, _ := variable(load.X)
+	cell, ok := owner.(*ssa.Alloc)
+	if !ok {
+		return v
+	}
+	stores := 0
+	for _, r := range *cell.Referrers() {
+		if store, ok := r.(*ssa.Store); ok && store.Addr == cell {
+			stores++
+		}
+	}
+	if stores != 1 {
+		return v
+	}
+	return cell
+}
+
+// calls returns the calls in a function, deferred ones and goroutines among them.
+func calls(fn *ssa.Function) []ssa.CallInstruction {
+	var all []ssa.CallInstruction
+	for _, block := range fn.Blocks {
+		for _, instr := range block.Instrs {
+			if call, ok := instr.(ssa.CallInstruction); ok {
+				all = append(all, call)
+			}
+		}
+	}
+	return all
+}
+
+// end says in a message what ends the secret by the time home returns, if instr runs, and
+// what to do. It returns "" if the secret may live on.
+func (s *secret) end(instr ssa.Instruction) string {
+	if s.borrowed {
+		return "it is locked only until the function returns: finish with it there"
+	}
+	for _, call := range s.ends {
+		switch call := call.(type) {
+		case *ssa.Defer:
+			if call.Parent() == instr.Parent() && call.Block().Dominates(instr.Block()) {
+				return "the deferred Destroy unmaps it: pass on the buffer instead"
+			}
+		case *ssa.Call:
+			if call.Parent() == instr.Parent() && precedes(call, instr) {
+				return "Destroy has unmapped it: pass on the buffer instead"
+			}
+		}
+	}
+	return ""
+}
+
+// precedes reports whether first has run wherever second runs.
+func precedes(first, second ssa.Instruction) bool {
+	block := first.Block()
+	if block != second.Block() {
+		return block.Dominates(second.Block())
+	}
+	return slices.Index(block.Instrs, first) < slices.Index(block.Instrs, second)
 }
 
 // inTest reports whether the secrets of fn are test data. Examples are read as programs.

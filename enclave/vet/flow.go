@@ -15,12 +15,15 @@ type flow struct {
 	reported map[token.Pos]bool
 	seen     map[ssa.Value]bool
 	todo     []ssa.Value
+	// stores are those that put the secret into a variable of home.
+	stores map[ssa.Instruction]bool
 	// fields are those of local structs that hold the secret.
 	fields map[ssa.Value]map[int]bool
 }
 
 func follow(pass *analysis.Pass, s secret, reported map[token.Pos]bool) {
-	f := &flow{secret: &s, pass: pass, reported: reported, seen: map[ssa.Value]bool{}, fields: map[ssa.Value]map[int]bool{}}
+	f := &flow{secret: &s, pass: pass, reported: reported, seen: map[ssa.Value]bool{},
+		stores: map[ssa.Instruction]bool{}, fields: map[ssa.Value]map[int]bool{}}
 	f.add(s.value)
 	for len(f.todo) > 0 {
 		v := f.todo[len(f.todo)-1]
@@ -57,10 +60,20 @@ func (f *flow) copied(pos token.Pos, format string, args ...any) {
 	}
 }
 
+// heap reports a copy that a function makes.
+func (f *flow) heap(pos token.Pos, function string) {
+	f.copied(pos, "%s copies the secret to the heap, where it is not locked: use a locked buffer for the copy", function)
+}
+
+// printed reports output of the secret.
+func (f *flow) printed(pos token.Pos, function string) {
+	f.copied(pos, "%s prints the secret: print its size, or the enclave, which is redacted", function)
+}
+
 // escapes reports that the secret outlives its lock, if it does.
 func (f *flow) escapes(instr ssa.Instruction, how string) {
-	if f.confined(instr) {
-		f.report(instr.Pos(), "the secret from %s %s, but %s", f.from, how, f.lifetime())
+	if end := f.end(instr); end != "" {
+		f.report(instr.Pos(), "the secret from %s %s, but %s", f.from, how, end)
 	}
 }
 
@@ -75,7 +88,7 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 		}
 	case *ssa.ChangeType:
 		if typePath(i.Type()) == "crypto/ed25519.PrivateKey" {
-			if readsPublicKey(i) {
+			if f.onlyReads(i) {
 				return
 			}
 			f.report(conversionPos(i), "an ed25519.PrivateKey in locked memory ends the process since Go 1.26: use keys.FromEnclave, or keys.SeedFromEnclave for a seed")
@@ -94,7 +107,15 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 		}
 	case *ssa.UnOp:
 		if i.Op == token.MUL && holds(i.Type()) {
-			f.add(i)
+			if !f.overwritten(i) {
+				f.add(i)
+			}
+		} else if i.Op == token.MUL && isByteArray(i.Type()) && !onlyCompared(i) {
+			f.copied(i.Pos(), "the array is a copy of the secret outside of locked memory: use a pointer to an array")
+		}
+	case *ssa.BinOp:
+		if i.Op == token.ADD {
+			f.copied(i.Pos(), "the concatenation copies the secret to the heap, where it is not locked and can't be wiped: work with its bytes")
 		}
 	case *ssa.Lookup:
 		if i.X == v && holds(i.Type()) {
@@ -117,7 +138,7 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 			f.escapes(i, "is returned")
 		}
 	case *ssa.Panic:
-		f.copied(i.Pos(), "panic prints the secret")
+		f.printed(i.Pos(), "panic")
 	case *ssa.MakeClosure:
 		for n, bound := range i.Bindings {
 			if bound == v {
@@ -130,12 +151,19 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 	}
 }
 
-// readsPublicKey reports whether all that is done with a private key is to take its
-// public half, which is no secret and asks nothing of the key's memory.
-func readsPublicKey(key *ssa.ChangeType) bool {
+// onlyReads reports whether all that is done with a private key is to take its halves or
+// to compare it, which asks nothing of its memory. The seed is a copy.
+func (f *flow) onlyReads(key *ssa.ChangeType) bool {
 	for _, r := range *key.Referrers() {
 		call, ok := r.(*ssa.Call)
-		if !ok || symbol(&call.Call) != "crypto/ed25519.PrivateKey.Public" {
+		if !ok {
+			return false
+		}
+		switch symbol(&call.Call) {
+		case "crypto/ed25519.PrivateKey.Public", "crypto/ed25519.PrivateKey.Equal":
+		case "crypto/ed25519.PrivateKey.Seed":
+			f.heap(call.Pos(), "ed25519.PrivateKey.Seed")
+		default:
 			return false
 		}
 	}
@@ -186,18 +214,26 @@ func (f *flow) convert(c *ssa.Convert) {
 	if ok && basic.Kind() == types.UnsafePointer {
 		return
 	}
-	for _, r := range *c.Referrers() {
+	if !onlyCompared(c) {
+		f.copied(c.Pos(), "the conversion copies the secret to the heap, where it is not locked and can't be wiped: work with its bytes")
+	}
+}
+
+// onlyCompared reports whether all that is done with a value is to compare it, to look it
+// up, or to iterate over it.
+func onlyCompared(v ssa.Value) bool {
+	for _, r := range *v.Referrers() {
 		switch r := r.(type) {
 		case *ssa.BinOp:
-			if r.Op != token.ADD {
-				continue
+			if r.Op == token.ADD {
+				return false
 			}
 		case *ssa.Lookup, *ssa.Range:
-			continue
+		default:
+			return false
 		}
-		f.copied(c.Pos(), "the conversion copies the secret to the heap, where it is not locked and can't be wiped")
-		return
 	}
+	return true
 }
 
 // store looks at a secret that is stored where addr belongs to.
@@ -238,5 +274,30 @@ func (f *flow) keep(v ssa.Value, indirect bool, instr ssa.Instruction, addr ssa.
 			delete(f.seen, v)
 		}
 	}
+	if !f.stores[instr] {
+		f.stores[instr] = true
+		// What is loaded right behind the store was overwritten before.
+		delete(f.seen, v)
+	}
 	f.add(v)
+}
+
+// overwritten reports whether a variable is loaded behind a store to it in the same block
+// that is not known to be one of the secret. So it is where a function that defers calls
+// returns: it stores its results first, and all its return statements load them.
+func (f *flow) overwritten(load *ssa.UnOp) bool {
+	cell, ok := load.X.(*ssa.Alloc)
+	if !ok {
+		return false
+	}
+	var last *ssa.Store
+	for _, instr := range load.Block().Instrs {
+		if instr == load {
+			break
+		}
+		if store, ok := instr.(*ssa.Store); ok && store.Addr == cell {
+			last = store
+		}
+	}
+	return last != nil && !f.stores[last]
 }

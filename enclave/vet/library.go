@@ -2,6 +2,7 @@ package vet
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -11,18 +12,17 @@ import (
 const modulePath = "github.com/memkeep/memkeep/"
 
 var packages = map[string]bool{
-	"enclave": true, "enclave/keys": true, "enclave/load": true, "locked": true,
-	"enclave/memguard": true, "enclave/memguard/core": true,
+	"enclave": true, "enclave/bearer": true, "enclave/keys": true, "enclave/keys/scram": true,
+	"enclave/load": true, "enclave/memguard": true, "enclave/memguard/core": true, "locked": true,
 }
 
 // imports reports whether a package uses memkeep, directly.
-func imports(pkg *types.Package) bool {
-	for _, p := range pkg.Imports() {
-		if packages[strings.TrimPrefix(p.Path(), modulePath)] {
-			return true
-		}
-	}
-	return false
+func imports(pkg *types.Package) bool { return slices.ContainsFunc(pkg.Imports(), inLibrary) }
+
+// inLibrary reports whether a package is one of memkeep's.
+func inLibrary(pkg *types.Package) bool {
+	rest, ok := strings.CutPrefix(pkg.Path(), modulePath)
+	return ok && packages[rest]
 }
 
 // callee returns the function or method that a call names, or nil for a dynamic call.
@@ -41,11 +41,13 @@ func callee(call *ssa.CallCommon) *types.Func {
 
 // isLibrary reports whether fn is of memkeep's API. It accepts nil.
 func isLibrary(fn *types.Func) bool {
-	if fn == nil || fn.Pkg() == nil || !fn.Exported() {
-		return false
-	}
-	rest, ok := strings.CutPrefix(fn.Pkg().Path(), modulePath)
-	return ok && packages[rest]
+	return fn != nil && fn.Pkg() != nil && fn.Exported() && inLibrary(fn.Pkg())
+}
+
+// isLibraryStruct reports whether t is a pointer to a struct of memkeep's API.
+func isLibraryStruct(t types.Type) bool {
+	named := namedType(t)
+	return named != nil && named.Obj().Pkg() != nil && inLibrary(named.Obj().Pkg())
 }
 
 // receiver returns the name of the type that fn is a method of, or "".
@@ -92,13 +94,14 @@ func isBuffer(t types.Type) bool {
 	return false
 }
 
-// isView reports whether fn is a method that returns a buffer's own memory.
+// isView reports whether fn is a method that returns a buffer's own memory, or a reader
+// of it.
 func isView(fn *types.Func) bool {
 	if !isLibrary(fn) || fn.Signature().Recv() == nil || !isBuffer(fn.Signature().Recv().Type()) {
 		return false
 	}
 	switch name := fn.Name(); name {
-	case "Bytes", "Data":
+	case "Bytes", "Data", "Inner", "Reader":
 		return true
 	case "String": // of the drop-in's buffer: the others print no secret
 		return receiver(fn) == "LockedBuffer"
@@ -124,6 +127,12 @@ func isBytes(t types.Type) bool {
 func isByte(t types.Type) bool {
 	b, ok := t.Underlying().(*types.Basic)
 	return ok && b.Kind() == types.Uint8
+}
+
+// isByteArray reports whether t is an array of bytes.
+func isByteArray(t types.Type) bool {
+	a, ok := t.Underlying().(*types.Array)
+	return ok && isByte(a.Elem())
 }
 
 // isSecret reports whether a parameter of a callback is a secret or a slice of secrets.

@@ -12,14 +12,28 @@ var aliases = words(`
 	bytes.TrimLeftFunc bytes.TrimRightFunc bytes.Cut bytes.CutPrefix bytes.CutSuffix bytes.Split bytes.SplitN
 	bytes.SplitAfter bytes.SplitAfterN bytes.Fields bytes.FieldsFunc bytes.NewReader bytes.NewBuffer
 	slices.Clip slices.Grow slices.Compact
-	strings.TrimSpace strings.Trim strings.TrimPrefix strings.TrimSuffix strings.NewReader`)
+	strings.TrimSpace strings.Trim strings.TrimPrefix strings.TrimSuffix strings.Cut strings.Split strings.Fields
+	strings.NewReader`)
 
 // copies are functions whose result is a copy of their argument, or as good as one.
 var copies = words(`
-	bytes.Clone bytes.ToUpper bytes.ToLower bytes.Repeat bytes.Join slices.Clone slices.Concat strings.Clone
+	bytes.Clone bytes.ToUpper bytes.ToLower bytes.Repeat bytes.Join slices.Clone slices.Concat
+	strings.Clone strings.ToUpper strings.ToLower strings.Repeat strings.Join io.ReadAll
+	bytes.Buffer.Write bytes.Buffer.WriteString strings.Builder.Write strings.Builder.WriteString
 	encoding/hex.EncodeToString encoding/hex.AppendEncode encoding/hex.Dump
-	encoding/base64.Encoding.EncodeToString encoding/base64.Encoding.AppendEncode
-	encoding/base32.Encoding.EncodeToString encoding/json.Marshal encoding/pem.EncodeToMemory`)
+	encoding/base64.Encoding.EncodeToString encoding/base64.Encoding.AppendEncode encoding/base32.Encoding.EncodeToString
+	encoding/json.Marshal encoding/json.MarshalIndent encoding/json.Encoder.Encode encoding/pem.EncodeToMemory`)
+
+// coders are functions that write to the first of two slices what they read from the other.
+var coders = words(`
+	encoding/hex.Encode encoding/hex.Decode
+	encoding/base64.Encoding.Encode encoding/base64.Encoding.Decode
+	encoding/base32.Encoding.Encode encoding/base32.Encoding.Decode`)
+
+// starters are functions that call their last argument in a goroutine.
+var starters = words(`
+	sync.WaitGroup.Go golang.org/x/sync/errgroup.Group.Go golang.org/x/sync/errgroup.Group.TryGo
+	time.AfterFunc context.AfterFunc`)
 
 const (
 	useKey  = "keys.FromEnclave"
@@ -43,6 +57,7 @@ var ciphers = map[string]string{
 	"crypto/tls.X509KeyPair":                              useKey + ", or keys.LoadX509KeyPair",
 	"crypto/ecdsa.ParseRawPrivateKey":                     useKey,
 	"crypto/ecdh.Curve.NewPrivateKey":                     useECDH,
+	"math/big.Int.SetBytes":                               useKey + " for an ECDSA or RSA key",
 	"golang.org/x/crypto/ssh.ParsePrivateKey":             useKey + " and ssh.NewSignerFromSigner",
 	"golang.org/x/crypto/ssh.ParseRawPrivateKey":          useKey + " and ssh.NewSignerFromSigner",
 	"encoding/pem.Decode":                                 useKey + ", or load.PEM",
@@ -112,7 +127,8 @@ func prints(call *ssa.CallCommon) bool {
 // call looks at a call that has v as an argument, or as the function.
 func (f *flow) call(v ssa.Value, instr ssa.CallInstruction) {
 	call := instr.Common()
-	if _, ok := instr.(*ssa.Go); ok {
+	name := symbol(call)
+	if _, ok := instr.(*ssa.Go); ok || starters[name] {
 		if !waits(f.home) {
 			f.escapes(instr, "is handed to a goroutine that nothing here waits for")
 		}
@@ -125,18 +141,26 @@ func (f *flow) call(v ssa.Value, instr ssa.CallInstruction) {
 	if len(call.Args) == 0 && !call.IsInvoke() {
 		return
 	}
-	name := symbol(call)
 	if instead, ok := ciphers[name]; ok {
 		f.copied(instr.Pos(), "%s copies the secret to the heap: use %s", short(name), instead)
 		return
 	}
-	switch {
+	switch n := len(call.Args); {
 	case aliases[name] && v == call.Args[0]:
 		f.add(instr.Value())
-	case copies[name]:
-		f.copied(instr.Pos(), "%s copies the secret to the heap, where it is not locked", short(name))
+	case copies[name] && (call.Signature().Recv() == nil || call.IsInvoke() || v != call.Args[0]):
+		f.heap(instr.Pos(), short(name))
+	case coders[name] && v == call.Args[n-1]:
+		f.copyTo(call.Args[n-2], instr, short(name))
 	case prints(call):
-		f.copied(instr.Pos(), "%s prints the secret: print its size, or the enclave, which is redacted", short(name))
+		f.printed(instr.Pos(), short(name))
+	}
+}
+
+// copyTo reports a copy to a slice in ordinary memory.
+func (f *flow) copyTo(dst ssa.Value, instr ssa.Instruction, function string) {
+	if isBytes(dst.Type()) && onHeap(dst, map[ssa.Value]bool{}) {
+		f.heap(instr.Pos(), function)
 	}
 }
 
@@ -147,15 +171,15 @@ func (f *flow) builtin(v ssa.Value, name string, instr ssa.CallInstruction) {
 	case "append":
 		if result := instr.Value(); args[0] == v || !isBytes(result.Type()) {
 			f.add(result)
-		} else if onHeap(args[0], map[ssa.Value]bool{}) {
-			f.copied(instr.Pos(), "append copies the secret to the heap, where it is not locked")
+		} else {
+			f.copyTo(args[0], instr, name)
 		}
 	case "copy":
-		if args[1] == v && args[0] != v && isBytes(args[0].Type()) && onHeap(args[0], map[ssa.Value]bool{}) {
-			f.copied(instr.Pos(), "copy copies the secret to the heap, where it is not locked")
+		if args[1] == v && args[0] != v {
+			f.copyTo(args[0], instr, name)
 		}
 	case "print", "println":
-		f.copied(instr.Pos(), "%s prints the secret", name)
+		f.printed(instr.Pos(), name)
 	}
 }
 

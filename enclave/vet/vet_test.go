@@ -36,6 +36,8 @@ func TestLibrariesThatCopyKeysAreReportedWithWhatToUseInstead(t *testing.T) {
 	run(t, vet.Escape, "libraries")
 }
 
+func TestEverythingThatHandsOutASecretIsKnown(t *testing.T) { run(t, vet.Escape, "api") }
+
 func TestCopiedEnclavesAreReported(t *testing.T) { run(t, vet.Copied, "copied") }
 
 func TestBuffersThatAPathDoesNotDestroyAreReported(t *testing.T) { run(t, vet.Destroy, "destroy") }

@@ -2,6 +2,8 @@ package dropinuse
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/memkeep/memkeep/enclave/memguard"
 )
@@ -15,6 +17,15 @@ func printed(e *memguard.Enclave) error {
 	}
 	defer b.Destroy()
 	fmt.Println(b.String()) // want `fmt.Println prints the secret`
+	fmt.Println(b)
+	header("Bearer " + b.String())      // want `the concatenation copies the secret to the heap`
+	header(strings.ToUpper(b.String())) // want `strings.ToUpper copies the secret`
+	header(strings.TrimSpace(b.String()))
+	key := *b.ByteArray32() // want `the array is a copy of the secret`
+	use(key)
+	if b.String() == "none" || b.String()+"" == "" { // want `the concatenation copies`
+		return io.EOF
+	}
 	return nil
 }
 
@@ -26,3 +37,7 @@ func destroyed() string {
 	defer b.Destroy()
 	return b.String() // want `the secret from String is returned, but the deferred Destroy unmaps it`
 }
+
+func header(string) {}
+
+func use([32]byte) {}

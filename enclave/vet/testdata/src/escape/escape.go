@@ -2,7 +2,9 @@ package escape
 
 import (
 	"bytes"
+	"context"
 	"sync"
+	"time"
 
 	"github.com/memkeep/memkeep/enclave"
 )
@@ -83,12 +85,15 @@ func goroutines(e *enclave.Enclave) error {
 
 func consume([]byte) {}
 
-func destroyed(e *enclave.Enclave) ([]byte, error) {
+func destroyed(e *enclave.Enclave, public []byte) ([]byte, error) {
 	b, err := e.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer b.Destroy()
+	if public != nil {
+		return public, nil
+	}
 	return b.Bytes(), nil // want `the secret from Bytes is returned, but the deferred Destroy unmaps it`
 }
 
@@ -108,4 +113,96 @@ func inside(a, b *enclave.Enclave) error {
 		_, _, _, _, _ = longer, local, lists, first, count
 		return err
 	})
+}
+
+// A method value is a callback like others, and its receiver no secret.
+type keeper [][]byte
+
+func (k keeper) keep(secret []byte) error {
+	k[0] = secret // want `the secret from Use is stored in k`
+	return nil
+}
+
+func (k keeper) read(secret []byte) error {
+	global = k[0]
+	return nil
+}
+
+func generic[T any](secret []byte) (zero T, _ error) {
+	global = secret // want `the secret from Get is stored in a package's variable`
+	return
+}
+
+func instance(e *enclave.Enclave) {
+	_, _ = enclave.Get(e, generic[int])
+}
+
+func methods(e *enclave.Enclave, k keeper) error {
+	if err := e.Use(k.keep); err != nil {
+		return err
+	}
+	return e.Use(k.read)
+}
+
+func closures(ctx context.Context, e *enclave.Enclave) error {
+	var later func()
+	_ = later
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		later = func() { consume(secret) }                      // want `is stored in a variable outside the function`
+		time.AfterFunc(time.Second, func() { consume(secret) }) // want `is handed to a goroutine`
+		context.AfterFunc(ctx, func() { consume(secret) })      // want `is handed to a goroutine`
+		group.Go(func() { consume(secret) })                    // want `is handed to a goroutine that nothing here waits for`
+		defer func() { consume(secret) }()
+		return nil
+	})
+}
+
+func waited(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		defer group.Wait()
+		group.Go(func() { consume(secret) })
+		return nil
+	})
+}
+
+func destroyedByALiteral(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	h.key = b.Bytes() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it: pass on the buffer instead`
+	return nil
+}
+
+func destroyedBefore(e *enclave.Enclave, quick bool) ([]byte, error) {
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	secret := b.Bytes()
+	if quick {
+		if err := b.Destroy(); err != nil {
+			return nil, err
+		}
+		return secret, nil // want `the secret from Bytes is returned, but Destroy has unmapped it: pass on the buffer instead`
+	}
+	return secret, nil
+}
+
+// One buffer lives on while the other one is destroyed.
+func ofAnother(e *enclave.Enclave, h *holder) error {
+	kept, err := e.Open()
+	if err != nil {
+		return err
+	}
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	h.key = kept.Bytes()
+	return nil
 }
