@@ -88,8 +88,12 @@ func checkDestroyed(pass *analysis.Pass, call *ssa.Call) {
 			}
 		}
 	}
-	// Who discards the buffer expects an error.
 	if s.buffer == nil || len(*s.buffer.Referrers()) == 0 {
+		// A test that discards the buffer expects an error. If the error is discarded too,
+		// Unchecked reports that.
+		if (s.buffer == call || len(s.errs) > 0) && !inTest(pass, call.Parent()) {
+			report(pass, call.Pos(), "the buffer from %s is discarded, and keeps its locked memory: destroy it", callee(&call.Call).Name())
+		}
 		return
 	}
 	for _, r := range *s.buffer.Referrers() {
@@ -101,7 +105,7 @@ func checkDestroyed(pass *analysis.Pass, call *ssa.Call) {
 	for i, instr := range block.Instrs {
 		if instr == call {
 			if ret := s.walk(block, i+1, map[ssa.Value]bool{}); ret != nil {
-				report(pass, call.Pos(), "the buffer from %s is not destroyed on every path: one returns at line %d",
+				report(pass, call.Pos(), "the buffer from %s is not destroyed on every path, and one returns at line %d: defer its Destroy",
 					callee(&call.Call).Name(), returnLine(pass, ret))
 			}
 		}
@@ -177,7 +181,7 @@ func isKept(v ssa.Value, seen map[ssa.Value]bool) bool {
 			if r.Val == v {
 				return true
 			}
-		case *ssa.Slice, *ssa.ChangeType, *ssa.Phi, *ssa.SliceToArrayPointer:
+		case *ssa.Slice, *ssa.ChangeType, *ssa.MakeInterface, *ssa.Phi, *ssa.SliceToArrayPointer:
 			if isKept(r.(ssa.Value), seen) {
 				return true
 			}

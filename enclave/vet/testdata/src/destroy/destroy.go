@@ -1,6 +1,8 @@
 package destroy
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"os"
 
@@ -9,7 +11,7 @@ import (
 )
 
 func leaked(e *enclave.Enclave, quick bool) error {
-	b, err := e.Open() // want `the buffer from Open is not destroyed on every path: one returns at line 17`
+	b, err := e.Open() // want `the buffer from Open is not destroyed on every path, and one returns at line 19: defer its Destroy`
 	if err != nil {
 		return err
 	}
@@ -96,4 +98,65 @@ func atTheEnd(e *enclave.Enclave) (int, error) {
 		return 0, err
 	}
 	return b.Size(), nil
+}
+
+func constructors(ctx context.Context, e *enclave.Enclave, p *locked.Pool) int {
+	n := 0
+	if b, err := e.OpenContext(ctx); err == nil { // want `the buffer from OpenContext is not destroyed`
+		n += b.Size()
+	}
+	if b, err := enclave.ReadAll(bytes.NewReader(nil)); err == nil { // want `the buffer from ReadAll is not destroyed`
+		n += b.Size()
+	}
+	if b, err := p.New(32); err == nil { // want `the buffer from New is not destroyed`
+		n += b.Size()
+	}
+	if b, err := p.NewFrozen(32, nil); err == nil { // want `the buffer from NewFrozen is not destroyed`
+		n += b.Size()
+	}
+	return n
+}
+
+func discarded(e *enclave.Enclave) error {
+	_, err := e.Open() // want `the buffer from Open is discarded, and keeps its locked memory: destroy it`
+	return err
+}
+
+func inAClosure(e *enclave.Enclave) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	return b.Use(nil)
+}
+
+func consumed(e *enclave.Enclave) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	return b.Consume(func([]byte) error { return nil })
+}
+
+// Each round destroys its own buffer, and one does not.
+func loops(list []*enclave.Enclave, quick bool) error {
+	for _, e := range list {
+		b, err := e.Open()
+		if err != nil {
+			return err
+		}
+		b.Destroy()
+	}
+	for _, e := range list {
+		b, err := e.Open() // want `not destroyed on every path`
+		if err != nil {
+			return err
+		}
+		if quick {
+			continue
+		}
+		b.Destroy()
+	}
+	return nil
 }

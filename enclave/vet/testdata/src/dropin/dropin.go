@@ -1,6 +1,10 @@
 package dropin
 
-import "github.com/memkeep/memkeep/enclave/memguard"
+import (
+	"io"
+
+	"github.com/memkeep/memkeep/enclave/memguard"
+)
 
 func leaked() int {
 	b := memguard.NewBuffer(32) // want `the buffer from NewBuffer is not destroyed on every path`
@@ -8,3 +12,16 @@ func leaked() int {
 }
 
 func sealed() *memguard.Enclave { return memguard.NewBuffer(32).Seal() }
+
+func discarded() {
+	memguard.NewBuffer(32) // want `the buffer from NewBuffer is discarded`
+}
+
+func read(w io.Writer) error {
+	b := memguard.NewBuffer(32) // want `the buffer from NewBuffer is not destroyed`
+	n, err := b.Reader().WriteTo(w)
+	_ = n
+	return err
+}
+
+func reader() io.Reader { return memguard.NewBuffer(32).Reader() }
