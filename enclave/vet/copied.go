@@ -25,11 +25,8 @@ var qualified = regexp.MustCompile(regexp.QuoteMeta(modulePath) + `([\w/]+)\.(\w
 func findCopies(pass *analysis.Pass) (any, error) {
 	locks := *pass
 	locks.Report = func(d analysis.Diagnostic) {
-		for _, m := range qualified.FindAllStringSubmatch(d.Message, -1) {
-			if packages[m[1]] {
-				report(pass, d.Pos, "a copy of %s.%s does not work: use a pointer", path.Base(m[1]), m[2])
-				return
-			}
+		if m := qualified.FindStringSubmatch(d.Message); m != nil {
+			report(pass, d.Pos, "a copy of %s.%s does not work: use a pointer", path.Base(m[1]), m[2])
 		}
 	}
 	return copylock.Analyzer.Run(&locks)

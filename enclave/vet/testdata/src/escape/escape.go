@@ -192,6 +192,18 @@ func destroyedBefore(e *enclave.Enclave, quick bool) ([]byte, error) {
 	return secret, nil
 }
 
+// What is destroyed in the end is the other buffer.
+func reassigned(e, other *enclave.Enclave, h *holder) (err error) {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	h.key = b.Bytes()
+	b, err = other.Open()
+	return err
+}
+
 // One buffer lives on while the other one is destroyed.
 func ofAnother(e *enclave.Enclave, h *holder) error {
 	kept, err := e.Open()
