@@ -74,7 +74,9 @@ func swapOn(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_SWAPON, uintptr(unsafe.Pointer(name)), 0, 0); errno != 0 {
+	// swapon(2): SWAP_FLAG_PREFER and the highest priority, lest another area be used.
+	const first = 0x8000 | 0x7fff
+	if _, _, errno := syscall.Syscall(syscall.SYS_SWAPON, uintptr(unsafe.Pointer(name)), first, 0); errno != 0 {
 		t.Skipf("SKIPPED, NOTHING TESTED: swapon of a file on this file system: %v", errno)
 	}
 	return path
