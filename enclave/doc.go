@@ -1,7 +1,7 @@
 // Package enclave keeps secrets encrypted in ordinary memory, and decrypts a
 // secret into locked memory only while it is in use.
 //
-// For most programs, [New] and [Enclave.Use] are enough:
+// Most programs need only [New] and [Enclave.Use]:
 //
 //	key, err := enclave.New(secret) // seals the secret and wipes the slice
 //	...
@@ -35,28 +35,29 @@
 //
 // Use can't prevent the libraries that its function calls from copying the secret, and
 // what they derive from it is often as good, such as the pads of an HMAC key. A scan
-// from another process found this many copies of the two after 2,000 uses by four
-// goroutines and two garbage collections:
+// from another process found this many copies of either after 2,000 uses by four
+// goroutines and two garbage collections, in ten runs:
 //
 //	MEMKEEP_LONG=1 go test -v -run TestLeaving ./tests/leaving
 //
 //	                         secret on    inside       inside Use,     recommended
 //	                         the heap     Use          runtimesecret
-//	bearer token, HTTP/1.1   89–581       398–752      4–6             3–6   enclave/bearer
-//	bearer token, HTTP/2     446–748      493–619      5               4–5   enclave/bearer
-//	PostgreSQL's password    284–445      455–607      337–452         0     enclave/keys/scram
-//	webhook, HMAC-SHA-256    338–1481     393–3950     0               0     enclave/keys
-//	JWT, HS256               340–1752     398–4700     0               0     enclave/keys
-//	JWT, EdDSA               4–7          771–1239     754–1240        0     enclave/keys
-//	JWT, ES256               4–6          216–428      45–158          0     enclave/keys
-//	TLS server, P-256        4            69–257       13              0     enclave/keys
-//	SSH server, Ed25519      2–4          56–277       24–166          0     enclave/keys
+//	bearer token, HTTP/1.1   324–702      196–700      4–7             4–6   enclave/bearer
+//	bearer token, HTTP/2     321–815      318–696      5–6             4–6   enclave/bearer
+//	PostgreSQL's password    357–545      389–599      342–577         0     enclave/keys/scram
+//	webhook, HMAC-SHA-256    291–837      311–2972     0               0     enclave/keys
+//	JWT, HS256               345–2169     359–4002     0               0     enclave/keys
+//	JWT, EdDSA               4–5          642–2606     274–1746        0     enclave/keys
+//	JWT, ES256               3–5          214–407      27–141          0     enclave/keys
+//	TLS server, P-256        2–4          62–127       4–75            0     enclave/keys
+//	SSH server, Ed25519      2–4          39–198       16–220          0     enclave/keys
 //
 // The third column is for programs built with GOEXPERIMENT=runtimesecret, with Go 1.26
-// and 1.27. With [Config.NoRuntimeSecret], they leave what the second one says.
+// and 1.27. With [Config.NoRuntimeSecret], they leave as many copies as the second column
+// says.
 //
 // What remains of a bearer token is in the write buffers of connections. A connection
-// for each request does not help: it leaves 5 to 10 copies in freed buffers.
+// for each request does not help: it leaves 2 to 18 copies in freed buffers.
 //
 // # Protection
 //
@@ -72,7 +73,7 @@
 //
 // Locked memory (RLIMIT_MEMLOCK on Unix) is capped by [Config.MaxLockedBytes],
 // however many secrets there are: a million of them work under a limit of 64 KiB.
-// At the budget, [Enclave.Open] returns [ErrExhausted] at once, while Use and
+// When the budget is used up, [Enclave.Open] returns [ErrExhausted] at once, while Use and
 // [Enclave.OpenContext] wait in order of arrival: see [Enclave.Use]. If the system refuses to lock
 // memory, the error is a *[LimitError] with the figures; its Remedy method returns
 // the commands that raise the limit. Secrets and open buffers are not affected.
@@ -89,7 +90,7 @@
 // Callers branch on these errors with errors.Is, and on *LimitError with errors.As:
 //
 //	ErrExhausted    the budget is in use: destroy a buffer, or wait
-//	*LimitError     the system has no locked memory to give: raise the limit
+//	*LimitError     more than the system lets the process lock, or than the budget can hold
 //	ErrDestroyed    the enclave or the buffer was destroyed
 //	ErrPurged       the session was purged after the enclave was made
 //	ErrClosed       the session was closed

@@ -281,14 +281,14 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 // end, waits until that ends.
 //
 // fn may call Use of another enclave. Such a call returns ErrExhausted after about a
-// second if it needs more than a page and none becomes free. Calls nested any deeper
-// don't wait. [UseAll] opens several secrets at once without nesting.
+// second if it needs more than a page and none becomes free. Deeper calls return it at
+// once if no page is free. [UseAll] opens several secrets at once without nesting.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }
 
-// UseContext is like [Enclave.Use], but if ctx ends the wait, it returns an error
-// that wraps the context's cause. It does not interrupt fn.
+// UseContext is like [Enclave.Use], but if ctx has ended, or ends the wait, it returns an
+// error that wraps the context's cause. It does not interrupt fn.
 func (e *Enclave) UseContext(ctx context.Context, fn func(secret []byte) error) error {
 	sealed, c, err := e.ready()
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/memkeep/memkeep/locked"
 )
 
-// Errors that callers branch on with errors.Is. Those that other packages of this
-// module return as well are the same values there.
+// Errors that callers branch on with errors.Is. The packages locked and coffer return
+// the same values. ErrClosed of package load and ErrUnsupported of package keys are errors
+// of their own.
 var (
 	// ErrEmpty reports a secret of no bytes.
 	ErrEmpty = errors.New("enclave: empty secret")
@@ -54,8 +55,10 @@ var (
 	ErrUnsupported = locked.ErrUnsupported
 )
 
-// LimitError reports that the system has no locked memory for a request: which
-// resource ran out, the figures, and the remedy. Open buffers are not affected.
+// LimitError reports that there is no locked memory for a request: which resource ran
+// out, the figures, and the remedy. If its Err is nil, the request is larger than the
+// session's budget can hold, so it will never succeed; else the system refused to lock
+// more. Open buffers are not affected.
 type LimitError = locked.LimitError
 
 // A named error is one of the errors above, in words for what the caller holds.
@@ -75,7 +78,7 @@ var (
 	errCopied    = &named{"enclave: copied by value", ErrDestroyed}
 	errClosed    = &named{"enclave: the session is closed", ErrClosed}
 	errTampered  = &named{"enclave: decryption failed: the ciphertext is corrupted", ErrDecrypt}
-	errDefault   = errors.New("enclave: the default session can't be closed: call SetDefault with another one first")
+	errDefault   = errors.New("enclave: the default session can't be closed; once SetDefault has chosen another one, it can")
 )
 
 // refused rewords an error of a pool that gave no memory for size bytes. Errors of

@@ -24,11 +24,17 @@ type Config struct {
 	// [locked.DefaultLockedBytes] if zero. If the process may lock less, the
 	// session raises the soft limit towards the hard one, and then reduces the
 	// budget to what it may lock.
+	//
+	// The smallest session needs four pages. Two hold the shares of the key; up to an
+	// eighth of the budget is kept for Use, and the rest is for buffers and larger
+	// secrets, each of which takes whole pages. With [locked.MemfdSecret] a page that
+	// Use takes may count twice. Stats.LargestSecret is what fits.
 	MaxLockedBytes int
 
 	// RefreshInterval is how often the session key's shares are
 	// re-randomised: [coffer.DefaultRefreshInterval] if zero, never if
-	// negative. What signals saved of registers is overwritten at the same time.
+	// negative. Register contents that signals saved to memory are overwritten at
+	// the same time.
 	RefreshInterval time.Duration
 
 	// Backend forces a mechanism for locked pages. If empty, the session
@@ -237,8 +243,9 @@ func (s *Session) NewBufferContext(ctx context.Context, size int) (*locked.Buffe
 // buffers fault from then on. A function that Use is running keeps its secret until
 // it returns. Purge may be called at any time, also from within Use; concurrent
 // calls finish with their own secret or an error. The session can be used
-// afterwards. If Purge returns an error, the key or some buffers may be left: call it
-// again. It does nothing in a session that was never used or is closed.
+// afterwards: make enclaves and keys of enclave/keys anew, and call Reload of what
+// enclave/load follows. If Purge returns an error, the key or some buffers may be left:
+// call it again. It does nothing in a session that was never used or is closed.
 func (s *Session) Purge() error {
 	c := s.core.Load()
 	if c == nil {
@@ -290,9 +297,10 @@ func (s *Session) whyNot(n number) error {
 }
 
 // Close destroys the key and every open buffer, stops the timers, and returns all
-// locked memory to the system. Later and waiting calls return [ErrClosed]. If the
-// system refuses to unmap some memory, Close returns an error and may be called
-// again. Closing the default session is an error and does nothing.
+// locked memory to the system: call it after all that uses the session has ended. Later
+// and waiting calls return [ErrClosed]. If the system refuses to unmap some memory,
+// Close returns an error and may be called again. Closing the default session is an
+// error and does nothing.
 //
 // In a test with [testing/synctest], close a session in the bubble that used it: the
 // runtime ends a program that stops a bubble's timer from outside.

@@ -87,7 +87,7 @@ func (e *LimitError) Error() string {
 }
 
 // Remedy returns the commands and settings that raise the limit, in a few sentences. If
-// locked memory ran out, the last names the way to do without.
+// locked memory ran out, the last says how to run without it.
 func (e *LimitError) Remedy() string {
 	if e.Resource == LockedMemory && e.Err == nil && e.chosen {
 		return "Give the session or the pool a larger budget: MaxLockedBytes in enclave.Config, or LockedBytes in locked.Config. " +

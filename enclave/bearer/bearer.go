@@ -12,7 +12,7 @@
 // Only the configured host gets the token, and only over TLS. A redirect to another
 // host, or to plain HTTP, is followed without it, and a request with the Host header
 // of another host is sent without it. The request that the caller made,
-// and the one in the response, never hold it: what logs requests logs no token.
+// and the one in the response, never hold it: code that logs requests does not log the token.
 //
 // # Limits
 //

@@ -20,8 +20,8 @@ import (
 // those of every cipher.AEAD, its methods panic if the nonce is not 24 bytes long.
 //
 // The nonces are the caller's: 24 bytes, never the same for two messages of one
-// key. Random ones are fine, whatever the number of messages. A message has 256 GiB
-// at most. Except on amd64, additional data makes a message take several times as long.
+// key. Random ones are fine, whatever the number of messages. A message can be at
+// most 256 GiB. Except on amd64, additional data makes a message take several times as long.
 type AEAD struct {
 	sealed *enclave.Enclave // the key ⊕ HChaCha8(zeros, zeros), which is one share of it
 	in     Session

@@ -1,7 +1,8 @@
 // Package keys signs, decrypts and authenticates with keys that never leave locked
 // memory.
 //
-// For most programs this is all there is:
+// It is a module of its own: go get github.com/memkeep/memkeep/enclave/keys. Most programs
+// need only this:
 //
 //	k, err := keys.Parse(pem) // wipes pem
 //	cert := tls.Certificate{Certificate: chain, PrivateKey: k}
@@ -43,8 +44,8 @@
 //	HMAC-SHA-256         0      0                1,359  0
 //	XChaCha20-Poly1305   0      0                767    0
 //	parsing PEM          0      0                1,786  125
-//	refusing keys        0      0                544    0
-//	refusing RSA keys    0      0                985    0
+//	rejecting keys       0      0                544    0
+//	rejecting RSA keys   0      0                985    0
 //	making Ed25519       0      0                128    80
 //	making ECDSA P-256   0      0                98     20
 //	making RSA 2048      0      0                411    160
@@ -52,8 +53,8 @@
 // The standard library's figures differ from run to run. The command is: MEMKEEP_LONG=1 go
 // test -v -run TestLeftovers, in this package's folder; with GOEXPERIMENT=runtimesecret for
 // the other columns. Keys of 3,072 and 4,096 bits are used 640 and 320 times, and only if
-// MEMKEEP_LONG is set. The keys that are refused are real ones, damaged in many ways, from
-// a byte of base64 to the public key of another. 50 runs of all but RSA (go test -count=50
+// MEMKEEP_LONG is set. The rejected keys are real ones with one damage each, from a changed
+// byte of base64 to another key's public half. 50 runs of all but RSA (go test -count=50
 // -short -run TestLeftovers) found nothing of this package's keys. On arm64 it has run only
 // under an emulator, where as many runs found nothing in the memory of the emulated
 // process; the emulator's own memory, where it keeps registers, is not scanned. Other
@@ -87,6 +88,10 @@
 // found it. On Linux and FreeBSD, what other signals save of the registers is overwritten
 // by the session's timer, by default within a second. On processors other than amd64 and
 // arm64, single words may be left.
+//
+// A purge ends a key, not what it was used for: TLS connections stay open, and a client
+// with a session ticket resumes without a signature. Close the connections, and set
+// tls.Config.SessionTicketsDisabled if a purge must end resumption too.
 //
 // RSA keys have two primes, 2,048, 3,072 or 4,096 bits, and a public exponent of at
 // least 65,537.

@@ -25,7 +25,7 @@ type MAC struct {
 }
 
 // NewMAC makes an HMAC key of any length, for SHA-256, SHA-384, SHA-512, or SHA-1
-// as one-time passwords have it (RFC 6238). It wipes key, even if it returns an error. An
+// as TOTP uses it (RFC 6238). It wipes key, even if it returns an error. An
 // empty key is [enclave.ErrEmpty], another hash [ErrUnsupported], and read-only memory
 // [enclave.ErrReadOnly]: see [Session.MACFromEnclave].
 func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
@@ -37,7 +37,8 @@ func (s Session) NewMAC(hash crypto.Hash, key []byte) (*MAC, error) {
 }
 
 // MACFromEnclave is [Session.NewMAC] with the key that the enclave holds. The MAC is
-// independent of the enclave, which stays as it is.
+// independent of the enclave, which stays as it is. For a key that changes, the package's
+// example "rotating" makes a MAC of each version.
 func (s Session) MACFromEnclave(hash crypto.Hash, e *enclave.Enclave) (*MAC, error) {
 	return fromEnclave(s, e, func(secret []byte) (*MAC, error) { return s.newMAC(hash, secret) })
 }

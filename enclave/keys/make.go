@@ -21,8 +21,8 @@ const maxKeyFile = 16 << 10
 
 // Generate makes a key of random bytes that never leave locked memory. Making an
 // RSA key takes from tenths of a second to many seconds. It waits for locked
-// memory until ctx ends, and then returns its cause; so does the making of an RSA
-// key.
+// memory until ctx ends, and then returns its cause. Making an RSA key stops when ctx
+// ends, too.
 func (s Session) Generate(ctx context.Context, alg Algorithm) (*PrivateKey, error) {
 	s.ctx = ctx
 	switch alg {

@@ -175,8 +175,8 @@ func (k *PrivateKey) signRSA(digest []byte, opts crypto.SignerOpts) (signature [
 // key but an RSA key returns, and those of that Use.
 //
 // The type of opts keeps a PrivateKey from being a [crypto.Decrypter], whose opts are
-// a [crypto.DecrypterOpts]. A server of TLS 1.2 takes every certificate's key that is
-// one for an RSA key, and then refuses an ECDSA or Ed25519 key. Where a
+// a [crypto.DecrypterOpts]. A TLS 1.2 server assumes that any key that is a
+// crypto.Decrypter is an RSA key, and then refuses an ECDSA or Ed25519 key. Where a
 // crypto.Decrypter is needed, [PrivateKey.Decrypter] returns one.
 func (k *PrivateKey) Decrypt(rand io.Reader, msg []byte, opts any) ([]byte, error) {
 	if k == nil || k.public == nil {

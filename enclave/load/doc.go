@@ -18,8 +18,8 @@
 // [PEM] take one secret out of a file that holds more.
 //
 // The functions suit most programs. All but [Terminal] and [Command] give up after
-// [DefaultTimeout]. [Loader] has a method for each that reads a secret, which takes a
-// context, and fields for the session, the size limit and other options.
+// [DefaultTimeout]. Each function that reads a secret is also a method of [Loader], with
+// a context. Loader's fields set the session, the size limit and other options.
 //
 // # Protection
 //

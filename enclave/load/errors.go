@@ -49,7 +49,7 @@ var (
 	ErrUnsettled = errors.New("the source keeps changing")
 
 	// ErrClosed reports the use of a [Rotating] after Close, or a Reload after the
-	// context of [NewRotating] has ended.
+	// context of [NewRotating] has ended. It is not [enclave.ErrClosed].
 	ErrClosed = errors.New("load: the rotating secret is closed")
 )
 
@@ -66,6 +66,9 @@ func (e *Error) Error() string { return "load: " + e.Source + ": " + e.Err.Error
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// MarshalText returns the text of Error, in JSON too.
+func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // failed returns err as an Error of the source. What an error of os or os/exec
 // says about the path is in the source's name already.

@@ -44,9 +44,9 @@ type RotatingConfig struct {
 	// slice.
 	Check func(secret []byte) error
 
-	// OnReload, if set, is called after each new version and each failed attempt;
-	// LastError tells which. It runs on the goroutine that follows the source,
-	// and must not call Reload or Close.
+	// OnReload, if set, is called after each new version but the first, and after
+	// each failed attempt; LastError tells which. It runs on the goroutine that
+	// follows the source, and must not call Reload or Close.
 	OnReload func(RotatingStats)
 
 	// between runs between renewing the watches and reading the source: for tests.
@@ -103,6 +103,8 @@ type version struct {
 func NewRotating(ctx context.Context, ref Ref, cfg RotatingConfig) (*Rotating, error) {
 	switch ref.kind {
 	case kindFile, kindCredential, kindCommand:
+	case "":
+		return nil, failed("reference", ErrNotSet)
 	default:
 		return nil, failed(ref.text(), fmt.Errorf("%w: this kind does not change", ErrInvalidRef))
 	}
@@ -237,8 +239,11 @@ func (r *Rotating) same(ctx context.Context, next *enclave.Enclave, asked bool) 
 	}
 	defer r.release(v)
 	same, err := r.equal(ctx, v.secret, next)
-	if err != nil && asked {
+	switch {
+	case err != nil && asked:
 		return false, nil
+	case errors.Is(err, enclave.ErrPurged):
+		return false, failed(r.ref.text(), fmt.Errorf("%w: Reload restores the secret", enclave.ErrPurged))
 	}
 	return same, err
 }
@@ -401,8 +406,12 @@ func GetContext[T any](ctx context.Context, r *Rotating, fn func(secret []byte) 
 }
 
 // Reload reads the source now, as programs do on SIGHUP. If it returns an error, the
-// old version stays in use. After a purge of the session, Reload restores the
-// secret.
+// old version stays in use.
+//
+// A purge of the session destroys the secret, and a program that purges means it: a new
+// version does not bring it back, and every attempt to follow the source fails with
+// [enclave.ErrPurged]. Reload restores the secret, as a new version even if the source
+// has not changed.
 func (r *Rotating) Reload(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {

@@ -3,6 +3,7 @@ package load_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -287,15 +288,23 @@ func TestAPurgedSecretComesBackOnlyIfAskedFor(t *testing.T) {
 		if err := l.Session.Purge(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * load.DefaultInterval)
-		synctest.Wait()
-		if err := r.Use(func([]byte) error { return nil }); err == nil || r.Stats().Failures == 0 {
-			t.Errorf("after a purge: %v, %+v", err, r.Stats())
+		for _, now := range []string{content, "a new version"} {
+			replace(t, path, now)
+			time.Sleep(3 * load.DefaultInterval)
+			synctest.Wait()
+			if err := r.Use(func([]byte) error { return nil }); !errors.Is(err, enclave.ErrPurged) || r.Stats().Failures == 0 {
+				t.Errorf("after a purge: %v, %+v", err, r.Stats())
+			}
+			refused(t, nil, r.Stats().LastError, enclave.ErrPurged, "file:"+path)
+			told, err := json.Marshal(r.Stats())
+			if err != nil || !strings.Contains(string(told), "Reload restores the secret") {
+				t.Errorf("%s, %v", told, err)
+			}
 		}
 		if err := r.Reload(t.Context()); err != nil {
 			t.Error(err)
 		}
-		has(t, r, content)
+		has(t, r, "a new version")
 		closed(t, r)
 	})
 }
@@ -327,7 +336,7 @@ func TestOnlyWhatChangesCanRotate(t *testing.T) {
 		_, err := load.NewRotating(t.Context(), parse(t, ref), load.RotatingConfig{})
 		refused(t, nil, err, load.ErrInvalidRef, ref)
 	}
-	if _, err := load.NewRotating(t.Context(), load.Ref{}, load.RotatingConfig{}); !errors.Is(err, load.ErrInvalidRef) {
+	if _, err := load.NewRotating(t.Context(), load.Ref{}, load.RotatingConfig{}); !errors.Is(err, load.ErrNotSet) {
 		t.Errorf("%v", err)
 	}
 	_, err := load.NewRotating(t.Context(), parse(t, "cmd:echo a"), load.RotatingConfig{})

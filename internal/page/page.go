@@ -226,11 +226,20 @@ func Open(name string, hook Hook) (Backend, error) {
 	case reasons != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, errors.Join(reasons...))
 	case name != "" && len(mechanisms) > 0:
-		return nil, fmt.Errorf("%w: backend %q is none of %v", ErrUnsupported, name, Names())
+		return nil, noBackend(name)
 	default:
 		return nil, ErrUnsupported
 	}
 }
+
+// noBackend is the name of a backend that this system does not know.
+type noBackend string
+
+func (n noBackend) Error() string {
+	return fmt.Sprintf("no backend %q here, only %v", string(n), Names())
+}
+
+func (noBackend) Unwrap() error { return ErrUnsupported }
 
 // OpenUnlocked returns the best backend that does not lock, in place of one that does:
 // [Missing] then returns why there is none.

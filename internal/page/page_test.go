@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -244,7 +245,7 @@ func TestUnguardedPagesAreWipedAndDumpable(t *testing.T) {
 
 func TestUnknownBackendIsUnsupported(t *testing.T) {
 	t.Parallel()
-	if _, err := page.Open("core memory", nil); !errors.Is(err, page.ErrUnsupported) {
+	if _, err := page.Open("core memory", nil); !errors.Is(err, page.ErrUnsupported) || !strings.Contains(err.Error(), `no backend "core memory"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,8 +15,8 @@
 // # Limits
 //
 // It binds no channel, so use TLS: without it, whoever relays the connection can use it
-// once the login is done, and whoever poses as the server can choose one iteration and
-// try passwords on the proof that it gets. Passwords must be ASCII, for which the RFC's
+// once the login is done, and whoever poses as the server can ask for an iteration count
+// of 1 and test guesses against the proof. Passwords must be ASCII, for which the RFC's
 // preparation changes nothing.
 package scram
 
