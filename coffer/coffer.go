@@ -42,6 +42,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,11 +124,22 @@ var domain = [16]byte([]byte("memkeep share v1"))
 // New returns a coffer with a new random key, which takes at least two pages of the
 // pool's budget. The caller closes it. The errors are those of [locked.Pool.New].
 func New(pool *locked.Pool, cfg Config) (*Coffer, error) {
+	// GOMAXPROCS may change later, the number of processors does not.
+	return newFor(pool, cfg, runtime.NumCPU())
+}
+
+func init() {
+	bridge.NewCoffer = func(pool, cfg any, processors int) (any, error) {
+		return newFor(pool.(*locked.Pool), cfg.(Config), processors)
+	}
+}
+
+func newFor(pool *locked.Pool, cfg Config, processors int) (*Coffer, error) {
 	c := &Coffer{interval: cfg.RefreshInterval, silent: cfg.NoSignals}
 	if c.interval == 0 {
 		c.interval = DefaultRefreshInterval
 	}
-	if err := c.layOut(pool); err != nil {
+	if err := c.layOut(pool, processors); err != nil {
 		return nil, errors.Join(err, c.free())
 	}
 	// Nobody knows c yet: it is for the sweep alone that draw is exclusive.

@@ -133,6 +133,34 @@ func TestNothingButTheSharesRemainsInTheRegions(t *testing.T) {
 	}
 }
 
+// A workspace for each processor takes pages. Where buffers are to have them, as in the
+// drop-in for memguard, which locks as many for its key, there are a few in two pages.
+func TestWorkspacesAreForTheProcessorsThatAreNamed(t *testing.T) {
+	t.Parallel()
+	budget := 256 * os.Getpagesize()
+	testenv.Lockable(t, budget)
+	pool, err := locked.NewPool(locked.Config{LockedBytes: budget, AllowUnlocked: testenv.AllowUnlocked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for processors, want := range map[int]int{1: fewestWorkspaces, 16: 16} {
+		c, err := newFor(pool, Config{RefreshInterval: -1}, processors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := len(c.regions[0].Bytes()) + len(c.regions[1].Bytes())
+		if len(c.workspaces) != want || processors == 1 && size != 2*os.Getpagesize() {
+			t.Errorf("%d processors: %d workspaces in %d bytes", processors, len(c.workspaces), size)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := pool.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCallersAtTheSameTimeShareNoWorkspace(t *testing.T) {
 	t.Parallel()
 	c := newInternal(t)

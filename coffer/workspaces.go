@@ -3,7 +3,6 @@ package coffer
 import (
 	"math/bits"
 	"os"
-	"runtime"
 	"sync"
 
 	"github.com/memkeep/memkeep/internal/bridge"
@@ -40,10 +39,10 @@ const shareArea = percpu.CacheLine
 const fewestWorkspaces = 8
 
 // layOut puts shares and workspaces in two regions.
-func (c *Coffer) layOut(pool *locked.Pool) error {
+func (c *Coffer) layOut(pool *locked.Pool, processors int) error {
 	// One workspace for each processor, as far as the budget and the counter's bits
-	// allow. GOMAXPROCS may change later, the number of processors does not.
-	workspaces := percpu.Places(max(fewestWorkspaces, runtime.NumCPU()), 1<<workspaceBits)
+	// allow.
+	workspaces := percpu.Places(max(fewestWorkspaces, processors), 1<<workspaceBits)
 	pageSize := os.Getpagesize()
 	size := shareArea + workspaces/2*workspaceSize
 	// If locked memory is scarce, use what one page of each region holds.

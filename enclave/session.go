@@ -187,7 +187,7 @@ func (s *Session) poolConfig() locked.Config {
 }
 
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
-	c, err := coffer.New(pool, coffer.Config{RefreshInterval: s.cfg.RefreshInterval, NoSignals: s.cfg.NoSignals})
+	c, err := s.newCoffer(pool)
 	if err != nil {
 		return nil, join(err, pool.Close())
 	}
@@ -197,6 +197,18 @@ func (s *Session) newCore(pool *locked.Pool) (*core, error) {
 		return nil, errors.Join(made.tooLarge(1), c.Close(), pool.Close())
 	}
 	return made, nil
+}
+
+func (s *Session) newCoffer(pool *locked.Pool) (*coffer.Coffer, error) {
+	cfg := coffer.Config{RefreshInterval: s.cfg.RefreshInterval, NoSignals: s.cfg.NoSignals}
+	if !s.bare {
+		return coffer.New(pool, cfg)
+	}
+	c, err := bridge.NewCoffer(pool, cfg, 1) // the other pages are for buffers
+	if err != nil {
+		return nil, err
+	}
+	return c.(*coffer.Coffer), nil
 }
 
 // tooLarge is the error for a secret that could never be opened.

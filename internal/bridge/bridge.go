@@ -46,6 +46,10 @@ var (
 	ReadPiece func(pool any, r io.Reader, size, delim int) (buffer any, done bool, err error)
 )
 
+// NewCoffer is coffer.New for so many processors: it takes a *locked.Pool and a
+// coffer.Config, and returns a *coffer.Coffer. Set by coffer.
+var NewCoffer func(pool, cfg any, processors int) (coffer any, err error)
+
 // Set by enclave.
 var (
 	// NewBareSession is enclave.NewSession that keeps no slots for Use, so that
