@@ -11,8 +11,8 @@ import (
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
-// A container's limit may be raised after the session was made, and buffers may have all
-// that is not kept for Use.
+// A container's limit may be raised after the session was made, and buffers may take
+// everything that is not kept for Use. If a slot is missing, Use gives up after 30 seconds.
 func TestUseHasASlotForEachProcessorThatIsAddedLater(t *testing.T) {
 	const limit = 1 << 20
 	if !testenv.UnderLimit(t, limit) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A key is isolated from when it is opened. If it were opened before, a signal could
@@ -31,7 +32,11 @@ func TestKeysAreOpenedIsolated(t *testing.T) {
 	defer group.Wait()
 	defer done.Store(true)
 	stacks := make([]byte, 4<<20)
+	late := time.Now().Add(4 * time.Minute)
 	for seen := false; !seen && !t.Failed(); runtime.Gosched() {
+		if time.Now().After(late) {
+			t.Fatal("no operation was seen to open its key")
+		}
 		all := string(stacks[:runtime.Stack(stacks, true)])
 		for stack := range strings.SplitSeq(all, "\n\n") {
 			if !strings.Contains(stack, "keys.Session.use") || !strings.Contains(stack, "(*Enclave).OpenInto(") {

@@ -101,8 +101,8 @@ func (s Session) scratch(size int, fn func(memory []byte) error) error {
 	return refused
 }
 
-// use opens e in locked memory, with extra bytes behind it, and runs fn on both. Both
-// are isolated.
+// use opens e in locked memory, with extra bytes behind it, and runs fn on both. Opening
+// and fn are isolated.
 func (s Session) use(e *enclave.Enclave, extra int, stack isolate.Kind, fn func(secret []byte, memory arena) error) error {
 	size := e.Size()
 	if size == 0 {

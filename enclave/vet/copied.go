@@ -3,10 +3,10 @@ package vet
 import (
 	"path"
 	"regexp"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/copylock"
-	"golang.org/x/tools/go/analysis/passes/inspect"
 )
 
 // Copied reports copies of values that work only where they are made, such as an Enclave,
@@ -15,7 +15,7 @@ import (
 var Copied = &analysis.Analyzer{
 	Name:     "enclavecopy",
 	Doc:      "report enclaves, sessions and buffers that are copied by value",
-	Requires: []*analysis.Analyzer{inspect.Analyzer, Allow},
+	Requires: append(slices.Clone(copylock.Analyzer.Requires), Allow),
 	Run:      findCopies,
 }
 

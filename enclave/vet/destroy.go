@@ -89,8 +89,8 @@ func checkDestroyed(pass *analysis.Pass, call *ssa.Call) {
 		}
 	}
 	if s.buffer == nil || len(*s.buffer.Referrers()) == 0 {
-		// A test that discards the buffer expects an error. If the error is discarded too,
-		// Unchecked reports that.
+		// A test that discards the buffer expects an error. A call whose results are all
+		// ignored is Unchecked's.
 		if (s.buffer == call || len(s.errs) > 0) && !inTest(pass, call.Parent()) {
 			report(pass, call.Pos(), "the buffer from %s is discarded, and keeps its locked memory: destroy it", callee(&call.Call).Name())
 		}

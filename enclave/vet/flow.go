@@ -276,7 +276,7 @@ func (f *flow) keep(v ssa.Value, indirect bool, instr ssa.Instruction, addr ssa.
 	}
 	if !f.stores[instr] {
 		f.stores[instr] = true
-		// What is loaded right behind the store was overwritten before.
+		// A load right behind this store was taken for one of what overwrote the secret.
 		delete(f.seen, v)
 	}
 	f.add(v)

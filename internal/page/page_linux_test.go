@@ -110,9 +110,12 @@ func TestSystemCannotHibernateWhileASecretPageIsMapped(t *testing.T) {
 	if err := b.Unmap(r); err != nil {
 		t.Fatal(err)
 	}
-	// Another process may have such pages.
+	// Another process may have such pages, but in a machine that is for the tests alone.
 	for deadline := time.Now().Add(time.Minute); disabled(); {
 		if time.Now().After(deadline) {
+			if os.Getenv("MEMKEEP_BOOTED") != "" {
+				t.Fatal("the page is unmapped, and the system still may not hibernate")
+			}
 			t.Skip("SKIPPED in part: the page is unmapped, and another process keeps the system from hibernating")
 		}
 		runtime.Gosched()

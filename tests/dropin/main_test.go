@@ -96,7 +96,7 @@ var children = map[string]func(){
 	},
 	"exits 7": func() { memguard.SafeExit(7) },
 	"exits 7 overrun": func() {
-		*beside(memguard.NewBuffer(6).Bytes(), -1) ^= 1 // of random bytes
+		*beside(memguard.NewBuffer(6).Bytes(), -1) ^= 1 // the canary is random: 1 may be there already
 		memguard.SafeExit(7)
 	},
 }

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	smallLimit = 64 << 10 // bytes that nobody may lock
-	nobody     = 65534    // nobody's ids on every Linux
+	smallLimit = 16    // pages that nobody may lock
+	nobody     = 65534 // nobody's ids on every Linux
 	patience   = 20 * time.Minute
 
 	bootedEnv = "MEMKEEP_BOOTED" // set for tests: the machine is theirs alone
@@ -196,7 +196,8 @@ func test(folder, pattern, user string) (log []byte, err error) {
 	limit := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	if user == "nobody" {
 		// Who is not root has no capability: no limit is lifted.
-		limit = unix.Rlimit{Cur: smallLimit, Max: smallLimit}
+		pages := uint64(smallLimit * os.Getpagesize())
+		limit = unix.Rlimit{Cur: pages, Max: pages}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {

@@ -43,15 +43,15 @@ func browse(t *testing.T, url string, flags ...string) string {
 	if len(flags) == 0 {
 		flags = []string{"--dump-dom"}
 	}
-	dir := publicDir(t)
-	args := append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-background-networking", "--user-data-dir=" + dir,
-		"--host-resolver-rules=MAP * 127.0.0.1",
-	}, flags...)
-	for range 3 { // it dies of its own now and then
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for range 3 { // it dies on its own now and then
+		dir := publicDir(t)
+		args := append([]string{
+			"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+			"--no-first-run", "--disable-background-networking", "--user-data-dir=" + dir,
+			"--host-resolver-rules=MAP * 127.0.0.1",
+		}, flags...)
 		cmd := exec.CommandContext(ctx, path, append(args, url)...)
 		cmd.Env = append(cmd.Environ(), "HOME="+dir)
 		var page []byte

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,9 @@ func TestPageShowsWhatTheSystemRefused(t *testing.T) {
 	t.Parallel()
 	if len(testenv.Emulator()) > 0 {
 		t.Skip("SKIPPED: an emulator has a limit of its own")
+	}
+	if _, err := exec.LookPath("prlimit"); err != nil {
+		t.Skip("SKIPPED, NOTHING TESTED: no prlimit, of util-linux")
 	}
 	limit := uint64(testenv.SmallLimit())
 	server := start(t, spec{args: []string{"-keys", "1", "-request-timeout", "60s", "-read-timeout", "60s"}, memlock: strconv.FormatUint(limit, 10)})

@@ -42,7 +42,7 @@
 //	SSH server, Ed25519             340–382 → 26–220         0 → 0      308–398 → 16–28        0 → 0
 //
 // The test fails if the recommended way leaves materially more, and if the others leave
-// nothing.
+// next to nothing.
 //
 // The recommended way is enclave/bearer for tokens, enclave/keys/scram for PostgreSQL,
 // and keys of enclave/keys for the rest. The two that sign with Ed25519 inside Use gain little by

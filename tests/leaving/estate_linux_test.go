@@ -58,7 +58,7 @@ type estate struct {
 }
 
 // rotating is how many tenants' files change: the first ones'. The system gives a user
-// 128 watches, and each takes one.
+// 128 instances of inotify, and each takes one.
 const rotating = 50
 
 // closely is for how many tenants of a kind the scan looks for all of their secrets, and

@@ -207,7 +207,7 @@ func (p *postgres) awaitLogins(t *testing.T, n int) {
 		t.Fatal(err)
 	}
 	seen := map[time.Time]bool{}
-	for deadline := time.Now().Add(10 * time.Minute); len(seen) < n; {
+	for deadline := time.Now().Add(4 * time.Minute); len(seen) < n; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d logins of %d", len(seen), n)
 		}

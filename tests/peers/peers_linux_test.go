@@ -64,7 +64,7 @@ func scaled(long, usual, short int) int {
 
 // patience is how long a program may take, in seconds that only a broken one uses
 // up.
-const patience = 10 * time.Minute
+const patience = 4 * time.Minute
 
 // try runs a program on input and returns what it prints, errors included.
 func try(t *testing.T, input []byte, name string, args ...string) (string, error) {
