@@ -52,14 +52,15 @@
 //
 // The standard library's figures differ from run to run. The command is: MEMKEEP_LONG=1 go
 // test -v -run TestLeftovers, in this package's folder; with GOEXPERIMENT=runtimesecret
-// for the other columns. RSA keys of 3,072 and 4,096 bits are used 640 and 320 times, and
-// only if MEMKEEP_LONG is set; 1,000 keys are rejected, and a few RSA keys are made. The
-// rejected keys are real ones with one damage each, from a changed byte of base64 to
-// another key's public half. 50 runs of all but RSA (go test -count=50 -short -run
-// TestLeftovers) found nothing of this package's keys. On arm64 it has run only under an
-// emulator, where as many runs found nothing in the memory of the emulated process; the
-// emulator's own memory, where it keeps registers, is not scanned. Other processors are
-// not scanned, and single words may stay there: even the cipher is portable Go.
+// for the other columns. RSA keys of 3,072 and 4,096 bits are used 640 and 320 times;
+// these and the rejected RSA keys need MEMKEEP_LONG. Other keys are rejected 1,000 times,
+// and a few RSA keys are made. The rejected keys are real ones with one damage each, from
+// a changed byte of base64 to another key's public half. 50 runs of all but RSA (go test
+// -count=50 -short -run TestLeftovers) found nothing of this package's keys. On arm64 it
+// has run only under an emulator, where as many runs found nothing in the memory of the
+// emulated process; the emulator's own memory, where it keeps registers, is not scanned.
+// Other processors are not scanned, and single words may stay there: even the cipher is
+// portable Go.
 //
 // # How
 //

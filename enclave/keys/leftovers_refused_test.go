@@ -16,22 +16,14 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/memkeep/memkeep/enclave/keys"
-	"github.com/memkeep/memkeep/internal/testenv"
 )
 
 // refuses are the subjects whose operations fail. The secret is a list of key files, each
 // damaged in another way, and each operation tries all that makes a key with one of them.
+// Some RSA files are found out only by a test of primes, which takes long.
 var refuses = []subject{
 	{name: "Parse refused", times: leftoverOperations / 2, keys: refused, standard: refusedStandard},
-	{name: "RSA refused", times: rsaRefusals(), keys: refused, standard: refusedStandard},
-}
-
-// rsaRefusals: some files are found out only by a test of primes, which takes long.
-func rsaRefusals() int {
-	if testenv.Long() {
-		return leftoverOperations
-	}
-	return 208
+	{name: "RSA refused", times: leftoverOperations, long: true, keys: refused, standard: refusedStandard},
 }
 
 // A refusal is what is to become of a file.
