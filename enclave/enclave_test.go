@@ -404,8 +404,11 @@ func TestEverythingThatHoldsASecretPrintsAsItsSize(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, enclave.Config{})
 	e := newEnclave(t, s, secretOf(32))
-	const want = "[REDACTED 32 bytes]"
 	for name, v := range map[string]any{"Enclave": e, "Session": s, "Default": enclave.Default()} {
+		want := "[REDACTED 32 bytes]"
+		if s, ok := v.(*enclave.Session); ok && s.Stats().Unlocked {
+			want += " NOT LOCKED"
+		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			if got := fmt.Sprintf(verb, v); got != want {
 				t.Errorf("%s: %s prints %q", name, verb, got)
