@@ -245,7 +245,7 @@ func TestUnguardedPagesAreWipedAndDumpable(t *testing.T) {
 
 func TestUnknownBackendIsUnsupported(t *testing.T) {
 	t.Parallel()
-	if _, err := page.Open("core memory", nil); !errors.Is(err, page.ErrUnsupported) || !strings.Contains(err.Error(), `no backend "core memory"`) {
+	if _, err := page.Open("core memory", nil); !errors.Is(err, page.ErrUnsupported) || len(page.Names()) > 0 && !strings.Contains(err.Error(), `no backend "core memory"`) {
 		t.Errorf("got %v", err)
 	}
 }
