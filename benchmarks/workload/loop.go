@@ -30,7 +30,8 @@ const warmUp = 5
 
 // crowdBatch is how many calls a goroutine makes before it lets others run, where
 // there are more than crowded of them: so that each has its turn, many times.
-// crowdRound is how many all of them make, at most, while each has one turn.
+// Of those that yield within each call, crowdRound is how many all of them make, at most,
+// while each has one turn.
 const (
 	crowdBatch = 16
 	crowded    = 64
@@ -45,7 +46,10 @@ func measure(r Request, tasks []task) (Sample, error) {
 		return Sample{}, err
 	}
 	if len(tasks) > crowded {
-		batch = max(1, min(batch, crowdBatch, crowdRound/len(tasks)))
+		batch = min(batch, crowdBatch)
+		if r.Yield {
+			batch = max(1, min(batch, crowdRound/len(tasks)))
+		}
 	}
 	// What the setting-up left is collected before, not in between.
 	runtime.GC()
@@ -66,8 +70,15 @@ func measure(r Request, tasks []task) (Sample, error) {
 			if r.Latency {
 				run.histogram = newHistogram()
 			}
+			if len(tasks) > crowded {
+				// One call grows its stack: in a large crowd each has few turns.
+				run.err = t.op(0)
+			}
 			ready.Done()
 			<-begin
+			if run.err != nil {
+				return
+			}
 			if r.Latency {
 				run.each(t, start, d, batch)
 			} else {
