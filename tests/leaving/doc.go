@@ -61,7 +61,7 @@
 // # Ten thousand tenants
 //
 // TestTenThousandTenantsLeaveNothing runs one server that uses the secrets of 10,000
-// tenants in all of these ways, under a limit of 64 KiB: 4,000 private keys, 100 tokens for
-// an API and 100 passwords of PostgreSQL, or with MEMKEEP_LONG=1 500 of each, and for the
-// rest keys of HMAC. The files of 50, of every kind, are replaced under load.
+// tenants in all of these ways, under a limit of 64 KiB: 4,000 private keys, 500 tokens for
+// an API, 500 passwords of PostgreSQL, and for the rest keys of HMAC. The files of 50, of
+// every kind, are replaced under load. Without MEMKEEP_LONG=1 there are 1,000 tenants.
 package leaving

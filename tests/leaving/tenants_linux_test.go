@@ -42,7 +42,7 @@ func TestTenThousandTenantsLeaveNothing(t *testing.T) {
 	}
 	testenv.Lockable(t, os.Getpagesize())
 	n := 10_000
-	if testing.Short() {
+	if !testenv.Long() {
 		n = 1000
 	}
 	e := newEstate(t, n)
