@@ -84,8 +84,8 @@ var (
 // Config configures a Coffer. The zero value is a good choice.
 type Config struct {
 	// RefreshInterval is how often the shares are re-randomised:
-	// [DefaultRefreshInterval] if zero, never if negative. What signals saved of
-	// registers is overwritten at the same time.
+	// [DefaultRefreshInterval] if zero, never if negative. Register contents
+	// that signals saved to memory are overwritten at the same time.
 	RefreshInterval time.Duration
 
 	// NoSignals keeps the coffer from sending signals to the process's threads. Set

@@ -95,27 +95,13 @@ var subjects = slices.Concat([]subject{
 			return nil
 		},
 	}, {
-		name: "ECDSA P-256",
-		keys: signs256,
-		standard: func(secret []byte) error {
-			k, err := x509.ParsePKCS8PrivateKey(secret)
-			if err != nil {
-				return err
-			}
-			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
-			return err
-		},
+		name:     "ECDSA P-256",
+		keys:     signs256,
+		standard: signs256Standard,
 	}, {
-		name: "ECDSA P-384",
-		keys: signs256,
-		standard: func(secret []byte) error {
-			k, err := x509.ParsePKCS8PrivateKey(secret)
-			if err != nil {
-				return err
-			}
-			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
-			return err
-		},
+		name:     "ECDSA P-384",
+		keys:     signs256,
+		standard: signs256Standard,
 	}, {
 		name: "ECDH P-256",
 		keys: func(in keys.Session, secret []byte) (func() error, error) {
@@ -184,12 +170,7 @@ var subjects = slices.Concat([]subject{
 		},
 		standard: func(secret []byte) error {
 			block, _ := pem.Decode(secret)
-			k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-			if err != nil {
-				return err
-			}
-			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
-			return err
+			return signs256Standard(block.Bytes)
 		},
 	},
 }, rsaSubjects(2048, 0), rsaSubjects(3072, 640), rsaSubjects(4096, 320), generates, refuses)
@@ -198,18 +179,11 @@ var subjects = slices.Concat([]subject{
 func rsaSubjects(bits, times int) []subject {
 	long := bits > 2048
 	return []subject{{
-		name:  fmt.Sprintf("RSA %d sign", bits),
-		times: times,
-		long:  long,
-		keys:  signs256,
-		standard: func(secret []byte) error {
-			k, err := x509.ParsePKCS8PrivateKey(secret)
-			if err != nil {
-				return err
-			}
-			_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
-			return err
-		},
+		name:     fmt.Sprintf("RSA %d sign", bits),
+		times:    times,
+		long:     long,
+		keys:     signs256,
+		standard: signs256Standard,
 	}, {
 		name:  fmt.Sprintf("RSA %d decrypt", bits),
 		times: times,
@@ -276,6 +250,16 @@ func signs256(in keys.Session, secret []byte) (func() error, error) {
 		}
 		return err
 	}, err
+}
+
+// signs256Standard does so with the standard library, and a key in PKCS #8.
+func signs256Standard(secret []byte) error {
+	k, err := x509.ParsePKCS8PrivateKey(secret)
+	if err != nil {
+		return err
+	}
+	_, err = k.(crypto.Signer).Sign(rand.Reader, leftoverDigest[:], crypto.SHA256)
+	return err
 }
 
 // The signatures that the child tells are what the nonces follow from.

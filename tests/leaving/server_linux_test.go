@@ -71,7 +71,7 @@ type tenant struct {
 	key      atomic.Pointer[key] // replaced when its file changes
 	client   *http.Client        // sends a token
 	pool     *pgxpool.Pool       // logs in with a password
-	password *load.Rotating      // of the pool, nil if it does not change
+	rotating *load.Rotating      // nil if the secret does not change
 }
 
 // A key is a MAC, or a private key and its certificate.
@@ -192,7 +192,7 @@ func (s *server) follow(t *tenant, name string, ref load.Ref) error {
 		return err
 	}
 	s.close = append(s.close, r)
-	t.password = r
+	t.rotating = r
 	return s.take(t, name, r)
 }
 
@@ -295,7 +295,7 @@ func (s *server) handler() http.Handler {
 	})
 	handle("GET /query/{name}", func(r *http.Request, name string) (user string, err error) {
 		t := s.tenants[name]
-		conn, err := acquire(r.Context(), t.pool, t.password, &s.retries)
+		conn, err := acquire(r.Context(), t.pool, t.rotating, &s.retries)
 		if err != nil {
 			return "", err
 		}
