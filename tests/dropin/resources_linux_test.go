@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,9 +165,7 @@ func outOfMappings() {
 		fmt.Print("SKIPPED: others than the program take mappings, and die without; with 32 bits the runtime does")
 		return
 	}
-	// The Go runtime must find what it needs on the way without a mapping.
-	debug.SetGCPercent(-1)
-	warm(64 << 20)
+	testenv.RoomForRuntime(nil)
 	w := newWitness()
 	var open []*memguard.LockedBuffer
 	// One reservation, of which every second page is given an access of its own.
@@ -215,24 +212,13 @@ func outOfMappings() {
 	}
 }
 
-// warm makes the runtime keep so much memory of its own at hand.
-func warm(size int) {
-	chunk := make([]byte, size)
-	for i := 0; i < len(chunk); i += os.Getpagesize() {
-		chunk[i] = 1
-	}
-	chunk = nil
-	_ = chunk
-}
-
 // outOfAddressSpace lowers RLIMIT_AS to what is in use.
 func outOfAddressSpace() {
 	if len(testenv.Emulator()) > 0 || testenv.Race {
 		fmt.Print("SKIPPED: others than the program take address space")
 		return
 	}
-	debug.SetGCPercent(-1)
-	warm(64 << 20)
+	testenv.RoomForRuntime(nil)
 	w := newWitness()
 	f, err := os.Open("/proc/self/statm")
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -71,25 +71,7 @@ func read(t *testing.T, path string) string {
 // raised, all works again.
 func TestAtTheLimitOfMappingsNothingIsLost(t *testing.T) {
 	alone(t)
-	// Go's runtime ends the process if it lacks a mapping for its heap, or for its lists of
-	// the heap's parts. So these grow now, and a collection frees what they grew for.
-	rate := runtime.MemProfileRate
-	runtime.MemProfileRate = 0
-	defer func() { runtime.MemProfileRate = rate }()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	grown := [][]byte{make([]byte, 32<<20)}
-	for size := 8; size <= 32<<10; size += size / 4 {
-		for range 256<<10/size + 1 {
-			grown = append(grown, make([]byte, size))
-		}
-	}
-	for _, b := range grown {
-		for i := 0; i < len(b); i += os.Getpagesize() {
-			b[i] = 1
-		}
-	}
-	clear(grown)
-	runtime.GC()
+	testenv.RoomForRuntime(t)
 	for _, backend := range []locked.Backend{locked.MemfdSecret, locked.Memfd, locked.Mlock} {
 		t.Run(string(backend), func(t *testing.T) { atTheLimitOfMappings(t, backend) })
 	}
