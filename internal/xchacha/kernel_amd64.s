@@ -109,7 +109,11 @@ DATA lanes<>+64(SB)/8, $0x0000000000000004
 DATA lanes<>+72(SB)/8, $0x0000000000000000
 DATA lanes<>+80(SB)/8, $0x0000000000000005
 DATA lanes<>+88(SB)/8, $0x0000000000000000
-GLOBL lanes<>(SB), RODATA|NOPTR, $96
+DATA lanes<>+96(SB)/8, $0x0000000000000006
+DATA lanes<>+104(SB)/8, $0x0000000000000000
+DATA lanes<>+112(SB)/8, $0x0000000000000007
+DATA lanes<>+120(SB)/8, $0x0000000000000000
+GLOBL lanes<>(SB), RODATA|NOPTR, $128
 
 // func absorbAdditional(s *byte, b *byte, n int)
 // Requires: SSE2
@@ -266,9 +270,9 @@ done:
 	XORL R14, R14
 	RET
 
-// func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
+// func hChaChaSSE2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64, p uint64)
 // Requires: SSE2
-TEXT ·hChaChaSSE2(SB), NOSPLIT, $0-32
+TEXT ·hChaChaSSE2(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), R8
 	MOVQ  key+8(FP), AX
 	MOVQ  in+16(FP), SI
@@ -3023,9 +3027,9 @@ clear_short:
 	XORL R14, R14
 	RET
 
-// func hChaChaAVX2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
+// func hChaChaAVX2(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64, p uint64)
 // Requires: AVX, AVX2
-TEXT ·hChaChaAVX2(SB), NOSPLIT, $0-32
+TEXT ·hChaChaAVX2(SB), NOSPLIT, $0-40
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
@@ -8290,9 +8294,9 @@ open_stream_used:
 	JE           key
 	JMP          parts
 
-// func hChaChaAVX512(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)
-// Requires: AVX, AVX2, AVX512F, AVX512VL
-TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-32
+// func hChaChaAVX512(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64, p uint64)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, SSE2
+TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-40
 	MOVQ           dst+0(FP), R8
 	MOVQ           key+8(FP), AX
 	MOVQ           in+16(FP), SI
@@ -8301,6 +8305,8 @@ TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTI128 16(AX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
+	TESTQ          $0x00000004, p+32(FP)
+	JNZ            rounds_fence
 
 rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8351,8 +8357,240 @@ rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        rounds
-	VMOVDQU    X0, (R8)
-	VMOVDQU    X3, 16(R8)
+	JMP        rounds_done
+
+rounds_fence:
+	LFENCE
+
+rounds_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        rounds_paced
+
+rounds_done:
+	VMOVDQU X0, (R8)
+	VMOVDQU X3, 16(R8)
 
 	// Nothing outlives the call in a register.
 	VPXOR X0, X0, X0
@@ -8388,7 +8626,7 @@ rounds:
 	RET
 
 // func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
 TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -8405,6 +8643,8 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            key_rounds_fence
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8455,7 +8695,238 @@ key_rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        key_rounds
+	JMP        key_rounds_done
 
+key_rounds_fence:
+	LFENCE
+
+key_rounds_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        key_rounds_paced
+
+key_rounds_done:
 	// left share
 	MOVQ           (AX), DX
 	VBROADCASTI128 (DX), Y1
@@ -8466,6 +8937,8 @@ key_rounds:
 	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            subkey_fence
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -8516,16 +8989,248 @@ subkey:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        subkey
-	VMOVDQU    X0, 32(DI)
-	VMOVDQU    X3, 48(DI)
-	VMOVDQA32  Y0, Y11
-	VMOVDQA32  Y3, Y12
-	MOVQ       nonce+32(FP), AX
-	VMOVQ      16(AX), X0
-	VPSLLDQ    $0x08, X0, X0
-	VMOVDQU    X0, 64(DI)
-	MOVQ       CX, 160(DI)
-	MOVQ       $0x00000000, 184(DI)
+	JMP        subkey_done
+
+subkey_fence:
+	LFENCE
+
+subkey_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        subkey_paced
+
+subkey_done:
+	VMOVDQU   X0, 32(DI)
+	VMOVDQU   X3, 48(DI)
+	VMOVDQA32 Y0, Y11
+	VMOVDQA32 Y3, Y12
+	MOVQ      nonce+32(FP), AX
+	VMOVQ     16(AX), X0
+	VPSLLDQ   $0x08, X0, X0
+	VMOVDQU   X0, 64(DI)
+	MOVQ      CX, 160(DI)
+	MOVQ      $0x00000000, 184(DI)
 
 	// The power of r is not known yet.
 	MOVQ           $0x00000000, 192(DI)
@@ -8540,56 +9245,290 @@ subkey:
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            blocks_2_fence
 
 blocks_2:
-	VPROLD         $0x10, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x10, Y0, Y5
-	VPSRLD         $0x10, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x0c, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x0c, Y2, Y5
-	VPSRLD         $0x14, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPROLD         $0x08, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x08, Y0, Y5
-	VPSRLD         $0x18, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x07, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x07, Y2, Y5
-	VPSRLD         $0x19, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPSHUFD        $0x93, Y0, Y0
-	VPSHUFD        $0x4e, Y3, Y3
-	VPSHUFD        $0x39, Y2, Y2
-	VPROLD         $0x10, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x10, Y0, Y5
-	VPSRLD         $0x10, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x0c, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x0c, Y2, Y5
-	VPSRLD         $0x14, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPROLD         $0x08, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x08, Y0, Y5
-	VPSRLD         $0x18, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x07, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x07, Y2, Y5
-	VPSRLD         $0x19, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPSHUFD        $0x39, Y0, Y0
-	VPSHUFD        $0x4e, Y3, Y3
-	VPSHUFD        $0x93, Y2, Y2
-	DECQ           BX
-	JNZ            blocks_2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        blocks_2
+	JMP        blocks_2_done
+
+blocks_2_fence:
+	LFENCE
+
+blocks_2_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        blocks_2_paced
+
+blocks_2_done:
 	VBROADCASTI128 64(DI), Y13
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y13, Y13
@@ -8610,6 +9549,8 @@ blocks_2:
 	JMP            key
 
 beyond_64:
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            beyond_64_paced
 	CMPQ           CX, $0x000000c0
 	JA             beyond_192
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -8897,6 +9838,268 @@ beyond_320:
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
 
+beyond_64_paced:
+	CMPQ            CX, $0x000000c0
+	JA              beyond_192
+	VBROADCASTI32X4 sigma<>+0(SB), Z10
+	VSHUFI32X4      $0x00, Z11, Z11, Z11
+	VSHUFI32X4      $0x00, Z12, Z12, Z12
+	VMOVDQA32       Z10, Z0
+	VMOVDQA32       Z11, Z1
+	VMOVDQA32       Z12, Z2
+	VBROADCASTI32X4 64(DI), Z3
+	VMOVDQU32       lanes<>+0(SB), Z4
+	VPADDD          Z4, Z3, Z3
+	MOVQ            $0x0000000a, BX
+	LFENCE
+
+blocks_4_paced_paced:
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPXORD          Z0, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x10, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x0c, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x0c, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x14, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x08, Z3, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x08, Z0, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x18, Z0, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x07, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x07, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x19, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x93, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x4e, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x39, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPXORD          Z0, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x10, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x0c, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x0c, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x14, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x08, Z3, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x08, Z0, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x18, Z0, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x07, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x07, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x19, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x39, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x4e, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x93, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	DECQ            BX
+	JNZ             blocks_4_paced_paced
+	VBROADCASTI32X4 64(DI), Z13
+	VMOVDQU32       lanes<>+0(SB), Z4
+	VPADDD          Z4, Z13, Z13
+	VPADDD          Z10, Z0, Z0
+	VPADDD          Z11, Z1, Z1
+	VPADDD          Z12, Z2, Z2
+	VPADDD          Z13, Z3, Z3
+	VSHUFI32X4      $0x44, Z1, Z0, Z10
+	VSHUFI32X4      $0x44, Z3, Z2, Z12
+	VSHUFI32X4      $0xee, Z1, Z0, Z11
+	VSHUFI32X4      $0xee, Z3, Z2, Z13
+	VSHUFI32X4      $0x88, Z12, Z10, Z0
+	VSHUFI32X4      $0xdd, Z12, Z10, Z1
+	VSHUFI32X4      $0x88, Z13, Z11, Z2
+	VSHUFI32X4      $0xdd, Z13, Z11, Z3
+	VMOVDQU32       Z0, 512(DI)
+	VMOVDQU32       Z1, 576(DI)
+	VMOVDQU32       Z2, 640(DI)
+	VMOVDQU32       Z3, 704(DI)
+	ADDL            $0x00000004, 64(DI)
+	MOVL            $0x00000100, R9
+
 key:
 	MOVQ 256(DI)(R9*1), AX
 	MOVQ $0x0ffffffc0fffffff, BX
@@ -8959,6 +10162,8 @@ narrow:
 	JAE            generate
 	CMPQ           AX, $0x00000080
 	JAE            four_more
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            two_more_paced
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 32(DI), Y1
 	VBROADCASTI128 48(DI), Y2
@@ -9241,6 +10446,742 @@ two_blocks:
 	JMP   two_blocks
 
 two_blocks_done:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        X0, 640(DI)
+	VEXTRACTI128   $0x01, Y0, 704(DI)
+	VMOVDQU        X1, 656(DI)
+	VEXTRACTI128   $0x01, Y1, 720(DI)
+	VMOVDQU        X2, 672(DI)
+	VEXTRACTI128   $0x01, Y2, 736(DI)
+	VMOVDQU        X3, 688(DI)
+	VEXTRACTI128   $0x01, Y3, 752(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+two_more_paced:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	LFENCE
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_paced_rounds
+
+two_paced_rounds_and_blocks:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	ADDQ       (R8), R10
+	ADCQ       8(R8), R11
+	ADCQ       $0x01, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R12, AX
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	ADDQ       16(R8), BX
+	ADCQ       24(R8), AX
+	ADCQ       $0x01, R14
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R12, AX
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       32(R8), BX
+	ADCQ       40(R8), AX
+	ADCQ       $0x01, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	MOVQ       R11, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       48(R8), BX
+	ADCQ       56(R8), AX
+	ADCQ       $0x01, R14
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	MOVQ       R11, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	MOVQ       R10, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       64(R8), BX
+	ADCQ       72(R8), AX
+	ADCQ       $0x01, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	IMULQ      R12, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	MOVQ       R10, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	IMULQ      R12, R11
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	ADDQ       $0x50, R8
+	SUBQ       $0x05, R9
+	SUBQ       $0x02, 176(DI)
+	JZ         two_paced_blocks
+	CMPQ       R9, $0x05
+	JAE        two_paced_rounds_and_blocks
+
+two_paced_rounds:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       176(DI)
+	JNZ        two_paced_rounds
+
+two_paced_blocks:
+	TESTQ R9, R9
+	JZ    two_paced_blocks_done
+	ADDQ  (R8), R10
+	ADCQ  8(R8), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, R8
+	DECQ  R9
+	JMP   two_paced_blocks
+
+two_paced_blocks_done:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10
@@ -12418,7 +14359,7 @@ finished:
 	JMP    parts
 
 // func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
 TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
@@ -12435,6 +14376,8 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	VBROADCASTI128 16(DX), Y2
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            key_rounds_fence
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -12485,7 +14428,238 @@ key_rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        key_rounds
+	JMP        key_rounds_done
 
+key_rounds_fence:
+	LFENCE
+
+key_rounds_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        key_rounds_paced
+
+key_rounds_done:
 	// left share
 	MOVQ           (AX), DX
 	VBROADCASTI128 (DX), Y1
@@ -12496,6 +14670,8 @@ key_rounds:
 	MOVQ           $0x0000000a, BX
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            subkey_fence
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -12546,16 +14722,248 @@ subkey:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        subkey
-	VMOVDQU    X0, 32(DI)
-	VMOVDQU    X3, 48(DI)
-	VMOVDQA32  Y0, Y11
-	VMOVDQA32  Y3, Y12
-	MOVQ       nonce+32(FP), AX
-	VMOVQ      16(AX), X0
-	VPSLLDQ    $0x08, X0, X0
-	VMOVDQU    X0, 64(DI)
-	MOVQ       CX, 160(DI)
-	MOVQ       $0x00000000, 184(DI)
+	JMP        subkey_done
+
+subkey_fence:
+	LFENCE
+
+subkey_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        subkey_paced
+
+subkey_done:
+	VMOVDQU   X0, 32(DI)
+	VMOVDQU   X3, 48(DI)
+	VMOVDQA32 Y0, Y11
+	VMOVDQA32 Y3, Y12
+	MOVQ      nonce+32(FP), AX
+	VMOVQ     16(AX), X0
+	VPSLLDQ   $0x08, X0, X0
+	VMOVDQU   X0, 64(DI)
+	MOVQ      CX, 160(DI)
+	MOVQ      $0x00000000, 184(DI)
 
 	// The power of r is not known yet.
 	MOVQ           $0x00000000, 192(DI)
@@ -12570,56 +14978,290 @@ subkey:
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            blocks_2_fence
 
 blocks_2:
-	VPROLD         $0x10, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x10, Y0, Y5
-	VPSRLD         $0x10, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x0c, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x0c, Y2, Y5
-	VPSRLD         $0x14, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPROLD         $0x08, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x08, Y0, Y5
-	VPSRLD         $0x18, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x07, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x07, Y2, Y5
-	VPSRLD         $0x19, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPSHUFD        $0x93, Y0, Y0
-	VPSHUFD        $0x4e, Y3, Y3
-	VPSHUFD        $0x39, Y2, Y2
-	VPROLD         $0x10, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x10, Y0, Y5
-	VPSRLD         $0x10, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x0c, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x0c, Y2, Y5
-	VPSRLD         $0x14, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPROLD         $0x08, Y3, Y4
-	VPADDD         Y1, Y0, Y0
-	VPSLLD         $0x08, Y0, Y5
-	VPSRLD         $0x18, Y0, Y3
-	VPTERNLOGD     $0x96, Y4, Y5, Y3
-	VPROLD         $0x07, Y1, Y4
-	VPADDD         Y3, Y2, Y2
-	VPSLLD         $0x07, Y2, Y5
-	VPSRLD         $0x19, Y2, Y1
-	VPTERNLOGD     $0x96, Y4, Y5, Y1
-	VPSHUFD        $0x39, Y0, Y0
-	VPSHUFD        $0x4e, Y3, Y3
-	VPSHUFD        $0x93, Y2, Y2
-	DECQ           BX
-	JNZ            blocks_2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x93, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x39, Y2, Y2
+	VPROLD     $0x10, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x10, Y0, Y5
+	VPSRLD     $0x10, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x0c, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x0c, Y2, Y5
+	VPSRLD     $0x14, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPROLD     $0x08, Y3, Y4
+	VPADDD     Y1, Y0, Y0
+	VPSLLD     $0x08, Y0, Y5
+	VPSRLD     $0x18, Y0, Y3
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	VPROLD     $0x07, Y1, Y4
+	VPADDD     Y3, Y2, Y2
+	VPSLLD     $0x07, Y2, Y5
+	VPSRLD     $0x19, Y2, Y1
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	VPSHUFD    $0x39, Y0, Y0
+	VPSHUFD    $0x4e, Y3, Y3
+	VPSHUFD    $0x93, Y2, Y2
+	DECQ       BX
+	JNZ        blocks_2
+	JMP        blocks_2_done
+
+blocks_2_fence:
+	LFENCE
+
+blocks_2_paced:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       BX
+	JNZ        blocks_2_paced
+
+blocks_2_done:
 	VBROADCASTI128 64(DI), Y13
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y13, Y13
@@ -12640,6 +15282,8 @@ blocks_2:
 	JMP            key
 
 beyond_64:
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            beyond_64_paced
 	CMPQ           CX, $0x000000c0
 	JA             beyond_192
 	VBROADCASTI128 sigma<>+0(SB), Y10
@@ -12927,6 +15571,268 @@ beyond_320:
 	MOVQ $0x00000200, 168(DI)
 	JMP  generate
 
+beyond_64_paced:
+	CMPQ            CX, $0x000000c0
+	JA              beyond_192
+	VBROADCASTI32X4 sigma<>+0(SB), Z10
+	VSHUFI32X4      $0x00, Z11, Z11, Z11
+	VSHUFI32X4      $0x00, Z12, Z12, Z12
+	VMOVDQA32       Z10, Z0
+	VMOVDQA32       Z11, Z1
+	VMOVDQA32       Z12, Z2
+	VBROADCASTI32X4 64(DI), Z3
+	VMOVDQU32       lanes<>+0(SB), Z4
+	VPADDD          Z4, Z3, Z3
+	MOVQ            $0x0000000a, BX
+	LFENCE
+
+blocks_4_paced_paced:
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPXORD          Z0, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x10, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x0c, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x0c, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x14, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x08, Z3, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x08, Z0, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x18, Z0, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x07, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x07, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x19, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x93, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x4e, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x39, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPXORD          Z0, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x10, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x0c, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x0c, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x14, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x08, Z3, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z1, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x08, Z0, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x18, Z0, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPROLD          $0x07, Z1, Z4
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPADDD          Z3, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSLLD          $0x07, Z2, Z5
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSRLD          $0x19, Z2, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x39, Z0, Z0
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x4e, Z3, Z3
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	VPSHUFD         $0x93, Z2, Z2
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	BYTE            $0x90
+	DECQ            BX
+	JNZ             blocks_4_paced_paced
+	VBROADCASTI32X4 64(DI), Z13
+	VMOVDQU32       lanes<>+0(SB), Z4
+	VPADDD          Z4, Z13, Z13
+	VPADDD          Z10, Z0, Z0
+	VPADDD          Z11, Z1, Z1
+	VPADDD          Z12, Z2, Z2
+	VPADDD          Z13, Z3, Z3
+	VSHUFI32X4      $0x44, Z1, Z0, Z10
+	VSHUFI32X4      $0x44, Z3, Z2, Z12
+	VSHUFI32X4      $0xee, Z1, Z0, Z11
+	VSHUFI32X4      $0xee, Z3, Z2, Z13
+	VSHUFI32X4      $0x88, Z12, Z10, Z0
+	VSHUFI32X4      $0xdd, Z12, Z10, Z1
+	VSHUFI32X4      $0x88, Z13, Z11, Z2
+	VSHUFI32X4      $0xdd, Z13, Z11, Z3
+	VMOVDQU32       Z0, 512(DI)
+	VMOVDQU32       Z1, 576(DI)
+	VMOVDQU32       Z2, 640(DI)
+	VMOVDQU32       Z3, 704(DI)
+	ADDL            $0x00000004, 64(DI)
+	MOVL            $0x00000100, R9
+
 key:
 	MOVQ 256(DI)(R9*1), AX
 	MOVQ $0x0ffffffc0fffffff, BX
@@ -12972,6 +15878,8 @@ narrow:
 	JAE            generate
 	CMPQ           AX, $0x00000080
 	JAE            four_more
+	TESTQ          $0x00000004, p+48(FP)
+	JNZ            two_more_paced
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 32(DI), Y1
 	VBROADCASTI128 48(DI), Y2
@@ -13272,6 +16180,760 @@ two_stream:
 	JMP       two_stream
 
 two_stream_used:
+	VBROADCASTI128 64(DI), Y10
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VBROADCASTI128 sigma<>+0(SB), Y10
+	VPADDD         Y10, Y0, Y0
+	VBROADCASTI128 32(DI), Y10
+	VPADDD         Y10, Y1, Y1
+	VBROADCASTI128 48(DI), Y10
+	VPADDD         Y10, Y2, Y2
+	VMOVDQU        X0, 640(DI)
+	VEXTRACTI128   $0x01, Y0, 704(DI)
+	VMOVDQU        X1, 656(DI)
+	VEXTRACTI128   $0x01, Y1, 720(DI)
+	VMOVDQU        X2, 672(DI)
+	VEXTRACTI128   $0x01, Y2, 736(DI)
+	VMOVDQU        X3, 688(DI)
+	VEXTRACTI128   $0x01, Y3, 752(DI)
+	ADDL           $0x00000002, 64(DI)
+	MOVL           $0x00000180, R9
+	JMP            parts
+
+two_more_paced:
+	VBROADCASTI128 sigma<>+0(SB), Y0
+	VBROADCASTI128 32(DI), Y1
+	VBROADCASTI128 48(DI), Y2
+	VBROADCASTI128 64(DI), Y3
+	VMOVDQU32      lanes<>+0(SB), Y4
+	VPADDD         Y4, Y3, Y3
+	LFENCE
+	MOVQ           $0x0000000a, 176(DI)
+	CMPQ           R9, $0x05
+	JB             two_paced_rounds
+
+two_paced_rounds_and_blocks:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	ADDQ       (SI), R10
+	ADCQ       8(SI), R11
+	ADCQ       $0x01, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R12, AX
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	ADDQ       16(SI), BX
+	ADCQ       24(SI), AX
+	ADCQ       $0x01, R14
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R12, AX
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       32(SI), BX
+	ADCQ       40(SI), AX
+	ADCQ       $0x01, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	MOVQ       R11, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	MOVQ       R10, DX
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       48(SI), BX
+	ADCQ       56(SI), AX
+	ADCQ       $0x01, R14
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	MOVQ       R11, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      R12, R11
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	MOVQ       R10, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       64(SI), BX
+	ADCQ       72(SI), AX
+	ADCQ       $0x01, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	IMULQ      R12, R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	MOVQ       R12, AX
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	SHRQ       $0x02, AX
+	ANDQ       $0x03, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	LEAQ       (AX)(AX*4), AX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R10
+	ADCQ       $0x00, R11
+	ADCQ       $0x00, R12
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	MOVQ       R10, DX
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), BX, R13
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      88(DI), AX, R14
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	MOVQ       R11, DX
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      80(DI), R10, R11
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	ADDQ       R10, AX
+	ADCQ       R11, R14
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	MULXQ      136(DI), R10, R11
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	ADDQ       BX, R10
+	ADCQ       R11, R13
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	MOVQ       136(DI), R11
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	IMULQ      R12, R11
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	IMULQ      80(DI), R12
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	ADDQ       R13, R11
+	ADCQ       R14, R12
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	ADDQ       AX, R11
+	ADCQ       $0x00, R12
+	ADDQ       $0x50, SI
+	SUBQ       $0x05, R9
+	SUBQ       $0x02, 176(DI)
+	JZ         two_paced_blocks
+	CMPQ       R9, $0x05
+	JAE        two_paced_rounds_and_blocks
+
+two_paced_rounds:
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPXORD     Y0, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x10, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x0c, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x0c, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x14, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x08, Y3, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y1, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x08, Y0, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x18, Y0, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPROLD     $0x07, Y1, Y4
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPADDD     Y3, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSLLD     $0x07, Y2, Y5
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSRLD     $0x19, Y2, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x39, Y0, Y0
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x4e, Y3, Y3
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	VPSHUFD    $0x93, Y2, Y2
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	BYTE       $0x90
+	DECQ       176(DI)
+	JNZ        two_paced_rounds
+
+two_paced_blocks:
+	TESTQ R9, R9
+	JZ    two_paced_blocks_done
+	ADDQ  (SI), R10
+	ADCQ  8(SI), R11
+	ADCQ  $0x01, R12
+	MOVQ  R12, AX
+	SHRQ  $0x02, AX
+	ANDQ  $0x03, R12
+	LEAQ  (AX)(AX*4), AX
+	ADDQ  AX, R10
+	ADCQ  $0x00, R11
+	ADCQ  $0x00, R12
+	MOVQ  R10, DX
+	MULXQ 80(DI), BX, R13
+	MULXQ 88(DI), AX, R14
+	MOVQ  R11, DX
+	MULXQ 80(DI), R10, R11
+	ADDQ  R10, AX
+	ADCQ  R11, R14
+	MULXQ 136(DI), R10, R11
+	ADDQ  BX, R10
+	ADCQ  R11, R13
+	MOVQ  136(DI), R11
+	IMULQ R12, R11
+	IMULQ 80(DI), R12
+	ADDQ  R13, R11
+	ADCQ  R14, R12
+	ADDQ  AX, R11
+	ADCQ  $0x00, R12
+	ADDQ  $0x10, SI
+	DECQ  R9
+	JMP   two_paced_blocks
+
+two_paced_blocks_done:
+	MOVQ 168(DI), R9
+	LEAQ -512(SI)(R9*1), SI
+
+two_paced_stream:
+	CMPQ      R9, $0x00000200
+	JE        two_paced_stream_used
+	VMOVDQU32 (SI), Y11
+	VPXORD    256(DI)(R9*1), Y11, Y11
+	VMOVDQU32 Y11, (R8)
+	VMOVDQU32 32(SI), Y12
+	VPXORD    288(DI)(R9*1), Y12, Y12
+	VMOVDQU32 Y12, 32(R8)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, R8
+	ADDQ      $0x40, R9
+	JMP       two_paced_stream
+
+two_paced_stream_used:
 	VBROADCASTI128 64(DI), Y10
 	VMOVDQU32      lanes<>+0(SB), Y4
 	VPADDD         Y4, Y10, Y10

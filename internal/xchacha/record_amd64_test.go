@@ -23,6 +23,15 @@ func callAssembly(k kernel, function uint64, pattern byte, args [8]uintptr) (*re
 	for i := range all {
 		all[i] = pattern
 	}
+	if k == avx512Paced {
+		k = avx512
+		switch function {
+		case functionSeal, functionOpen:
+			args[6] |= uintptr(paced)
+		case functionHChaCha:
+			args[4] |= uintptr(paced)
+		}
+	}
 	record(entry(k, function), &args, r, vectors)
 	return r, byte(args[7]) != 0
 }

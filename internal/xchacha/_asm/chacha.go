@@ -13,7 +13,7 @@ var (
 	sigma    Mem // "expand 32-byte k"
 	shuffles Mem // byte orders that rotate words left by 16, then by 8
 	counters Mem // 0 … 15 as words
-	lanes    Mem // 0 to 5, each in the first word of a lane
+	lanes    Mem // 0 to 7, each in the first word of a lane
 	masks    Mem // 16 bytes of ones and 16 of zeros
 )
 
@@ -39,7 +39,7 @@ func constants() {
 	}
 
 	lanes = GLOBL("lanes", RODATA|NOPTR)
-	for i := range 6 {
+	for i := range 8 {
 		DATA(16*i, U64(i))
 		DATA(16*i+8, U64(0))
 	}
@@ -47,11 +47,12 @@ func constants() {
 
 // quarterRound is RFC 8439, section 2.1, on all 32-bit words of the registers.
 // byteShuffle has the byte orders, if any, that rotate by a number of bits. spare is
-// nil, or a register with which the result is there sooner.
-func (v isa) quarterRound(a, b, c, d, tmp, spare reg.VecPhysical, byteShuffle map[int]Op) []step {
+// nil, or a register with which the result is there sooner, but for a rotation by so many
+// bits as whole says.
+func (v isa) quarterRound(a, b, c, d, tmp, spare reg.VecPhysical, whole int, byteShuffle map[int]Op) []step {
 	var s []step
 	half := func(x, y, z reg.VecPhysical, n int) {
-		if spare != nil {
+		if spare != nil && n != whole {
 			s = append(s, v.addXorRotate(x, y, z, n, tmp, spare)...)
 			return
 		}

@@ -15,6 +15,7 @@ const (
 	sse2   isa = iota // the amd64 baseline: no byte shuffle, two operands
 	avx2              // 256-bit registers, byte shuffle, BMI2
 	avx512            // AVX-512F and VL, in 256 bits: rotations, 32 registers
+	full              // AVX-512 in 512 bits, for rows that are paced
 )
 
 func (v isa) String() string { return [...]string{"SSE2", "AVX2", "AVX512"}[v] }
@@ -32,20 +33,30 @@ var (
 		reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23,
 		reg.Y24, reg.Y25, reg.Y26, reg.Y27, reg.Y28, reg.Y29, reg.Y30, reg.Y31,
 	}
+	zmm = []reg.VecPhysical{
+		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
+		reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+	}
 )
 
 // vec is vector register i, as wide as the kernel uses it.
 func (v isa) vec(i int) reg.VecPhysical {
-	if v == sse2 {
+	switch v {
+	case sse2:
 		return xmm[i]
+	case full:
+		return zmm[i]
 	}
 	return ymm[i]
 }
 
 // width is the number of bytes in a vector.
 func (v isa) width() int {
-	if v == sse2 {
+	switch v {
+	case sse2:
 		return 16
+	case full:
+		return 64
 	}
 	return 32
 }
@@ -60,16 +71,19 @@ func (v isa) move(src, dst Op) {
 		MOVOU(src, dst)
 	case avx2:
 		VMOVDQU(src, dst)
-	case avx512:
+	default:
 		VMOVDQU32(src, dst)
 	}
 }
 
 // loadRow reads 16 bytes and repeats them in every 128-bit lane.
 func (v isa) loadRow(src Mem, dst reg.VecPhysical) {
-	if v == sse2 {
+	switch v {
+	case sse2:
 		MOVOU(src, dst)
-	} else {
+	case full:
+		VBROADCASTI32X4(src, dst)
+	default:
 		VBROADCASTI128(src, dst)
 	}
 }
@@ -80,7 +94,7 @@ func (v isa) copy(src, dst reg.VecPhysical) {
 		MOVO(src, dst)
 	case avx2:
 		VMOVDQA(src, dst)
-	case avx512:
+	default:
 		VMOVDQA32(src, dst)
 	}
 }
@@ -97,10 +111,10 @@ func (v isa) xor(src, dst reg.VecPhysical) {
 	switch {
 	case v == sse2:
 		PXOR(src, dst)
-	case v == avx512:
-		VPXORD(src, dst, dst)
-	default:
+	case v == avx2:
 		VPXOR(src, dst, dst)
+	default:
+		VPXORD(src, dst, dst)
 	}
 }
 
@@ -130,7 +144,7 @@ func (v isa) xorMem(src Mem, dst, tmp reg.VecPhysical) {
 // rotl is the steps that rotate each 32-bit word of x left by n. tmp is
 // overwritten.
 func (v isa) rotl(x reg.VecPhysical, n int, tmp reg.VecPhysical, byteShuffle map[int]Op) []step {
-	if v == avx512 {
+	if v >= avx512 {
 		return []step{func() { VPROLD(U8(n), x, x) }}
 	}
 	if mask, ok := byteShuffle[n]; v == avx2 && ok {

@@ -3,8 +3,8 @@
 // A kernel is written once and generated for three instruction sets; isa.go is
 // what differs between them. message.go is the way of a message through it, with
 // stream.go for what is beyond the first keystream and wide.go for long messages;
-// rows.go and words.go are two forms of ChaCha20, for latency and for throughput;
-// poly.go is Poly1305.
+// rows.go and words.go are two forms of ChaCha20, for latency and for throughput, and
+// pace.go is what makes rows faster on Zen 5; poly.go is Poly1305.
 package main
 
 import (
@@ -36,6 +36,7 @@ const (
 const (
 	first = 1 << 0 // this call begins a message
 	last  = 1 << 1 // this call ends it
+	paced = 1 << 2 // a row alone is paced: see pace.go
 )
 
 // What the general registers hold, beside the ones that Poly1305 takes. The
@@ -74,7 +75,7 @@ func main() {
 }
 
 func hChaCha(v isa) {
-	TEXT("hChaCha"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64)")
+	TEXT("hChaCha"+v.String(), NOSPLIT, "func(dst *[32]byte, key *[32]byte, in *[16]byte, doubleRounds uint64, p uint64)")
 	Pragma("noescape")
 	Doc("hChaCha" + v.String() + " is HChaCha of so many double rounds; dst may be key.")
 	Load(Param("dst"), dst)

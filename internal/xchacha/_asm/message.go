@@ -76,6 +76,9 @@ func (m message) begin() {
 	JMP(LabelRef("key"))
 
 	Label("beyond_64")
+	if m.isa == avx512 {
+		ifPaced("beyond_64_paced")
+	}
 	CMPQ(n, U32(192))
 	JA(LabelRef("beyond_192"))
 	m.keystream("blocks_4", 256)
@@ -96,6 +99,14 @@ func (m message) begin() {
 		XORL(todo.As32(), todo.As32())
 		MOVQ(U32(streamSize), at(offUsed)) // no stream yet
 		JMP(LabelRef("generate"))
+	}
+	if m.isa == avx512 {
+		Label("beyond_64_paced")
+		CMPQ(n, U32(192))
+		JA(LabelRef("beyond_192"))
+		full.rowBlocks("blocks_4_paced", 1, at(offStream+streamSize-256))
+		MOVL(U32(streamSize-256), used.As32())
+		JMP(LabelRef("key"))
 	}
 
 	Label("key")

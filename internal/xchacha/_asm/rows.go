@@ -11,6 +11,7 @@ import (
 type rows struct {
 	a, b, c, d, tmp reg.VecPhysical
 	spare           reg.VecPhysical // nil if there is none: see quarterRound
+	whole           int             // see there
 }
 
 // Registers: 0 to 9 are two rows to work on, 10 to 13 hold their input, and in
@@ -23,9 +24,16 @@ func (v isa) rows(i int) rows {
 // alone is a row that is worked on alone: each step of it waits for the one before, and
 // the registers of the second row are free.
 func (v isa) alone(r rows) rows {
-	if v == avx512 {
+	if v >= avx512 {
 		r.spare = v.rows(1).a
 	}
+	return r
+}
+
+// paced is a row whose rounds are paced. If one rotation stays whole, they take hardly
+// more cycles, and fewer instructions: there is more room for those that do nothing.
+func (r rows) paced() rows {
+	r.whole = 16
 	return r
 }
 
@@ -49,7 +57,7 @@ func (v isa) loadShuffles() map[int]Op {
 // the others are turned, for b is the last that a quarter round computes:
 // turning it would be waited for.
 func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
-	quarter := v.quarterRound(r.a, r.b, r.c, r.d, r.tmp, r.spare, byteShuffle)
+	quarter := v.quarterRound(r.a, r.b, r.c, r.d, r.tmp, r.spare, r.whole, byteShuffle)
 	turn := func(a, c, d int) []step {
 		return []step{
 			func() { v.rotateLanes(a, r.a) },
@@ -66,17 +74,34 @@ func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
 
 // rounds loops over the double round of all rs, as often as work says.
 func (v isa) rounds(label string, byteShuffle map[int]Op, rs ...rows) {
-	if len(rs) == 1 {
-		rs[0] = v.alone(rs[0])
+	loop := func(label string, steps []step) {
+		Label(label)
+		emit(steps)
+		DECQ(work)
+		JNZ(LabelRef(label))
 	}
-	Label(label)
+	if len(rs) > 1 || v < avx512 {
+		loop(label, v.doubleRounds(byteShuffle, rs...))
+		return
+	}
+	if v != full {
+		ifPaced(label + "_fence")
+		loop(label, v.doubleRound(v.alone(rs[0]), nil))
+		JMP(LabelRef(label + "_done"))
+		Label(label + "_fence")
+	}
+	LFENCE()
+	loop(label+"_paced", pace(v.doubleRound(v.alone(rs[0]).paced(), nil), pacedCycles, 2))
+	Label(label + "_done")
+}
+
+// doubleRounds is doubleRound of all rs, side by side.
+func (v isa) doubleRounds(byteShuffle map[int]Op, rs ...rows) []step {
 	var all [][]step
 	for _, r := range rs {
 		all = append(all, v.doubleRound(r, byteShuffle))
 	}
-	emit(zip(all...))
-	DECQ(work)
-	JNZ(LabelRef(label))
+	return zip(all...)
 }
 
 // hChaCha leaves the output of HChaCha (draft-irtf-cfrg-xchacha-03, section 2.2)
@@ -108,6 +133,10 @@ func (v isa) loadSubkey() {
 func (v isa) rowBlocks(label string, n int, dst Mem) {
 	in := v.input()
 	v.loadRow(sigma, in.a)
+	if v == full { // the subkey is in the low lanes alone
+		VSHUFI32X4(U8(0), in.b, in.b, in.b)
+		VSHUFI32X4(U8(0), in.c, in.c, in.c)
+	}
 	rs := make([]rows, n)
 	for i := range rs {
 		rs[i] = v.rows(i)
@@ -124,7 +153,11 @@ func (v isa) rowBlocks(label string, n int, dst Mem) {
 		v.add(in.b, r.b)
 		v.add(in.c, r.c)
 		v.add(in.d, r.d)
-		v.storeRows(r, dst.Offset(64*v.width()/16*i))
+		if v == full {
+			storeBlocks(r, in, dst)
+		} else {
+			v.storeRows(r, dst.Offset(64*v.width()/16*i))
+		}
 	}
 	ADDL(U32(n*v.width()/16), at(offPosition))
 }
@@ -190,5 +223,22 @@ func (v isa) storeRows(r rows, dst Mem) {
 	for i, x := range []reg.VecPhysical{r.a, r.b, r.c, r.d} {
 		VMOVDQU(x.AsX(), dst.Offset(16*i))
 		VEXTRACTI128(U8(1), x, dst.Offset(64+16*i))
+	}
+}
+
+// storeBlocks is storeRows of the only row in 512 bits. Each block is one store, for it is
+// read in pieces of any size right away. t and r are overwritten.
+func storeBlocks(r, t rows, dst Mem) {
+	const firstTwo, lastTwo, even, odd = 0b01000100, 0b11101110, 0b10001000, 0b11011101 // lanes, of each operand
+	VSHUFI32X4(U8(firstTwo), r.b, r.a, t.a)
+	VSHUFI32X4(U8(firstTwo), r.d, r.c, t.c)
+	VSHUFI32X4(U8(lastTwo), r.b, r.a, t.b)
+	VSHUFI32X4(U8(lastTwo), r.d, r.c, t.d)
+	VSHUFI32X4(U8(even), t.c, t.a, r.a)
+	VSHUFI32X4(U8(odd), t.c, t.a, r.b)
+	VSHUFI32X4(U8(even), t.d, t.b, r.c)
+	VSHUFI32X4(U8(odd), t.d, t.b, r.d)
+	for i, x := range []reg.VecPhysical{r.a, r.b, r.c, r.d} {
+		full.store(x, dst.Offset(64*i))
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -40,9 +42,16 @@ func (m message) more() {
 	JAE(LabelRef("generate"))
 	CMPQ(reg.RAX, U32(128))
 	JAE(LabelRef("four_more"))
-	m.generateRows("two", 1)
+	if m.isa == avx512 {
+		ifPaced("two_more_paced")
+	}
+	m.generateRows("two", 1, false)
+	if m.isa == avx512 {
+		Label("two_more_paced")
+		m.generateRows("two_paced", 1, true)
+	}
 	Label("four_more")
-	m.generateRows("four", 2)
+	m.generateRows("four", 2, false)
 	if m.isa == avx512 {
 		m.wide().generate()
 	}
@@ -70,33 +79,38 @@ func (m message) absorbTodo(label string) {
 }
 
 // generateRows is generateStream where no more than some rows of blocks are needed
-// to end the message: they take fewer instructions than eight blocks.
-func (m message) generateRows(label string, count int) {
+// to end the message: they take fewer instructions than eight blocks. Only one row can be
+// paced.
+func (m message) generateRows(label string, count int, paced bool) {
 	ciphertext, _ := m.ciphertext()
 	const perPair = 5
 	byteShuffle := m.loadShuffles()
 	in, rs := m.vec(10), make([]rows, count)
 	for i := range rs {
 		r := m.rows(i)
+		if paced {
+			r = m.alone(r).paced()
+		}
 		rs[i] = r
 		m.loadRow(sigma, r.a)
 		m.loadRow(at(offSubkey), r.b)
 		m.loadRow(at(offSubkey+16), r.c)
 		m.loadPosition(i, r.d, r.tmp)
 	}
-	doubleRound := func() []step {
-		var all [][]step
-		for _, r := range rs {
-			all = append(all, m.doubleRound(r, byteShuffle))
-		}
-		return zip(all...)
+	oneRound := m.doubleRounds(byteShuffle, rs...)
+	twoRounds := append(slices.Clone(oneRound), oneRound...)
+	if paced {
+		const polyInstructions = 30 // of a block
+		oneRound = pace(oneRound, pacedCycles, 2)
+		twoRounds = pace(twoRounds, 2*pacedCycles, polyInstructions*perPair)
+		LFENCE()
 	}
 	MOVQ(U32(10), at(offRounds))
 	CMPQ(todo, U8(perPair))
 	JB(LabelRef(label + "_rounds"))
 
 	Label(label + "_rounds_and_blocks")
-	emit(interleave(append(doubleRound(), doubleRound()...), m.polyBlocks(Mem{Base: ciphertext}, perPair)))
+	emit(interleave(twoRounds, m.polyBlocks(Mem{Base: ciphertext}, perPair)))
 	ADDQ(U8(16*perPair), ciphertext)
 	SUBQ(U8(perPair), todo)
 	SUBQ(U8(2), at(offRounds))
@@ -105,7 +119,7 @@ func (m message) generateRows(label string, count int) {
 	JAE(LabelRef(label + "_rounds_and_blocks"))
 
 	Label(label + "_rounds")
-	emit(doubleRound())
+	emit(oneRound)
 	DECQ(at(offRounds))
 	JNZ(LabelRef(label + "_rounds"))
 

@@ -83,7 +83,7 @@ func (w words) doubleRound() []step {
 		var all [][]step
 		for n, i := range columns {
 			all = append(all, w.v.quarterRound(w.a[i], w.b[(i+diagonal)%4],
-				w.c[(i+2*diagonal)%4], w.d[(i+3*diagonal)%4], w.tmp[n%2], nil, byteShuffle))
+				w.c[(i+2*diagonal)%4], w.d[(i+3*diagonal)%4], w.tmp[n%2], nil, 0, byteShuffle))
 		}
 		return zip(all...)
 	}
