@@ -36,7 +36,7 @@
 // Use can't prevent the libraries that its function calls from copying the secret, and
 // what they derive from it is often as good, such as the pads of an HMAC key. A scan
 // from another process found this many copies of either after 2,000 uses by four
-// goroutines and two garbage collections, in ten runs:
+// goroutines and two garbage collections, the range of ten runs:
 //
 //	MEMKEEP_LONG=1 go test -v -run TestLeaving ./tests/leaving
 //

@@ -28,7 +28,7 @@ type Config struct {
 	// The smallest session needs four pages. Two hold the shares of the key; up to an
 	// eighth of the budget is kept for Use, and the rest is for buffers and larger
 	// secrets, each of which takes whole pages. With [locked.MemfdSecret] a page that
-	// Use takes may count twice. Stats.LargestSecret is what fits.
+	// Use takes may count twice. Stats.LargestSecret is the largest secret that fits.
 	MaxLockedBytes int
 
 	// RefreshInterval is how often the session key's shares are

@@ -43,7 +43,7 @@ func cannotLock(err error) bool {
 
 func newPool(b page.Backend, cfg Config, r rlimits) (*Pool, error) {
 	if cfg.LockedBytes < 0 || cfg.UseSlots < 0 || cfg.IdleTimeout < 0 {
-		return nil, fmt.Errorf("locked: a budget of %d bytes, %d slots for Use or an idle timeout of %v is negative", cfg.LockedBytes, cfg.UseSlots, cfg.IdleTimeout)
+		return nil, fmt.Errorf("locked: invalid Config: LockedBytes %d, UseSlots %d, IdleTimeout %v: none may be negative", cfg.LockedBytes, cfg.UseSlots, cfg.IdleTimeout)
 	}
 	want := cmp.Or(cfg.LockedBytes, DefaultLockedBytes)
 	total, limits, err := r.allowance(want)

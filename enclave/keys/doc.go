@@ -90,9 +90,10 @@
 // by the session's timer, by default within a second. On processors other than amd64 and
 // arm64, single words may be left.
 //
-// A purge ends a key, not what it was used for: TLS connections stay open, and a client
-// with a session ticket resumes without a signature. Close the connections, and set
-// tls.Config.SessionTicketsDisabled if a purge must end resumption too.
+// A purge disables keys, but not what they have already authenticated: TLS connections
+// stay open, and a client with a session ticket can resume without a new signature. Close
+// the connections, and set tls.Config.SessionTicketsDisabled if a purge must prevent
+// resumption.
 //
 // RSA keys have two primes, 2,048, 3,072 or 4,096 bits, and a public exponent of at
 // least 65,537.

@@ -408,10 +408,10 @@ func GetContext[T any](ctx context.Context, r *Rotating, fn func(secret []byte) 
 // Reload reads the source now, as programs do on SIGHUP. If it returns an error, the
 // old version stays in use.
 //
-// A purge of the session destroys the secret, and a program that purges means it: a new
-// version does not bring it back, and every attempt to follow the source fails with
-// [enclave.ErrPurged]. Reload restores the secret, as a new version even if the source
-// has not changed.
+// A purge of the session makes the secret unreadable. A purge is deliberate, so new
+// versions are not picked up after it: each read of the source fails with
+// [enclave.ErrPurged] until Reload is called, which restores the secret as a new version
+// even if the source has not changed.
 func (r *Rotating) Reload(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {

@@ -236,7 +236,7 @@ func Open(name string, hook Hook) (Backend, error) {
 type noBackend string
 
 func (n noBackend) Error() string {
-	return fmt.Sprintf("no backend %q here, only %v", string(n), Names())
+	return fmt.Sprintf("no backend %q on this system: it has %v", string(n), Names())
 }
 
 func (noBackend) Unwrap() error { return ErrUnsupported }
