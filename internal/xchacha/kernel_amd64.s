@@ -8628,6 +8628,7 @@ rounds_done:
 // func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
 TEXT ·sealAVX512(SB), NOSPLIT, $0-56
+	PCALIGN        $0x40
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI
@@ -14361,6 +14362,7 @@ finished:
 // func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
 TEXT ·openAVX512(SB), NOSPLIT, $0-57
+	PCALIGN        $0x40
 	MOVQ           s+0(FP), DI
 	MOVQ           dst+8(FP), R8
 	MOVQ           src+16(FP), SI

@@ -22,6 +22,9 @@ func (m message) generate() {
 		Doc("seal" + m.String() + " seals a part of a message. After the last one it writes the tag that follows dst.")
 	}
 	Pragma("noescape")
+	if m.isa == avx512 {
+		align64()
+	}
 	Load(Param("s"), state)
 	Load(Param("dst"), dst)
 	Load(Param("src"), src)
