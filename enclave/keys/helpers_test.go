@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	if way := os.Getenv(leftoversEnv); way != "" {
 		os.Exit(leftoversChild(way))
 	}
-	os.Exit(m.Run())
+	testenv.RunWaiting(m)
 }
 
 // newSession returns a session of a small limit that is closed, with nothing

@@ -37,6 +37,7 @@ func TestLeftovers(t *testing.T) {
 			continue // takes ten times as long as the others, or more
 		}
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			for _, way := range []string{wayKeys, wayStandard} {
 				t.Run(way, func(t *testing.T) {
 					t.Parallel()

@@ -195,11 +195,15 @@ func TestBusyDesk(t *testing.T) {
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	server := start(t, spec{args: []string{"-keys", "1", "-read-timeout", "10s"}})
+	begun := map[string]*slow{}
 	for _, path := range []string{"/v1/keys", "/v1/keys/key-000000/sign"} {
 		s, first := server.begin(path, messageBody(nil))
 		if first.StatusCode != http.StatusContinue {
 			t.Fatalf("%s: status %d", path, first.StatusCode)
 		}
+		begun[path] = s
+	}
+	for path, s := range begun {
 		if a := s.answer(); a.status != http.StatusRequestTimeout || a.Error.Code != "body_too_slow" {
 			t.Errorf("%s: status %d: %s", path, a.status, a.raw)
 		}

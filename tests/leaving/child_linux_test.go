@@ -25,7 +25,7 @@ const controlSize = 32
 func TestMain(m *testing.M) {
 	task := os.Getenv(taskEnv)
 	if task == "" {
-		os.Exit(m.Run())
+		testenv.RunWaiting(m)
 	}
 	if err := child(task); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)

@@ -42,7 +42,7 @@ var kept []any
 func TestMain(m *testing.M) {
 	name := os.Getenv(wayEnv)
 	if name == "" {
-		os.Exit(m.Run())
+		testenv.RunWaiting(m)
 	}
 	if err := child(name); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
