@@ -13,7 +13,7 @@ var (
 	sigma    Mem // "expand 32-byte k"
 	shuffles Mem // byte orders that rotate words left by 16, then by 8
 	counters Mem // 0 … 15 as words
-	lanes    Mem // 0 to 7, each in the first word of a lane
+	lanes    Mem // 0 to 5, each in the first word of a lane
 	masks    Mem // 16 bytes of ones and 16 of zeros
 )
 
@@ -39,7 +39,7 @@ func constants() {
 	}
 
 	lanes = GLOBL("lanes", RODATA|NOPTR)
-	for i := range 8 {
+	for i := range 6 {
 		DATA(16*i, U64(i))
 		DATA(16*i+8, U64(0))
 	}
