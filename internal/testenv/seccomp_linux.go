@@ -1,7 +1,9 @@
 package testenv
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -62,15 +64,20 @@ func RefuseCall(number uint32, errno syscall.Errno) error {
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	// Without CAP_SYS_ADMIN a filter needs this; TSYNC gives the other threads
-	// both.
+	// Without CAP_SYS_ADMIN a filter needs this, of its own thread; TSYNC gives the other
+	// threads both.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl of PR_SET_NO_NEW_PRIVS", err)
 	}
-	_, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+	thread, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&program)))
 	if failed != 0 {
 		return os.NewSyscallError("seccomp", failed)
+	}
+	if thread != 0 {
+		return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
 	}
 	return nil
 }
