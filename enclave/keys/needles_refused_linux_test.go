@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/binary"
 	"encoding/pem"
 	"math/big"
 	"slices"
@@ -96,9 +97,20 @@ func refusedEd25519(t *testing.T) ([]refusedFile, []needle) {
 		{malformed, pemOf(block.Type, replaceAt(file, len(file)-1, 0xff))},
 		{malformed, replaceAt(file, atPublic, public[0]^1)},
 		{unsupported, bytes.ReplaceAll(file, []byte("ssh-ed25519"), []byte("ssh-ed25520"))},
+		{unsupported, longerType(file, seed)},
 		{mismatched, pemOf(block.Type, bytes.ReplaceAll(file, public, foreignPublic))},
 		{foreign, pemOf(block.Type, file)},
 	}, ed25519Needles(t, seed)
+}
+
+// longerType returns the file with the type of the private key that reaches up to the
+// end of the seed.
+func longerType(file, seed []byte) []byte {
+	name := []byte("ssh-ed25519")
+	size := bytes.LastIndex(file, name) - 4
+	file = slices.Clone(file)
+	binary.BigEndian.PutUint32(file[size:], uint32(bytes.Index(file, seed)+len(seed)-size-4))
+	return file
 }
 
 // refusedRSA are files of an RSA key, in the order in which they are found out.

@@ -1,7 +1,7 @@
 package keyfile
 
 import (
-	"encoding/asn1"
+	"bytes"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -31,14 +31,37 @@ type Key struct {
 	N, E, D, P, Q, DP, DQ, QInv []byte
 }
 
-var (
-	oidRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
-	oidEC      = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-	oidP256    = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
-	oidP384    = asn1.ObjectIdentifier{1, 3, 132, 0, 34}
-	oidX25519  = asn1.ObjectIdentifier{1, 3, 101, 110}
-	oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
+// Object identifiers, encoded as they stand in a file: to decode those of a damaged file
+// could put parts of its key on the heap.
+const (
+	oidRSA     = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01" // 1.2.840.113549.1.1.1
+	oidEC      = "\x2a\x86\x48\xce\x3d\x02\x01"         // 1.2.840.10045.2.1
+	oidP256    = "\x2a\x86\x48\xce\x3d\x03\x01\x07"     // 1.2.840.10045.3.1.7
+	oidP384    = "\x2b\x81\x04\x00\x22"                 // 1.3.132.0.34
+	oidX25519  = "\x2b\x65\x6e"                         // 1.3.101.110
+	oidEd25519 = "\x2b\x65\x70"                         // 1.3.101.112
 )
+
+// others are what keys are found to be of that this package can't read.
+var others = map[string]string{
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a": "RSASSA-PSS",      // 1.2.840.113549.1.1.10
+	"\x2a\x86\x48\xce\x38\x04\x01":         "DSA",             // 1.2.840.10040.4.1
+	"\x2b\x65\x6f":                         "X448",            // 1.3.101.111
+	"\x2b\x65\x71":                         "Ed448",           // 1.3.101.113
+	"\x2b\x81\x04\x00\x21":                 "P-224",           // 1.3.132.0.33
+	"\x2b\x81\x04\x00\x23":                 "P-521",           // 1.3.132.0.35
+	"\x2b\x81\x04\x00\x0a":                 "secp256k1",       // 1.3.132.0.10
+	"\x2b\x24\x03\x03\x02\x08\x01\x01\x07": "brainpoolP256r1", // 1.3.36.3.3.2.8.1.1.7
+}
+
+// other is the error of a key of another algorithm, or on another curve.
+func other(oid []byte) error {
+	name, ok := others[string(oid)]
+	if !ok {
+		name = "an algorithm or a curve that is not known here"
+	}
+	return fmt.Errorf("%w: a key of %s", ErrUnsupported, name)
+}
 
 // Parse reads the key that data is, to the last byte.
 func Parse(format Format, data []byte) (Key, error) {
@@ -82,14 +105,14 @@ func parseAny(data []byte) (Key, error) {
 func parsePKCS8(data []byte) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq, algorithm, private, public cryptobyte.String
+	var oid cryptobyte.String
 	var version int64
-	var oid asn1.ObjectIdentifier
 	var hasPublic bool
 	publicTag := der.Tag(1).ContextSpecific()
 	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() ||
 		!seq.ReadASN1Integer(&version) || version < 0 || version > 1 ||
 		!seq.ReadASN1(&algorithm, der.SEQUENCE) ||
-		!algorithm.ReadASN1ObjectIdentifier(&oid) ||
+		!algorithm.ReadASN1(&oid, der.OBJECT_IDENTIFIER) ||
 		!seq.ReadASN1(&private, der.OCTET_STRING) ||
 		!seq.SkipOptionalASN1(der.Tag(0).ContextSpecific().Constructed()) ||
 		!seq.ReadOptionalASN1(&public, &hasPublic, publicTag) || !seq.Empty() ||
@@ -112,35 +135,35 @@ func parsePKCS8(data []byte) (Key, error) {
 }
 
 // parsePrivate reads the private key of an algorithm and its parameters.
-func parsePrivate(oid asn1.ObjectIdentifier, parameters, private cryptobyte.String) (Key, error) {
-	switch {
-	case oid.Equal(oidRSA):
+func parsePrivate(oid, parameters, private cryptobyte.String) (Key, error) {
+	switch string(oid) {
+	case oidRSA:
 		var null cryptobyte.String
 		if !parameters.ReadASN1(&null, der.NULL) || !null.Empty() || !parameters.Empty() {
 			return Key{}, malformed("parameters")
 		}
 		return parsePKCS1(private)
-	case oid.Equal(oidEC):
-		var curve asn1.ObjectIdentifier
+	case oidEC:
+		var curve cryptobyte.String
 		if parameters.PeekASN1Tag(der.SEQUENCE) {
 			return Key{}, errExplicit
 		}
-		if !parameters.ReadASN1ObjectIdentifier(&curve) || !parameters.Empty() {
+		if !parameters.ReadASN1(&curve, der.OBJECT_IDENTIFIER) || !parameters.Empty() {
 			return Key{}, malformed("parameters: no named curve")
 		}
 		return parseSEC1(private, curve)
-	case oid.Equal(oidEd25519), oid.Equal(oidX25519):
+	case oidEd25519, oidX25519:
 		var secret cryptobyte.String
 		if !parameters.Empty() || !private.ReadASN1(&secret, der.OCTET_STRING) || !private.Empty() {
 			return Key{}, malformed("private key")
 		}
 		k := Key{Type: Ed25519, Secret: secret}
-		if oid.Equal(oidX25519) {
+		if string(oid) == oidX25519 {
 			k.Type = X25519
 		}
 		return k, k.check()
 	}
-	return Key{}, fmt.Errorf("%w: a key of the algorithm %v", ErrUnsupported, oid)
+	return Key{}, other(oid)
 }
 
 // errExplicit is the error of a key that spells its curve out, as RFC 5480 forbids:
@@ -148,7 +171,7 @@ func parsePrivate(oid asn1.ObjectIdentifier, parameters, private cryptobyte.Stri
 var errExplicit = fmt.Errorf("%w: a curve by its parameters; name it, with openssl ec -param_enc named_curve", ErrUnsupported)
 
 // parseSEC1 reads RFC 5915's ECPrivateKey. If the curve is nil it must name one.
-func parseSEC1(data []byte, curve asn1.ObjectIdentifier) (Key, error) {
+func parseSEC1(data []byte, curve cryptobyte.String) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq, secret, parameters, public cryptobyte.String
 	var version int64
@@ -162,25 +185,26 @@ func parseSEC1(data []byte, curve asn1.ObjectIdentifier) (Key, error) {
 		return Key{}, malformed("SEC 1")
 	}
 	if hasCurve {
-		var named asn1.ObjectIdentifier
+		var named cryptobyte.String
 		if parameters.PeekASN1Tag(der.SEQUENCE) {
 			return Key{}, errExplicit
 		}
-		if !parameters.ReadASN1ObjectIdentifier(&named) || !parameters.Empty() || curve != nil && !curve.Equal(named) {
+		if !parameters.ReadASN1(&named, der.OBJECT_IDENTIFIER) || !parameters.Empty() || curve != nil && !bytes.Equal(curve, named) {
 			return Key{}, malformed("SEC 1: the curve")
 		}
 		curve = named
 	}
-	k := Key{Secret: secret}
-	switch {
-	case curve == nil:
+	if curve == nil {
 		return Key{}, malformed("SEC 1: no curve")
-	case curve.Equal(oidP256):
+	}
+	k := Key{Secret: secret}
+	switch string(curve) {
+	case oidP256:
 		k.Type = P256
-	case curve.Equal(oidP384):
+	case oidP384:
 		k.Type = P384
 	default:
-		return Key{}, fmt.Errorf("%w: a key on the curve %v", ErrUnsupported, curve)
+		return Key{}, other(curve)
 	}
 	if hasPublic {
 		var point []byte

@@ -26,8 +26,11 @@ func parseOpenSSH(data []byte) (Key, error) {
 	if string(cipher) != "none" || string(kdf) != "none" {
 		return Key{}, ErrEncrypted
 	}
-	if count != 1 {
-		return Key{}, fmt.Errorf("%w: an OpenSSH file of %d keys", ErrUnsupported, count)
+	if count == 0 {
+		return Key{}, malformed("OpenSSH")
+	}
+	if count > 1 {
+		return Key{}, fmt.Errorf("%w: an OpenSSH file of more than one key", ErrUnsupported)
 	}
 	if len(options) > 0 || !readString(&input, &outer) || !readString(&input, &private) || !input.Empty() {
 		return Key{}, malformed("OpenSSH")
@@ -38,7 +41,7 @@ func parseOpenSSH(data []byte) (Key, error) {
 	if !part.ReadUint32(&check) || !part.ReadUint32(&again) || check != again || !readString(&part, &name) {
 		return Key{}, malformed("OpenSSH: the private part")
 	}
-	k, err := readOpenSSHKey(&part, string(name))
+	k, err := readOpenSSHKey(&part, name)
 	if err != nil {
 		return Key{}, err
 	}
@@ -50,15 +53,17 @@ func parseOpenSSH(data []byte) (Key, error) {
 			return Key{}, malformed("OpenSSH: the padding")
 		}
 	}
-	if !k.isPublic(outer, string(name)) {
+	if !k.isPublic(outer, name) {
 		return Key{}, malformed("OpenSSH: two public keys")
 	}
 	return k, nil
 }
 
-func readOpenSSHKey(part *cryptobyte.String, name string) (Key, error) {
+// readOpenSSHKey reads a key of the type that name is, if it is undamaged: then it may be
+// the key itself, and is never made a string.
+func readOpenSSHKey(part *cryptobyte.String, name []byte) (Key, error) {
 	bad := malformed("OpenSSH: the private key")
-	switch name {
+	switch string(name) {
 	case "ssh-ed25519":
 		k := Key{Type: Ed25519}
 		var both []byte
@@ -70,11 +75,11 @@ func readOpenSSHKey(part *cryptobyte.String, name string) (Key, error) {
 	case "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384":
 		k := Key{Type: P256}
 		size := 32
-		if name == "ecdsa-sha2-nistp384" {
+		if string(name) == "ecdsa-sha2-nistp384" {
 			k.Type, size = P384, 48
 		}
 		var curve []byte
-		if !readString(part, &curve) || string(curve) != name[len("ecdsa-sha2-"):] ||
+		if !readString(part, &curve) || !bytes.Equal(curve, name[len("ecdsa-sha2-"):]) ||
 			!readString(part, &k.Public) || !readMPInt(part, &k.Secret) || len(k.Secret) > size {
 			return Key{}, bad
 		}
@@ -95,17 +100,17 @@ func readOpenSSHKey(part *cryptobyte.String, name string) (Key, error) {
 }
 
 // isPublic reports whether blob is the public key of k, as OpenSSH encodes it.
-func (k *Key) isPublic(blob []byte, name string) bool {
+func (k *Key) isPublic(blob, name []byte) bool {
 	input := cryptobyte.String(blob)
 	var got, curve, public, n, e []byte
-	if !readString(&input, &got) || string(got) != name {
+	if !readString(&input, &got) || !bytes.Equal(got, name) {
 		return false
 	}
 	switch k.Type {
 	case RSA:
 		return readMPInt(&input, &e) && readMPInt(&input, &n) && input.Empty() && bytes.Equal(e, k.E) && bytes.Equal(n, k.N)
 	case P256, P384:
-		if !readString(&input, &curve) || string(curve) != name[len("ecdsa-sha2-"):] {
+		if !readString(&input, &curve) || !bytes.Equal(curve, name[len("ecdsa-sha2-"):]) {
 			return false
 		}
 	}
