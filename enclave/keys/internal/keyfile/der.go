@@ -82,14 +82,14 @@ func Parse(format Format, data []byte) (Key, error) {
 func parseAny(data []byte) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq cryptobyte.String
-	var version int64
+	var version byte
 	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() {
 		return Key{}, malformed("DER")
 	}
 	if seq.PeekASN1Tag(der.SEQUENCE) {
 		return Key{}, ErrEncrypted // EncryptedPrivateKeyInfo begins with an algorithm
 	}
-	if !seq.ReadASN1Integer(&version) {
+	if !readVersion(&seq, &version) {
 		return Key{}, malformed("DER")
 	}
 	switch {
@@ -106,11 +106,11 @@ func parsePKCS8(data []byte) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq, algorithm, private, public cryptobyte.String
 	var oid cryptobyte.String
-	var version int64
+	var version byte
 	var hasPublic bool
 	publicTag := der.Tag(1).ContextSpecific()
 	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() ||
-		!seq.ReadASN1Integer(&version) || version < 0 || version > 1 ||
+		!readVersion(&seq, &version) || version > 1 ||
 		!seq.ReadASN1(&algorithm, der.SEQUENCE) ||
 		!algorithm.ReadASN1(&oid, der.OBJECT_IDENTIFIER) ||
 		!seq.ReadASN1(&private, der.OCTET_STRING) ||
@@ -174,10 +174,10 @@ var errExplicit = fmt.Errorf("%w: a curve by its parameters; name it, with opens
 func parseSEC1(data []byte, curve cryptobyte.String) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq, secret, parameters, public cryptobyte.String
-	var version int64
+	var version byte
 	var hasCurve, hasPublic bool
 	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() ||
-		!seq.ReadASN1Integer(&version) || version != 1 ||
+		!readVersion(&seq, &version) || version != 1 ||
 		!seq.ReadASN1(&secret, der.OCTET_STRING) ||
 		!seq.ReadOptionalASN1(&parameters, &hasCurve, der.Tag(0).ContextSpecific().Constructed()) ||
 		!seq.ReadOptionalASN1(&public, &hasPublic, der.Tag(1).ContextSpecific().Constructed()) ||
@@ -220,9 +220,9 @@ func parseSEC1(data []byte, curve cryptobyte.String) (Key, error) {
 func parsePKCS1(data []byte) (Key, error) {
 	input := cryptobyte.String(data)
 	var seq cryptobyte.String
-	var version int64
+	var version byte
 	k := Key{Type: RSA}
-	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() || !seq.ReadASN1Integer(&version) {
+	if !input.ReadASN1(&seq, der.SEQUENCE) || !input.Empty() || !readVersion(&seq, &version) {
 		return Key{}, malformed("PKCS #1")
 	}
 	if version == 1 {
@@ -238,6 +238,16 @@ func parsePKCS1(data []byte) (Key, error) {
 		return Key{}, malformed("PKCS #1")
 	}
 	return k, nil
+}
+
+// readVersion reads the version of a format. cryptobyte's integers go through the heap.
+func readVersion(s *cryptobyte.String, version *byte) bool {
+	var number cryptobyte.String
+	if !s.ReadASN1(&number, der.INTEGER) || len(number) != 1 || number[0] >= 0x80 {
+		return false
+	}
+	*version = number[0]
+	return true
 }
 
 // positive sets part to a positive two's complement number in the fewest bytes,
