@@ -62,7 +62,7 @@ func secretsOf(instr ssa.Instruction) []secret {
 			return lent(i.Val, structure.Field(field.Field).Name())
 		}
 	case ssa.CallInstruction:
-		fn, args := callee(i.Common()), i.Common().Args
+		fn, args := callee(i.Common()), arguments(i.Common())
 		if !isLibrary(fn) {
 			return nil
 		}
@@ -137,7 +137,7 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 
 // destroysIt reports whether a call destroys a buffer.
 func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {
-	fn, args := callee(call.Common()), call.Common().Args
+	fn, args := callee(call.Common()), arguments(call.Common())
 	return isLibrary(fn) && fn.Name() == "Destroy" && len(args) > 0 && place(args[0]) == place(buffer)
 }
 

@@ -160,3 +160,14 @@ func loops(list []*enclave.Enclave, quick bool) error {
 	}
 	return nil
 }
+
+func methodValues(e *enclave.Enclave) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	destroy, size := b.Destroy, b.Size
+	defer destroy()
+	_ = size()
+	return nil
+}

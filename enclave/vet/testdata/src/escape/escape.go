@@ -218,3 +218,14 @@ func ofAnother(e *enclave.Enclave, h *holder) error {
 	h.key = kept.Bytes()
 	return nil
 }
+
+func destroyedByAMethodValue(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	view, destroy := b.Bytes, b.Destroy
+	defer destroy()
+	h.key = view() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return nil
+}
