@@ -121,7 +121,7 @@ func returnLine(pass *analysis.Pass, ret *ssa.Return) int {
 	return pass.Fset.Position(pos).Line
 }
 
-// addError follows the error through variables that are never lifted out of memory.
+// addError follows the error through variables and fields that lie in memory.
 func (s *search) addError(v ssa.Value) {
 	if s.errs[v] {
 		return
@@ -132,17 +132,31 @@ func (s *search) addError(v ssa.Value) {
 		case *ssa.Phi:
 			s.addError(r)
 		case *ssa.Store:
-			cell, ok := r.Addr.(*ssa.Alloc)
-			if !ok {
-				continue
-			}
-			for _, load := range *cell.Referrers() {
-				if u, ok := load.(*ssa.UnOp); ok && u.Op == token.MUL {
-					s.addError(u)
+			for _, block := range r.Parent().Blocks {
+				for _, instr := range block.Instrs {
+					if load, ok := instr.(*ssa.UnOp); ok && load.Op == token.MUL && sameAddress(load.X, r.Addr) {
+						s.addError(load)
+					}
 				}
 			}
 		}
 	}
+}
+
+// sameAddress reports whether two values are the address of one variable, or of one field
+// of what it points to.
+func sameAddress(a, b ssa.Value) bool {
+	switch x := a.(type) {
+	case *ssa.FieldAddr:
+		if y, ok := b.(*ssa.FieldAddr); ok {
+			return x.Field == y.Field && sameAddress(x.X, y.X)
+		}
+	case *ssa.UnOp:
+		if y, ok := b.(*ssa.UnOp); ok {
+			return x.Op == token.MUL && y.Op == token.MUL && sameAddress(x.X, y.X)
+		}
+	}
+	return a == b
 }
 
 // endsDuty reports whether an instruction destroys the buffer, or passes it on to what

@@ -64,7 +64,10 @@ func correlated(e *enclave.Enclave) error {
 	return nil
 }
 
-type owner struct{ b *locked.Buffer }
+type owner struct {
+	b           *locked.Buffer
+	err, failed error
+}
 
 func passedOn(e *enclave.Enclave, o *owner, list []*locked.Buffer) (*locked.Buffer, *enclave.Enclave, error) {
 	stored, err := enclave.NewBuffer(32)
@@ -119,7 +122,17 @@ func constructors(ctx context.Context, e *enclave.Enclave, p *locked.Pool) int {
 
 func discarded(e *enclave.Enclave) error {
 	_, err := e.Open() // want `the buffer from Open is discarded, and keeps its locked memory: destroy it`
+	_, _ = e.Open()    // want `the buffer from Open is discarded`
+	open := e.Open
+	_, _ = open() // want `the buffer from Open is discarded`
 	return err
+}
+
+func withoutItsError(e *enclave.Enclave) int {
+	b, _ := e.Open()
+	defer b.Destroy()
+	leaked, _ := e.Open() // want `the buffer from Open is not destroyed on every path`
+	return b.Size() + leaked.Size()
 }
 
 func inAClosure(e *enclave.Enclave) error {
@@ -159,6 +172,54 @@ func loops(list []*enclave.Enclave, quick bool) error {
 		b.Destroy()
 	}
 	return nil
+}
+
+// The error of a variable that a closure shares, of a field or of a package is an error
+// like others.
+func errorsElsewhere(e *enclave.Enclave, o *owner) (err error) {
+	func() {
+		var b *locked.Buffer
+		if b, err = e.Open(); err == nil {
+			err = b.Destroy()
+		}
+	}()
+	var b *locked.Buffer
+	if b, o.err = e.Open(); o.err == nil {
+		o.err = b.Destroy()
+	}
+	if b, failed = e.Open(); failed != nil {
+		return failed
+	}
+	if failed = b.Destroy(); failed != nil {
+		return failed
+	}
+	if b, o.err = e.Open(); o.failed != nil { // want `not destroyed on every path`
+		return o.failed
+	}
+	return b.Destroy()
+}
+
+var failed error
+
+// A closure that assigns a buffer again destroys the one before.
+func reopened(e *enclave.Enclave, rounds int) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { b.Destroy() }()
+	reopen := func() (err error) {
+		if err = b.Destroy(); err == nil {
+			b, err = e.Open()
+		}
+		return err
+	}
+	for range rounds {
+		if err := reopen(); err != nil {
+			return err
+		}
+	}
+	return b.Use(nil)
 }
 
 func methodValues(e *enclave.Enclave) error {
