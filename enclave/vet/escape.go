@@ -118,7 +118,7 @@ func function(v ssa.Value) *ssa.Function {
 }
 
 // destroys returns the calls in fn that destroy a buffer, and those that defer a function
-// literal which does.
+// literal which does so on every path.
 func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 	var ends []ssa.CallInstruction
 	for _, call := range calls(fn) {
@@ -127,12 +127,22 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 		} else if d, ok := call.(*ssa.Defer); ok {
 			literal := function(d.Call.Value)
 			if literal != nil && literal.Parent() == fn &&
-				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) }) {
+				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) && isOnEveryPath(c) }) {
 				ends = append(ends, d)
 			}
 		}
 	}
 	return ends
+}
+
+// isOnEveryPath reports whether a function runs a call before each of its returns.
+func isOnEveryPath(call ssa.CallInstruction) bool {
+	for _, block := range call.Parent().Blocks {
+		if _, ok := block.Instrs[len(block.Instrs)-1].(*ssa.Return); ok && !call.Block().Dominates(block) {
+			return false
+		}
+	}
+	return true
 }
 
 // destroysIt reports whether a call destroys a buffer.
@@ -158,16 +168,34 @@ func place(v ssa.Value) ssa.Value {
 	if !ok {
 		return v
 	}
-	stores := 0
-	for _, r := range *cell.Referrers() {
-		if store, ok := r.(*ssa.Store); ok && store.Addr == cell {
-			stores++
-		}
-	}
-	if stores != 1 {
+	if values, ok := stored(cell); !ok || len(values) != 1 {
 		return v
 	}
 	return cell
+}
+
+// stored returns what a function and its closures store in a local variable. It returns
+// false if others have its address, and may store there too.
+func stored(cell ssa.Value) (values []ssa.Value, ok bool) {
+	for _, r := range *cell.Referrers() {
+		switch r := r.(type) {
+		case *ssa.UnOp, *ssa.DebugRef:
+		case *ssa.Store:
+			if r.Val == cell {
+				return nil, false
+			}
+			values = append(values, r.Val)
+		case *ssa.MakeClosure:
+			inside, ok := stored(r.Fn.(*ssa.Function).FreeVars[slices.Index(r.Bindings, cell)])
+			if !ok {
+				return nil, false
+			}
+			values = append(values, inside...)
+		default:
+			return nil, false
+		}
+	}
+	return values, true
 }
 
 // calls returns the calls in a function, deferred ones and goroutines among them.
@@ -322,23 +350,20 @@ func onHeap(v ssa.Value, seen map[ssa.Value]bool) bool {
 		}
 		return true
 	case *ssa.Call:
-		b, ok := v.Call.Value.(*ssa.Builtin)
-		return ok && b.Name() == "append" && onHeap(v.Call.Args[0], seen)
+		if b, ok := v.Call.Value.(*ssa.Builtin); ok {
+			return b.Name() == "append" && onHeap(v.Call.Args[0], seen)
+		}
+		return copies[symbol(&v.Call)]
 	}
 	return false
 }
 
 // storedOnHeap reports whether all that a local variable ever holds was made in ordinary
-// memory. What closures store in it is unknown.
+// memory.
 func storedOnHeap(cell *ssa.Alloc, seen map[ssa.Value]bool) bool {
-	stores := 0
-	for _, r := range *cell.Referrers() {
-		if store, ok := r.(*ssa.Store); ok && store.Addr == cell {
-			if !onHeap(store.Val, seen) {
-				return false
-			}
-			stores++
-		}
+	values, ok := stored(cell)
+	for _, v := range values {
+		ok = ok && onHeap(v, seen)
 	}
-	return stores > 0
+	return ok && len(values) > 0
 }

@@ -131,7 +131,13 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 		}
 	case *ssa.Send:
 		if i.X == v {
-			f.escapes(i, "is sent on a channel")
+			f.send(i, i.Chan)
+		}
+	case *ssa.Select:
+		for _, state := range i.States {
+			if state.Send == v {
+				f.send(i, state.Chan)
+			}
 		}
 	case *ssa.Return:
 		if i.Parent() == f.home && !isError(v.Type()) {
@@ -251,6 +257,14 @@ func (f *flow) store(instr ssa.Instruction, addr ssa.Value) {
 	case *ssa.Parameter:
 		// What a receiver or an argument points to is the caller's.
 		f.escapes(instr, "is stored in "+v.Name())
+	}
+}
+
+// send looks at a secret that is sent on a channel. One that home makes leads to the
+// goroutines that it waits for.
+func (f *flow) send(instr ssa.Instruction, channel ssa.Value) {
+	if v, _ := variable(channel); !within(v.Parent(), f.home) || !waits(f.home) {
+		f.escapes(instr, "is sent on a channel")
 	}
 }
 

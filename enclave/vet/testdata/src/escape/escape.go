@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/locked"
 )
 
 type token []byte
@@ -29,6 +30,10 @@ func variables(e *enclave.Enclave, h *holder, kept map[string][]byte, out chan [
 		kept["key"] = secret              // want `is stored in a variable outside`
 		all = append(all, secret)         // want `is stored in a variable outside`
 		out <- secret                     // want `is sent on a channel`
+		select {                          // want `is sent on a channel`
+		case out <- secret:
+		default:
+		}
 		_, _, _, _, _ = outer, alias, trimmed, named, all
 		return nil
 	})
@@ -167,6 +172,42 @@ func waited(e *enclave.Enclave) error {
 	})
 }
 
+func waitedInALiteral(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		defer func() { group.Wait() }()
+		group.Go(func() { consume(secret) })
+		return nil
+	})
+}
+
+// A channel that the function makes reaches the goroutines that it waits for.
+func workers(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		parts := make(chan []byte)
+		group.Go(func() {
+			for part := range parts {
+				consume(part)
+			}
+		})
+		parts <- secret[:4]
+		parts <- secret[4:]
+		close(parts)
+		group.Wait()
+		return nil
+	})
+}
+
+func nobodyWaits(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		parts := make(chan []byte)
+		go func() { consume(<-parts) }()
+		parts <- secret // want `is sent on a channel`
+		return nil
+	})
+}
+
 func destroyedByALiteral(e *enclave.Enclave, h *holder) error {
 	b, err := e.Open()
 	if err != nil {
@@ -204,6 +245,71 @@ func reassigned(e, other *enclave.Enclave, h *holder) (err error) {
 	return err
 }
 
+// So it is if a closure assigns it again, or if a function may.
+func reassignedByAClosure(e, other *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	swap := func() (err error) {
+		b, err = other.Open()
+		return err
+	}
+	h.key = b.Bytes()
+	return swap()
+}
+
+func reassignedByAFunction(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	h.key = b.Bytes()
+	renew(&b)
+	return nil
+}
+
+func renew(**locked.Buffer) {}
+
+func readByAClosure(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	size := func() int { return b.Size() }
+	h.key = b.Bytes()[:size()] // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return nil
+}
+
+// A buffer that is destroyed only after a failure lives on otherwise.
+func destroyedOnFailure(e *enclave.Enclave, check func([]byte) error) (h *holder, err error) {
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = b.Destroy()
+		}
+	}()
+	h = &holder{key: b.Bytes()}
+	return h, check(h.key)
+}
+
+func destroyedByAMethodValue(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	view, destroy := b.Bytes, b.Destroy
+	defer destroy()
+	h.key = view() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return nil
+}
+
 // One buffer lives on while the other one is destroyed.
 func ofAnother(e *enclave.Enclave, h *holder) error {
 	kept, err := e.Open()
@@ -216,16 +322,5 @@ func ofAnother(e *enclave.Enclave, h *holder) error {
 	}
 	defer func() { _ = b.Destroy() }()
 	h.key = kept.Bytes()
-	return nil
-}
-
-func destroyedByAMethodValue(e *enclave.Enclave, h *holder) error {
-	b, err := e.Open()
-	if err != nil {
-		return err
-	}
-	view, destroy := b.Bytes, b.Destroy
-	defer destroy()
-	h.key = view() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
 	return nil
 }
