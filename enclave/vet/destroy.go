@@ -132,12 +132,8 @@ func (s *search) addError(v ssa.Value) {
 		case *ssa.Phi:
 			s.addError(r)
 		case *ssa.Store:
-			for _, block := range r.Parent().Blocks {
-				for _, instr := range block.Instrs {
-					if load, ok := instr.(*ssa.UnOp); ok && load.Op == token.MUL && sameAddress(load.X, r.Addr) {
-						s.addError(load)
-					}
-				}
+			for _, load := range loads(r) {
+				s.addError(load)
 			}
 		}
 	}
@@ -157,6 +153,37 @@ func sameAddress(a, b ssa.Value) bool {
 		}
 	}
 	return a == b
+}
+
+// loads returns the loads in a store's function that may be of what it stores.
+func loads(store *ssa.Store) []*ssa.UnOp {
+	var all []*ssa.UnOp
+	for _, block := range store.Parent().Blocks {
+		for _, instr := range block.Instrs {
+			load, ok := instr.(*ssa.UnOp)
+			if !ok || load.Op != token.MUL || !sameAddress(load.X, store.Addr) {
+				continue
+			}
+			if last := lastStore(load); last == nil || last == store {
+				all = append(all, load)
+			}
+		}
+	}
+	return all
+}
+
+// lastStore returns the store before a load, in the same block, of what it loads, or nil.
+func lastStore(load *ssa.UnOp) *ssa.Store {
+	var last *ssa.Store
+	for _, instr := range load.Block().Instrs {
+		if instr == load {
+			break
+		}
+		if store, ok := instr.(*ssa.Store); ok && sameAddress(store.Addr, load.X) {
+			last = store
+		}
+	}
+	return last
 }
 
 // endsDuty reports whether an instruction destroys the buffer, or passes it on to what
@@ -331,6 +358,11 @@ func (s *search) dependsOn(v ssa.Value, depth int) bool {
 	instr, ok := v.(ssa.Instruction)
 	if !ok || depth == 0 {
 		return false
+	}
+	if load, ok := v.(*ssa.UnOp); ok && load.Op == token.MUL {
+		if last := lastStore(load); last != nil {
+			return s.dependsOn(last.Val, depth-1)
+		}
 	}
 	if call, ok := v.(*ssa.Call); ok && len(call.Call.Args) > 0 && call.Call.Args[0] == s.buffer {
 		switch fn := callee(&call.Call); {

@@ -300,18 +300,9 @@ func (f *flow) keep(v ssa.Value, indirect bool, instr ssa.Instruction, addr ssa.
 // that is not known to be one of the secret. So it is where a function that defers calls
 // returns: it stores its results first, and all its return statements load them.
 func (f *flow) overwritten(load *ssa.UnOp) bool {
-	cell, ok := load.X.(*ssa.Alloc)
-	if !ok {
+	if _, ok := load.X.(*ssa.Alloc); !ok {
 		return false
 	}
-	var last *ssa.Store
-	for _, instr := range load.Block().Instrs {
-		if instr == load {
-			break
-		}
-		if store, ok := instr.(*ssa.Store); ok && store.Addr == cell {
-			last = store
-		}
-	}
+	last := lastStore(load)
 	return last != nil && !f.stores[last]
 }

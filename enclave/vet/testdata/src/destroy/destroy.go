@@ -201,6 +201,30 @@ func errorsElsewhere(e *enclave.Enclave, o *owner) (err error) {
 
 var failed error
 
+// An error that is assigned again is another one, also where a closure shares its variable.
+func anotherError(e *enclave.Enclave) (err error) {
+	defer func() { err = annotate(err) }()
+	b, err := e.Open() // want `not destroyed on every path`
+	if err != nil {
+		return err
+	}
+	if err = b.Melt(); err != nil {
+		return err
+	}
+	return b.Destroy()
+}
+
+func sameError(e *enclave.Enclave) (err error) {
+	defer func() { err = annotate(err) }()
+	b, err := e.Open()
+	if err = annotate(err); err != nil {
+		return err
+	}
+	return b.Destroy()
+}
+
+func annotate(err error) error { return err }
+
 // A closure that assigns a buffer again destroys the one before.
 func reopened(e *enclave.Enclave, rounds int) error {
 	b, err := e.Open()
