@@ -121,7 +121,7 @@ func returnLine(pass *analysis.Pass, ret *ssa.Return) int {
 	return pass.Fset.Position(pos).Line
 }
 
-// addError follows the error through variables and fields that lie in memory.
+// addError follows the error through what lies in memory: variables, fields and elements.
 func (s *search) addError(v ssa.Value) {
 	if s.errs[v] {
 		return
@@ -139,17 +139,21 @@ func (s *search) addError(v ssa.Value) {
 	}
 }
 
-// sameAddress reports whether two values are the address of one variable, or of one field
-// of what it points to.
-func sameAddress(a, b ssa.Value) bool {
+// alike reports whether two values are the same, or are computed alike: loads, and the
+// addresses of fields and elements.
+func alike(a, b ssa.Value) bool {
 	switch x := a.(type) {
 	case *ssa.FieldAddr:
 		if y, ok := b.(*ssa.FieldAddr); ok {
-			return x.Field == y.Field && sameAddress(x.X, y.X)
+			return x.Field == y.Field && alike(x.X, y.X)
+		}
+	case *ssa.IndexAddr:
+		if y, ok := b.(*ssa.IndexAddr); ok {
+			return alike(x.X, y.X) && alike(x.Index, y.Index)
 		}
 	case *ssa.UnOp:
-		if y, ok := b.(*ssa.UnOp); ok {
-			return x.Op == token.MUL && y.Op == token.MUL && sameAddress(x.X, y.X)
+		if y, ok := b.(*ssa.UnOp); ok && x.Op == token.MUL && y.Op == token.MUL {
+			return alike(x.X, y.X)
 		}
 	}
 	return a == b
@@ -161,7 +165,7 @@ func loads(store *ssa.Store) []*ssa.UnOp {
 	for _, block := range store.Parent().Blocks {
 		for _, instr := range block.Instrs {
 			load, ok := instr.(*ssa.UnOp)
-			if !ok || load.Op != token.MUL || !sameAddress(load.X, store.Addr) {
+			if !ok || load.Op != token.MUL || !alike(load.X, store.Addr) {
 				continue
 			}
 			if last := lastStore(load); last == nil || last == store {
@@ -179,7 +183,7 @@ func lastStore(load *ssa.UnOp) *ssa.Store {
 		if instr == load {
 			break
 		}
-		if store, ok := instr.(*ssa.Store); ok && sameAddress(store.Addr, load.X) {
+		if store, ok := instr.(*ssa.Store); ok && alike(store.Addr, load.X) {
 			last = store
 		}
 	}
@@ -340,7 +344,7 @@ func (s *search) absent(cond ssa.Value) (ifTrue, ifFalse bool) {
 			return equal, !equal
 		}
 	}
-	unknown := s.dependsOn(cond, 4)
+	unknown := s.dependsOn(cond, 6)
 	return unknown, unknown
 }
 
@@ -359,6 +363,9 @@ func (s *search) dependsOn(v ssa.Value, depth int) bool {
 	if !ok || depth == 0 {
 		return false
 	}
+	if list, ok := v.(*ssa.Alloc); ok {
+		return slices.ContainsFunc(elements(list), func(v ssa.Value) bool { return s.dependsOn(v, depth-1) })
+	}
 	if load, ok := v.(*ssa.UnOp); ok && load.Op == token.MUL {
 		if last := lastStore(load); last != nil {
 			return s.dependsOn(last.Val, depth-1)
@@ -376,4 +383,20 @@ func (s *search) dependsOn(v ssa.Value, depth int) bool {
 		}
 	}
 	return false
+}
+
+// elements returns what is stored in the elements of an array, such as that of the
+// arguments of a variadic function.
+func elements(array *ssa.Alloc) []ssa.Value {
+	var values []ssa.Value
+	for _, r := range *array.Referrers() {
+		if element, ok := r.(*ssa.IndexAddr); ok {
+			for _, r := range *element.Referrers() {
+				if store, ok := r.(*ssa.Store); ok && store.Addr == element {
+					values = append(values, store.Val)
+				}
+			}
+		}
+	}
+	return values
 }

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 
 	"github.com/memkeep/memkeep/enclave"
 	"github.com/memkeep/memkeep/locked"
 )
 
 func leaked(e *enclave.Enclave, quick bool) error {
-	b, err := e.Open() // want `the buffer from Open is not destroyed on every path, and one returns at line 19: defer its Destroy`
+	b, err := e.Open() // want `the buffer from Open is not destroyed on every path, and one returns at line 20: defer its Destroy`
 	if err != nil {
 		return err
 	}
@@ -224,6 +225,40 @@ func sameError(e *enclave.Enclave) (err error) {
 }
 
 func annotate(err error) error { return err }
+
+func joined(e *enclave.Enclave, other error) error {
+	b, err := e.Open()
+	if err = errors.Join(other, err); err != nil {
+		return err
+	}
+	if err = b.Melt(); err != nil {
+		return errors.Join(err, b.Destroy())
+	}
+	return b.Destroy()
+}
+
+func collected(list []*enclave.Enclave) error {
+	errs := make([]error, len(list))
+	var group sync.WaitGroup
+	for i, e := range list {
+		group.Go(func() {
+			var b *locked.Buffer
+			if b, errs[i] = e.Open(); errs[i] == nil {
+				errs[i] = b.Destroy()
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func ofAnother(e *enclave.Enclave, errs []error, i, other int) error {
+	b, err := e.Open() // want `not destroyed on every path`
+	if errs[i] = err; errs[other] != nil {
+		return errs[other]
+	}
+	return b.Destroy()
+}
 
 // A closure that assigns a buffer again destroys the one before.
 func reopened(e *enclave.Enclave, rounds int) error {
