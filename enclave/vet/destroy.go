@@ -139,57 +139,6 @@ func (s *search) addError(v ssa.Value) {
 	}
 }
 
-// alike reports whether two values are the same, or are computed alike: loads, and the
-// addresses of fields and elements.
-func alike(a, b ssa.Value) bool {
-	switch x := a.(type) {
-	case *ssa.FieldAddr:
-		if y, ok := b.(*ssa.FieldAddr); ok {
-			return x.Field == y.Field && alike(x.X, y.X)
-		}
-	case *ssa.IndexAddr:
-		if y, ok := b.(*ssa.IndexAddr); ok {
-			return alike(x.X, y.X) && alike(x.Index, y.Index)
-		}
-	case *ssa.UnOp:
-		if y, ok := b.(*ssa.UnOp); ok && x.Op == token.MUL && y.Op == token.MUL {
-			return alike(x.X, y.X)
-		}
-	}
-	return a == b
-}
-
-// loads returns the loads in a store's function that may be of what it stores.
-func loads(store *ssa.Store) []*ssa.UnOp {
-	var all []*ssa.UnOp
-	for _, block := range store.Parent().Blocks {
-		for _, instr := range block.Instrs {
-			load, ok := instr.(*ssa.UnOp)
-			if !ok || load.Op != token.MUL || !alike(load.X, store.Addr) {
-				continue
-			}
-			if last := lastStore(load); last == nil || last == store {
-				all = append(all, load)
-			}
-		}
-	}
-	return all
-}
-
-// lastStore returns the store before a load, in the same block, of what it loads, or nil.
-func lastStore(load *ssa.UnOp) *ssa.Store {
-	var last *ssa.Store
-	for _, instr := range load.Block().Instrs {
-		if instr == load {
-			break
-		}
-		if store, ok := instr.(*ssa.Store); ok && alike(store.Addr, load.X) {
-			last = store
-		}
-	}
-	return last
-}
-
 // endsDuty reports whether an instruction destroys the buffer, or passes it on to what
 // may destroy it.
 func endsDuty(buffer ssa.Value, instr ssa.Instruction) bool {
@@ -383,20 +332,4 @@ func (s *search) dependsOn(v ssa.Value, depth int) bool {
 		}
 	}
 	return false
-}
-
-// elements returns what is stored in the elements of an array, such as that of the
-// arguments of a variadic function.
-func elements(array *ssa.Alloc) []ssa.Value {
-	var values []ssa.Value
-	for _, r := range *array.Referrers() {
-		if element, ok := r.(*ssa.IndexAddr); ok {
-			for _, r := range *element.Referrers() {
-				if store, ok := r.(*ssa.Store); ok && store.Addr == element {
-					values = append(values, store.Val)
-				}
-			}
-		}
-	}
-	return values
 }

@@ -151,53 +151,6 @@ func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {
 	return isLibrary(fn) && fn.Name() == "Destroy" && len(args) > 0 && place(args[0]) == place(buffer)
 }
 
-// place returns the local variable that a value is loaded from, if it is assigned once,
-// and otherwise the value.
-func place(v ssa.Value) ssa.Value {
-	load, ok := v.(*ssa.UnOp)
-	if !ok || load.Op != token.MUL {
-		return v
-	}
-	switch load.X.(type) {
-	case *ssa.Alloc, *ssa.FreeVar:
-	default:
-		return v
-	}
-	owner, _ := variable(load.X)
-	cell, ok := owner.(*ssa.Alloc)
-	if !ok {
-		return v
-	}
-	if values, ok := stored(cell); !ok || len(values) != 1 {
-		return v
-	}
-	return cell
-}
-
-// stored returns what a function and its closures store in a local variable. It returns
-// false if others have its address, and may store there too.
-func stored(cell ssa.Value) (values []ssa.Value, ok bool) {
-	for _, r := range *cell.Referrers() {
-		switch r := r.(type) {
-		case *ssa.UnOp, *ssa.DebugRef:
-		case *ssa.Store:
-			if r.Val == cell {
-				return nil, false
-			}
-			values = append(values, r.Val)
-		case *ssa.MakeClosure:
-			inside, ok := stored(r.Fn.(*ssa.Function).FreeVars[slices.Index(r.Bindings, cell)])
-			if !ok {
-				return nil, false
-			}
-			values = append(values, inside...)
-		default:
-			return nil, false
-		}
-	}
-	return values, true
-}
-
 // calls returns the calls in a function, deferred ones and goroutines among them.
 func calls(fn *ssa.Function) []ssa.CallInstruction {
 	var all []ssa.CallInstruction
@@ -258,58 +211,6 @@ func within(fn, home *ssa.Function) bool {
 		}
 	}
 	return false
-}
-
-// binding returns what a free variable is bound to in the enclosing function, or nil.
-func binding(v *ssa.FreeVar) ssa.Value {
-	fn := v.Parent()
-	if fn.Parent() == nil {
-		return nil
-	}
-	index := -1
-	for i, free := range fn.FreeVars {
-		if free == v {
-			index = i
-		}
-	}
-	for _, block := range fn.Parent().Blocks {
-		for _, instr := range block.Instrs {
-			if c, ok := instr.(*ssa.MakeClosure); ok && c.Fn == fn && index >= 0 {
-				return c.Bindings[index]
-			}
-		}
-	}
-	return nil
-}
-
-// variable returns the value that the memory at an address belongs to, and whether a
-// pointer was followed on the way.
-func variable(addr ssa.Value) (v ssa.Value, indirect bool) {
-	for {
-		switch a := addr.(type) {
-		case *ssa.FieldAddr:
-			addr = a.X
-		case *ssa.IndexAddr:
-			addr = a.X
-		case *ssa.Slice:
-			addr = a.X
-		case *ssa.ChangeType:
-			addr = a.X
-		case *ssa.UnOp:
-			if a.Op != token.MUL {
-				return addr, indirect
-			}
-			addr, indirect = a.X, true
-		case *ssa.FreeVar:
-			outer := binding(a)
-			if outer == nil {
-				return addr, indirect
-			}
-			addr = outer
-		default:
-			return addr, indirect
-		}
-	}
 }
 
 // onHeap reports whether every byte slice that v may be was made in ordinary memory, by
