@@ -291,3 +291,100 @@ func methodValues(e *enclave.Enclave) error {
 	_ = size()
 	return nil
 }
+
+// Functions of the package that return a buffer they have opened count as Open.
+func open(e *enclave.Enclave) (*locked.Buffer, error) { return e.Open() }
+
+func openMutable(e *enclave.Enclave) (*locked.Buffer, error) {
+	b, err := open(e)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Melt(); err != nil {
+		return nil, errors.Join(err, b.Destroy())
+	}
+	return b, nil
+}
+
+func mustOpen(e *enclave.Enclave) *locked.Buffer {
+	b, err := e.Open()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func openAny(e *enclave.Enclave) (*locked.Buffer, error) {
+	if e == nil {
+		return nil, nil
+	}
+	return openMutable(e)
+}
+
+func ofAny(e *enclave.Enclave) error {
+	b, err := openAny(e)
+	if err != nil || b == nil {
+		return err
+	}
+	return b.Destroy()
+}
+
+func ofHelpers(e *enclave.Enclave, quick bool) error {
+	_, err := open(e)        // want `the buffer from open is discarded`
+	_, _ = openMutable(e)    // want `the buffer from openMutable is discarded`
+	open(e)                  // want `the buffer from open is discarded`
+	mustOpen(e)              // want `the buffer from mustOpen is discarded`
+	b, err := openMutable(e) // want `the buffer from openMutable is not destroyed on every path`
+	if err != nil {
+		return err
+	}
+	if quick {
+		return nil
+	}
+	defer mustOpen(e).Destroy()
+	return b.Destroy()
+}
+
+// The buffers of these have another owner, or come with what is no error.
+func (o *owner) buffer(e *enclave.Enclave) (b *locked.Buffer, err error) {
+	if o.b == nil {
+		o.b, err = e.Open()
+	}
+	return o.b, err
+}
+
+func (o *owner) open(e *enclave.Enclave) (*locked.Buffer, error) {
+	b, err := e.Open()
+	if err == nil {
+		o.b = b
+	}
+	return b, err
+}
+
+func openIfPresent(e *enclave.Enclave) (*locked.Buffer, bool) {
+	b, err := e.Open()
+	return b, err == nil
+}
+
+func openUntil(e *enclave.Enclave, cleanup func(func())) *locked.Buffer {
+	b, err := e.Open()
+	if err != nil {
+		panic(err)
+	}
+	cleanup(func() { b.Destroy() })
+	return b
+}
+
+func first(list ...*locked.Buffer) *locked.Buffer { return list[0] }
+
+func ofOwners(e *enclave.Enclave, o *owner, cleanup func(func())) error {
+	_, err := o.buffer(e)
+	_, err = o.open(e)
+	openUntil(e, cleanup)
+	first(o.b)
+	b, ok := openIfPresent(e)
+	if !ok {
+		return err
+	}
+	return b.Destroy()
+}
