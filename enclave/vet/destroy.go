@@ -80,7 +80,7 @@ func opens(fn *ssa.Function, seen map[*ssa.Function]bool) bool {
 	seen[fn] = true
 	found := false
 	for _, block := range fn.Blocks {
-		ret, ok := block.Instrs[len(block.Instrs)-1].(*ssa.Return)
+		ret, ok := lastInstr(block).(*ssa.Return)
 		if !ok || isNil(ret.Results[0]) {
 			continue
 		}
@@ -253,7 +253,7 @@ func (s *search) walk(block *ssa.BasicBlock, from int, known map[ssa.Value]bool)
 	}
 	var cond ssa.Value
 	var skip [2]bool
-	if branch, ok := block.Instrs[len(block.Instrs)-1].(*ssa.If); ok {
+	if branch, ok := lastInstr(block).(*ssa.If); ok {
 		cond = branch.Cond
 		skip[0], skip[1] = s.absent(cond)
 		if isTrue, ok := decided(cond, known); ok {

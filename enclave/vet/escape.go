@@ -127,7 +127,7 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 		} else if d, ok := call.(*ssa.Defer); ok {
 			literal := function(d.Call.Value)
 			if literal != nil && literal.Parent() == fn &&
-				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) && isOnEveryPath(c) }) {
+				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) && isOnEveryPath(c, buffer) }) {
 				ends = append(ends, d)
 			}
 		}
@@ -135,15 +135,34 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 	return ends
 }
 
-// isOnEveryPath reports whether a function runs a call before each of its returns.
-func isOnEveryPath(call ssa.CallInstruction) bool {
+// isOnEveryPath reports whether a function runs a call before each of its returns, if
+// there is a buffer that lives.
+func isOnEveryPath(call ssa.CallInstruction, buffer ssa.Value) bool {
+	from := call.Block()
+	if len(from.Preds) == 1 {
+		if branch, ok := lastInstr(from.Preds[0]).(*ssa.If); ok && asksForIt(branch.Cond, buffer) {
+			from = from.Preds[0]
+		}
+	}
 	for _, block := range call.Parent().Blocks {
-		if _, ok := block.Instrs[len(block.Instrs)-1].(*ssa.Return); ok && !call.Block().Dominates(block) {
+		if _, ok := lastInstr(block).(*ssa.Return); ok && !from.Dominates(block) {
 			return false
 		}
 	}
 	return true
 }
+
+// asksForIt reports whether a condition is that there is a buffer, or that it lives.
+func asksForIt(cond, buffer ssa.Value) bool {
+	if call, ok := cond.(*ssa.Call); ok {
+		fn, args := callee(&call.Call), arguments(&call.Call)
+		return isLibrary(fn) && strings.HasSuffix(fn.Name(), "Alive") && len(args) > 0 && place(args[0]) == place(buffer)
+	}
+	x, _ := comparedWithNil(cond)
+	return x != nil && place(x) == place(buffer)
+}
+
+func lastInstr(block *ssa.BasicBlock) ssa.Instruction { return block.Instrs[len(block.Instrs)-1] }
 
 // destroysIt reports whether a call destroys a buffer.
 func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {

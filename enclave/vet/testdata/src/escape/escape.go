@@ -299,6 +299,53 @@ func destroyedOnFailure(e *enclave.Enclave, check func([]byte) error) (h *holder
 	return h, check(h.key)
 }
 
+func destroyedIfAlive(e *enclave.Enclave, h *holder) ([]byte, error) {
+	var b, other *locked.Buffer
+	defer func() {
+		if b != nil {
+			_ = b.Destroy()
+		}
+	}()
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if other.Alive() {
+			_ = other.Destroy()
+		}
+	}()
+	if other, err = e.Open(); err != nil {
+		return nil, err
+	}
+	h.key = other.Bytes() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return b.Bytes(), nil // want `the secret from Bytes is returned, but the deferred Destroy unmaps it`
+}
+
+// The one that passes the buffer on takes it away from the deferred function.
+func destroyedUnlessPassedOn(e *enclave.Enclave, check func([]byte) error) (*owner, error) {
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if b != nil {
+			_ = b.Destroy()
+		}
+	}()
+	o := &owner{b, b.Bytes()}
+	if err := check(o.key); err != nil {
+		return nil, err
+	}
+	b = nil
+	return o, nil
+}
+
+type owner struct {
+	b   *locked.Buffer
+	key []byte
+}
+
 func destroyedByAMethodValue(e *enclave.Enclave, h *holder) error {
 	b, err := e.Open()
 	if err != nil {
