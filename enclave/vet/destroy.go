@@ -12,9 +12,10 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// Destroy reports buffers that some path through a function neither destroys nor passes
-// on. Each keeps locked memory until the session is purged or closed. As in lostcancel,
-// main.main may leave that to the end of the process.
+// Destroy reports buffers that are discarded, and those that some path through a function
+// neither destroys nor passes on. Each keeps locked memory until the session is purged or
+// closed. As in lostcancel, main.main may leave that to the end of the process. A test may
+// discard a buffer: it expects an error.
 var Destroy = &analysis.Analyzer{
 	Name:     "bufferdestroy",
 	Doc:      "report buffers that are not destroyed on every path",
@@ -32,7 +33,7 @@ func findLeaks(pass *analysis.Pass) (any, error) {
 		}
 		for _, block := range fn.Blocks {
 			for _, instr := range block.Instrs {
-				if call, ok := instr.(*ssa.Call); ok && makesBuffer(callee(&call.Call)) {
+				if call, ok := instr.(*ssa.Call); ok && makesBuffer(&call.Call, map[*ssa.Function]bool{}) {
 					checkDestroyed(pass, call)
 				}
 			}
@@ -53,13 +54,62 @@ func purges(fn *ssa.Function) bool {
 	return false
 }
 
-// makesBuffer reports whether the caller of fn must destroy its first result.
-func makesBuffer(fn *types.Func) bool {
-	if !isLibrary(fn) || fn.Name() == "Wrap" {
+// makesBuffer reports whether the caller must destroy the first result of a call. seen are
+// the functions that have been looked at.
+func makesBuffer(call *ssa.CallCommon, seen map[*ssa.Function]bool) bool {
+	fn := callee(call)
+	if fn == nil {
 		return false
 	}
 	results := fn.Signature().Results()
-	return results.Len() > 0 && isBuffer(results.At(0).Type())
+	if results.Len() == 0 || !isBuffer(results.At(0).Type()) {
+		return false
+	}
+	if isLibrary(fn) {
+		return fn.Name() != "Wrap"
+	}
+	return (results.Len() == 1 || results.Len() == 2 && returnsError(fn)) && opens(function(call.Value), seen)
+}
+
+// opens reports whether what a function of the package returns first is nil or a buffer
+// that it has made, and that nobody else has.
+func opens(fn *ssa.Function, seen map[*ssa.Function]bool) bool {
+	if fn == nil || seen[fn] {
+		return false
+	}
+	seen[fn] = true
+	found := false
+	for _, block := range fn.Blocks {
+		ret, ok := lastInstr(block).(*ssa.Return)
+		if !ok || isNil(ret.Results[0]) {
+			continue
+		}
+		if found = isUnshared(ret.Results[0], seen); !found {
+			return false
+		}
+	}
+	return found
+}
+
+// isUnshared reports whether v is a buffer that its function makes, and does no more with
+// than to look at it, to destroy it and to return it.
+func isUnshared(v ssa.Value, seen map[*ssa.Function]bool) bool {
+	call, _ := v.(*ssa.Call)
+	if e, ok := v.(*ssa.Extract); ok {
+		call, _ = e.Tuple.(*ssa.Call)
+	}
+	if call == nil || !makesBuffer(&call.Call, seen) {
+		return false
+	}
+	for _, r := range *v.Referrers() {
+		if _, ok := r.(*ssa.Return); ok || !endsDuty(v, r) {
+			continue
+		}
+		if end, ok := r.(ssa.CallInstruction); !ok || !destroysIt(end, v) {
+			return false
+		}
+	}
+	return true
 }
 
 // A search looks for a path on which a buffer is not destroyed.
@@ -91,7 +141,7 @@ func checkDestroyed(pass *analysis.Pass, call *ssa.Call) {
 	if s.buffer == nil || len(*s.buffer.Referrers()) == 0 {
 		// A test that discards the buffer expects an error. A call whose results are all
 		// ignored is Unchecked's.
-		if (s.buffer == call || len(s.errs) > 0) && !inTest(pass, call.Parent()) {
+		if (s.buffer == call || len(s.errs) > 0 || !isLibrary(callee(&call.Call))) && !inTest(pass, call.Parent()) {
 			report(pass, call.Pos(), "the buffer from %s is discarded, and keeps its locked memory: destroy it", callee(&call.Call).Name())
 		}
 		return
@@ -121,7 +171,7 @@ func returnLine(pass *analysis.Pass, ret *ssa.Return) int {
 	return pass.Fset.Position(pos).Line
 }
 
-// addError follows the error through variables that are never lifted out of memory.
+// addError follows the error through what lies in memory: variables, fields and elements.
 func (s *search) addError(v ssa.Value) {
 	if s.errs[v] {
 		return
@@ -132,14 +182,8 @@ func (s *search) addError(v ssa.Value) {
 		case *ssa.Phi:
 			s.addError(r)
 		case *ssa.Store:
-			cell, ok := r.Addr.(*ssa.Alloc)
-			if !ok {
-				continue
-			}
-			for _, load := range *cell.Referrers() {
-				if u, ok := load.(*ssa.UnOp); ok && u.Op == token.MUL {
-					s.addError(u)
-				}
+			for _, load := range loads(r) {
+				s.addError(load)
 			}
 		}
 	}
@@ -209,7 +253,7 @@ func (s *search) walk(block *ssa.BasicBlock, from int, known map[ssa.Value]bool)
 	}
 	var cond ssa.Value
 	var skip [2]bool
-	if branch, ok := block.Instrs[len(block.Instrs)-1].(*ssa.If); ok {
+	if branch, ok := lastInstr(block).(*ssa.If); ok {
 		cond = branch.Cond
 		skip[0], skip[1] = s.absent(cond)
 		if isTrue, ok := decided(cond, known); ok {
@@ -299,7 +343,7 @@ func (s *search) absent(cond ssa.Value) (ifTrue, ifFalse bool) {
 			return equal, !equal
 		}
 	}
-	unknown := s.dependsOn(cond, 4)
+	unknown := s.dependsOn(cond, 6)
 	return unknown, unknown
 }
 
@@ -317,6 +361,14 @@ func (s *search) dependsOn(v ssa.Value, depth int) bool {
 	instr, ok := v.(ssa.Instruction)
 	if !ok || depth == 0 {
 		return false
+	}
+	if list, ok := v.(*ssa.Alloc); ok {
+		return slices.ContainsFunc(elements(list), func(v ssa.Value) bool { return s.dependsOn(v, depth-1) })
+	}
+	if load, ok := v.(*ssa.UnOp); ok && load.Op == token.MUL {
+		if last := lastStore(load); last != nil {
+			return s.dependsOn(last.Val, depth-1)
+		}
 	}
 	if call, ok := v.(*ssa.Call); ok && len(call.Call.Args) > 0 && call.Call.Args[0] == s.buffer {
 		switch fn := callee(&call.Call); {

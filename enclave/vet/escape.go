@@ -62,7 +62,7 @@ func secretsOf(instr ssa.Instruction) []secret {
 			return lent(i.Val, structure.Field(field.Field).Name())
 		}
 	case ssa.CallInstruction:
-		fn, args := callee(i.Common()), i.Common().Args
+		fn, args := callee(i.Common()), arguments(i.Common())
 		if !isLibrary(fn) {
 			return nil
 		}
@@ -118,7 +118,7 @@ func function(v ssa.Value) *ssa.Function {
 }
 
 // destroys returns the calls in fn that destroy a buffer, and those that defer a function
-// literal which does.
+// literal which does so on every path.
 func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 	var ends []ssa.CallInstruction
 	for _, call := range calls(fn) {
@@ -127,7 +127,7 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 		} else if d, ok := call.(*ssa.Defer); ok {
 			literal := function(d.Call.Value)
 			if literal != nil && literal.Parent() == fn &&
-				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) }) {
+				slices.ContainsFunc(calls(literal), func(c ssa.CallInstruction) bool { return destroysIt(c, buffer) && isOnEveryPath(c, buffer) }) {
 				ends = append(ends, d)
 			}
 		}
@@ -135,39 +135,39 @@ func destroys(fn *ssa.Function, buffer ssa.Value) []ssa.CallInstruction {
 	return ends
 }
 
-// destroysIt reports whether a call destroys a buffer.
-func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {
-	fn, args := callee(call.Common()), call.Common().Args
-	return isLibrary(fn) && fn.Name() == "Destroy" && len(args) > 0 && place(args[0]) == place(buffer)
-}
-
-// place returns the local variable that a value is loaded from, if it is assigned once,
-// and otherwise the value.
-func place(v ssa.Value) ssa.Value {
-	load, ok := v.(*ssa.UnOp)
-	if !ok || load.Op != token.MUL {
-		return v
-	}
-	switch load.X.(type) {
-	case *ssa.Alloc, *ssa.FreeVar:
-	default:
-		return v
-	}
-	owner, _ := variable(load.X)
-	cell, ok := owner.(*ssa.Alloc)
-	if !ok {
-		return v
-	}
-	stores := 0
-	for _, r := range *cell.Referrers() {
-		if store, ok := r.(*ssa.Store); ok && store.Addr == cell {
-			stores++
+// isOnEveryPath reports whether a function runs a call before each of its returns, if
+// there is a buffer that lives.
+func isOnEveryPath(call ssa.CallInstruction, buffer ssa.Value) bool {
+	from := call.Block()
+	if len(from.Preds) == 1 {
+		if branch, ok := lastInstr(from.Preds[0]).(*ssa.If); ok && asksForIt(branch.Cond, buffer) {
+			from = from.Preds[0]
 		}
 	}
-	if stores != 1 {
-		return v
+	for _, block := range call.Parent().Blocks {
+		if _, ok := lastInstr(block).(*ssa.Return); ok && !from.Dominates(block) {
+			return false
+		}
 	}
-	return cell
+	return true
+}
+
+// asksForIt reports whether a condition is that there is a buffer, or that it lives.
+func asksForIt(cond, buffer ssa.Value) bool {
+	if call, ok := cond.(*ssa.Call); ok {
+		fn, args := callee(&call.Call), arguments(&call.Call)
+		return isLibrary(fn) && strings.HasSuffix(fn.Name(), "Alive") && len(args) > 0 && place(args[0]) == place(buffer)
+	}
+	x, _ := comparedWithNil(cond)
+	return x != nil && place(x) == place(buffer)
+}
+
+func lastInstr(block *ssa.BasicBlock) ssa.Instruction { return block.Instrs[len(block.Instrs)-1] }
+
+// destroysIt reports whether a call destroys a buffer.
+func destroysIt(call ssa.CallInstruction, buffer ssa.Value) bool {
+	fn, args := callee(call.Common()), arguments(call.Common())
+	return isLibrary(fn) && fn.Name() == "Destroy" && len(args) > 0 && place(args[0]) == place(buffer)
 }
 
 // calls returns the calls in a function, deferred ones and goroutines among them.
@@ -232,58 +232,6 @@ func within(fn, home *ssa.Function) bool {
 	return false
 }
 
-// binding returns what a free variable is bound to in the enclosing function, or nil.
-func binding(v *ssa.FreeVar) ssa.Value {
-	fn := v.Parent()
-	if fn.Parent() == nil {
-		return nil
-	}
-	index := -1
-	for i, free := range fn.FreeVars {
-		if free == v {
-			index = i
-		}
-	}
-	for _, block := range fn.Parent().Blocks {
-		for _, instr := range block.Instrs {
-			if c, ok := instr.(*ssa.MakeClosure); ok && c.Fn == fn && index >= 0 {
-				return c.Bindings[index]
-			}
-		}
-	}
-	return nil
-}
-
-// variable returns the value that the memory at an address belongs to, and whether a
-// pointer was followed on the way.
-func variable(addr ssa.Value) (v ssa.Value, indirect bool) {
-	for {
-		switch a := addr.(type) {
-		case *ssa.FieldAddr:
-			addr = a.X
-		case *ssa.IndexAddr:
-			addr = a.X
-		case *ssa.Slice:
-			addr = a.X
-		case *ssa.ChangeType:
-			addr = a.X
-		case *ssa.UnOp:
-			if a.Op != token.MUL {
-				return addr, indirect
-			}
-			addr, indirect = a.X, true
-		case *ssa.FreeVar:
-			outer := binding(a)
-			if outer == nil {
-				return addr, indirect
-			}
-			addr = outer
-		default:
-			return addr, indirect
-		}
-	}
-}
-
 // onHeap reports whether every byte slice that v may be was made in ordinary memory, by
 // the function or by those around it.
 func onHeap(v ssa.Value, seen map[ssa.Value]bool) bool {
@@ -322,23 +270,20 @@ func onHeap(v ssa.Value, seen map[ssa.Value]bool) bool {
 		}
 		return true
 	case *ssa.Call:
-		b, ok := v.Call.Value.(*ssa.Builtin)
-		return ok && b.Name() == "append" && onHeap(v.Call.Args[0], seen)
+		if b, ok := v.Call.Value.(*ssa.Builtin); ok {
+			return b.Name() == "append" && onHeap(v.Call.Args[0], seen)
+		}
+		return copies[symbol(&v.Call)]
 	}
 	return false
 }
 
 // storedOnHeap reports whether all that a local variable ever holds was made in ordinary
-// memory. What closures store in it is unknown.
+// memory.
 func storedOnHeap(cell *ssa.Alloc, seen map[ssa.Value]bool) bool {
-	stores := 0
-	for _, r := range *cell.Referrers() {
-		if store, ok := r.(*ssa.Store); ok && store.Addr == cell {
-			if !onHeap(store.Val, seen) {
-				return false
-			}
-			stores++
-		}
+	values, ok := stored(cell)
+	for _, v := range values {
+		ok = ok && onHeap(v, seen)
 	}
-	return stores > 0
+	return ok && len(values) > 0
 }

@@ -131,7 +131,13 @@ func (f *flow) use(v ssa.Value, instr ssa.Instruction) {
 		}
 	case *ssa.Send:
 		if i.X == v {
-			f.escapes(i, "is sent on a channel")
+			f.send(i, i.Chan)
+		}
+	case *ssa.Select:
+		for _, state := range i.States {
+			if state.Send == v {
+				f.send(i, state.Chan)
+			}
 		}
 	case *ssa.Return:
 		if i.Parent() == f.home && !isError(v.Type()) {
@@ -254,6 +260,14 @@ func (f *flow) store(instr ssa.Instruction, addr ssa.Value) {
 	}
 }
 
+// send looks at a secret that is sent on a channel. One that home makes leads to the
+// goroutines that it waits for.
+func (f *flow) send(instr ssa.Instruction, channel ssa.Value) {
+	if v, _ := variable(channel); !within(v.Parent(), f.home) || !waits(f.home) {
+		f.escapes(instr, "is sent on a channel")
+	}
+}
+
 // keep follows a secret that is stored in a variable of home, and reports one that is
 // stored in a variable outside.
 func (f *flow) keep(v ssa.Value, indirect bool, instr ssa.Instruction, addr ssa.Value) {
@@ -286,18 +300,9 @@ func (f *flow) keep(v ssa.Value, indirect bool, instr ssa.Instruction, addr ssa.
 // that is not known to be one of the secret. So it is where a function that defers calls
 // returns: it stores its results first, and all its return statements load them.
 func (f *flow) overwritten(load *ssa.UnOp) bool {
-	cell, ok := load.X.(*ssa.Alloc)
-	if !ok {
+	if _, ok := load.X.(*ssa.Alloc); !ok {
 		return false
 	}
-	var last *ssa.Store
-	for _, instr := range load.Block().Instrs {
-		if instr == load {
-			break
-		}
-		if store, ok := instr.(*ssa.Store); ok && store.Addr == cell {
-			last = store
-		}
-	}
+	last := lastStore(load)
 	return last != nil && !f.stores[last]
 }

@@ -39,6 +39,15 @@ func callee(call *ssa.CallCommon) *types.Func {
 	return nil
 }
 
+// arguments returns the arguments of a call of a function that callee returns. A method's
+// receiver comes first, also where the call is of a method value.
+func arguments(call *ssa.CallCommon) []ssa.Value {
+	if value, ok := call.Value.(*ssa.MakeClosure); ok {
+		return slices.Concat(value.Bindings, call.Args)
+	}
+	return call.Args
+}
+
 // isLibrary reports whether fn is of memkeep's API. It accepts nil.
 func isLibrary(fn *types.Func) bool {
 	return fn != nil && fn.Pkg() != nil && fn.Exported() && inLibrary(fn.Pkg())

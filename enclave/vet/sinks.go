@@ -189,7 +189,8 @@ func short(name string) string {
 	return strings.Replace(name[strings.LastIndexByte(name, '/')+1:], "testing.common.", "testing.T.", 1)
 }
 
-// waits reports whether a function waits for something: a group, or a channel.
+// waits reports whether a function waits for something: a group, or a channel. A function
+// literal that it calls or defers may do so.
 func waits(fn *ssa.Function) bool {
 	for _, block := range fn.Blocks {
 		for _, instr := range block.Instrs {
@@ -200,8 +201,12 @@ func waits(fn *ssa.Function) bool {
 				}
 			case *ssa.Select:
 				return true
-			case ssa.CallInstruction:
-				if called := callee(i.Common()); called != nil && called.Name() == "Wait" {
+			case *ssa.Call, *ssa.Defer:
+				call := i.(ssa.CallInstruction).Common()
+				if called := callee(call); called != nil && called.Name() == "Wait" {
+					return true
+				}
+				if literal := function(call.Value); literal != nil && literal.Parent() == fn && waits(literal) {
 					return true
 				}
 			}

@@ -12,7 +12,8 @@
 //
 // The analyzers prefer silence to a false alarm. They follow a secret through the
 // variables, closures and slices of one function, not through the functions that it
-// calls. In test files, outside of examples, secrets are taken for test data: copies and
+// calls. Within its own package, a function that returns a buffer it has opened counts as
+// Open. In test files, outside of examples, secrets are taken for test data: copies and
 // output of them are not reported.
 //
 // A comment on a line, or alone on the line before, silences the line. It must say why:

@@ -28,10 +28,10 @@ func TestOpenGivesAnImmutableBufferAnyNumberOfTimes(t *testing.T) {
 	if sealed == nil || again.IsAlive() {
 		t.Fatal("Seal of a frozen buffer")
 	}
-	if b := mustOpen(t, sealed); !b.EqualTo(secret(32)) {
+	b := mustOpen(t, sealed)
+	defer b.Destroy()
+	if !b.EqualTo(secret(32)) {
 		t.Error("the data")
-	} else {
-		b.Destroy()
 	}
 }
 

@@ -24,6 +24,7 @@ func copies(e *enclave.Enclave, b *locked.Buffer) error {
 		out = append(out[:0], secret...)           // want `append copies the secret to the heap, where it is not locked`
 		out = append([]byte(nil), secret...)       // want `append copies the secret to the heap`
 		out = bytes.Clone(secret)                  // want `bytes.Clone copies the secret to the heap`
+		copy(bytes.Clone(heap), secret)            // want `copy copies the secret to the heap`
 		copy(heap, secret)                         // want `copy copies the secret to the heap`
 		_ = hex.EncodeToString(secret)             // want `hex.EncodeToString copies the secret to the heap`
 		array := [32]byte(secret)                  // want `the array is a copy of the secret outside of locked memory: use a pointer to an array`
@@ -66,13 +67,16 @@ func prints(t testing.TB, e *enclave.Enclave) error {
 }
 
 // The compiler makes no copy for these, and lengths are no secret.
-func clean(e *enclave.Enclave, known map[string]bool, dst []byte) error {
+func clean(e *enclave.Enclave, known map[string]bool, dst []byte, b *locked.Buffer) error {
+	chosen := make([]byte, 0)
+	func() { chosen = b.Bytes() }()
 	return e.Use(func(secret []byte) error {
 		if string(secret) == "none" || known[string(secret)] {
 			return errors.New("no secret")
 		}
 		fmt.Println(len(secret), e)
 		copy(dst, secret)
+		copy(chosen, secret)
 		if pin := (*[4]byte)(secret); *pin == [4]byte{} || pin[0] == pin[1] {
 			return errors.New("weak")
 		}

@@ -14,7 +14,8 @@ func leaked() int {
 func sealed() *memguard.Enclave { return memguard.NewBuffer(32).Seal() }
 
 func discarded() {
-	memguard.NewBuffer(32) // want `the buffer from NewBuffer is discarded`
+	memguard.NewBuffer(32)     // want `the buffer from NewBuffer is discarded`
+	_ = memguard.NewBuffer(32) // want `the buffer from NewBuffer is discarded`
 }
 
 func read(w io.Writer) error {

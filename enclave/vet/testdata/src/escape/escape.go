@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/locked"
 )
 
 type token []byte
@@ -29,6 +30,10 @@ func variables(e *enclave.Enclave, h *holder, kept map[string][]byte, out chan [
 		kept["key"] = secret              // want `is stored in a variable outside`
 		all = append(all, secret)         // want `is stored in a variable outside`
 		out <- secret                     // want `is sent on a channel`
+		select {                          // want `is sent on a channel`
+		case out <- secret:
+		default:
+		}
 		_, _, _, _, _ = outer, alias, trimmed, named, all
 		return nil
 	})
@@ -167,6 +172,42 @@ func waited(e *enclave.Enclave) error {
 	})
 }
 
+func waitedInALiteral(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		defer func() { group.Wait() }()
+		group.Go(func() { consume(secret) })
+		return nil
+	})
+}
+
+// A channel that the function makes reaches the goroutines that it waits for.
+func workers(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		var group sync.WaitGroup
+		parts := make(chan []byte)
+		group.Go(func() {
+			for part := range parts {
+				consume(part)
+			}
+		})
+		parts <- secret[:4]
+		parts <- secret[4:]
+		close(parts)
+		group.Wait()
+		return nil
+	})
+}
+
+func nobodyWaits(e *enclave.Enclave) error {
+	return e.Use(func(secret []byte) error {
+		parts := make(chan []byte)
+		go func() { consume(<-parts) }()
+		parts <- secret // want `is sent on a channel`
+		return nil
+	})
+}
+
 func destroyedByALiteral(e *enclave.Enclave, h *holder) error {
 	b, err := e.Open()
 	if err != nil {
@@ -202,6 +243,118 @@ func reassigned(e, other *enclave.Enclave, h *holder) (err error) {
 	h.key = b.Bytes()
 	b, err = other.Open()
 	return err
+}
+
+// So it is if a closure assigns it again, or if a function may.
+func reassignedByAClosure(e, other *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	swap := func() (err error) {
+		b, err = other.Open()
+		return err
+	}
+	h.key = b.Bytes()
+	return swap()
+}
+
+func reassignedByAFunction(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	h.key = b.Bytes()
+	renew(&b)
+	return nil
+}
+
+func renew(**locked.Buffer) {}
+
+func readByAClosure(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Destroy() }()
+	size := func() int { return b.Size() }
+	h.key = b.Bytes()[:size()] // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return nil
+}
+
+// A buffer that is destroyed only after a failure lives on otherwise.
+func destroyedOnFailure(e *enclave.Enclave, check func([]byte) error) (h *holder, err error) {
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = b.Destroy()
+		}
+	}()
+	h = &holder{key: b.Bytes()}
+	return h, check(h.key)
+}
+
+func destroyedIfAlive(e *enclave.Enclave, h *holder) ([]byte, error) {
+	var b, other *locked.Buffer
+	defer func() {
+		if b != nil {
+			_ = b.Destroy()
+		}
+	}()
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if other.Alive() {
+			_ = other.Destroy()
+		}
+	}()
+	if other, err = e.Open(); err != nil {
+		return nil, err
+	}
+	h.key = other.Bytes() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return b.Bytes(), nil // want `the secret from Bytes is returned, but the deferred Destroy unmaps it`
+}
+
+// The one that passes the buffer on takes it away from the deferred function.
+func destroyedUnlessPassedOn(e *enclave.Enclave, check func([]byte) error) (*owner, error) {
+	b, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if b != nil {
+			_ = b.Destroy()
+		}
+	}()
+	o := &owner{b, b.Bytes()}
+	if err := check(o.key); err != nil {
+		return nil, err
+	}
+	b = nil
+	return o, nil
+}
+
+type owner struct {
+	b   *locked.Buffer
+	key []byte
+}
+
+func destroyedByAMethodValue(e *enclave.Enclave, h *holder) error {
+	b, err := e.Open()
+	if err != nil {
+		return err
+	}
+	view, destroy := b.Bytes, b.Destroy
+	defer destroy()
+	h.key = view() // want `the secret from Bytes is stored in h, but the deferred Destroy unmaps it`
+	return nil
 }
 
 // One buffer lives on while the other one is destroyed.

@@ -12,6 +12,7 @@ import (
 func unchecked(e *enclave.Enclave, b *locked.Buffer) error {
 	e.Use(nil)             // want `the error of Use is discarded: check it, or a failure goes unnoticed`
 	go e.Use(nil)          // want `the error of Use is discarded`
+	e.Open()               // want `the error of Open is discarded`
 	enclave.UseAll(nil, e) // want `the error of UseAll is discarded`
 	enclave.Seal(b)        // want `the error of Seal is discarded`
 	b.Scramble()           // want `the error of Scramble is discarded`

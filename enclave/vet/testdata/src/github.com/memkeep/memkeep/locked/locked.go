@@ -12,7 +12,9 @@ type Buffer struct {
 }
 
 func (b *Buffer) Bytes() []byte                         { return b.b }
+func (b *Buffer) Alive() bool                           { return b != nil }
 func (b *Buffer) Destroy() error                        { return nil }
+func (b *Buffer) Melt() error                           { return nil }
 func (b *Buffer) Scramble() error                       { return nil }
 func (b *Buffer) Size() int                             { return len(b.b) }
 func (b *Buffer) Use(fn func(b []byte) error) error     { return fn(b.b) }
