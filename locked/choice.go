@@ -29,10 +29,13 @@ func openPool(cfg Config) (*Pool, error) {
 // what the limit allows.
 func tryLock(b page.Backend) error {
 	r, err := b.Map(page.Size(), false)
+	if r != nil { // beside an error, what the system did not take back
+		err = errors.Join(err, b.Unmap(r))
+	}
 	if err != nil {
 		return openError(err)
 	}
-	return b.Unmap(r)
+	return nil
 }
 
 // cannotLock reports whether err says that the process or the platform can't lock memory.

@@ -63,17 +63,19 @@ func (f *faultyPages) Charge(size int, dual bool) int {
 func (f *faultyPages) Map(size int, dual bool) (*page.Run, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.fail("map"); err != nil {
-		if f.failing%2 == 0 {
-			return nil, &page.LockError{Call: "map", Size: size, Err: err}
-		}
+	err := f.fail("map")
+	if err != nil && f.failing%2 == 0 {
+		err = &page.LockError{Call: "map", Size: size, Err: err}
+	}
+	if err != nil && f.fail("unmap") == nil {
 		return nil, err
 	}
+	// Also a run that could not be mapped stays if it could not be unmapped.
 	pages := make([]byte, size)
 	r := &page.Run{Window: pages, View: pages, Dual: dual}
 	f.mapped[r] = f.Charge(size, dual)
 	f.locked += f.mapped[r]
-	return r, nil
+	return r, err
 }
 
 func (f *faultyPages) known(call string, r *page.Run) {

@@ -103,18 +103,21 @@ func (m *store) mapFor(s *slot) error {
 		if err == nil {
 			return nil
 		}
-		// Something else in this process may have locked memory.
-		refused, _ := errors.AsType[*page.LockError](err)
-		if err == ErrExhausted || refused != nil {
-			freed, unmapErr := m.shrink(always, true)
+		refused, _ := errors.AsType[*page.LockError](err) // something else may have locked memory
+		if s.run == nil && (err == ErrExhausted || refused != nil) {
+			freed, unmapErr := m.shrink(0, true)
 			if freed || err == ErrExhausted && unmapErr == nil {
 				continue // in the latter case somebody else has what was idle
 			}
 			err = join(err, unmapErr)
 		}
-		m.mu.Lock()
-		m.move(s, unmapped)
-		m.mu.Unlock()
+		if s.run != nil {
+			err = join(err, m.unmap(s))
+		} else {
+			m.mu.Lock()
+			m.move(s, unmapped)
+			m.mu.Unlock()
+		}
 		if refused != nil {
 			return m.limitError(m.charge(s.kind), refused)
 		}
@@ -132,7 +135,10 @@ func (m *store) mapNew(s *slot) error {
 	}
 	run, err := m.backend.Map(s.kind.pages*m.pageSize, s.kind.dual)
 	if err != nil {
-		return fmt.Errorf("locked: mapping %d bytes: %w", s.kind.pages*m.pageSize, err)
+		err = fmt.Errorf("locked: mapping %d bytes: %w", s.kind.pages*m.pageSize, err)
+	}
+	if run == nil { // there may be one beside an error
+		return err
 	}
 	s.run = run
 	if !run.Dual {
@@ -143,7 +149,7 @@ func (m *store) mapNew(s *slot) error {
 	m.locked += m.charge(s.kind)
 	m.peak = max(m.peak, m.locked)
 	m.dumpable += run.DumpableBytes()
-	return nil
+	return err
 }
 
 // giveBack takes a wiped slot back. Those of the parts for Use rest among stripes and
@@ -203,9 +209,6 @@ func (m *store) unmap(s *slot) error {
 	m.schedule()
 	return fmt.Errorf("locked: unmapping %d bytes: %w", size, err)
 }
-
-// always is an idle time that every slot has.
-const always time.Duration = 0
 
 // discardIdle unmaps what is stuck, and what is idle for so long.
 func (m *store) discardIdle(unused time.Duration) error {
@@ -285,8 +288,7 @@ func (m *store) expire() {
 	m.mu.Lock()
 	m.expiry = nil
 	m.mu.Unlock()
-	// What fails is stuck, and tried again.
-	_ = m.discardIdle(m.quiet)
+	_ = m.discardIdle(m.quiet) // what fails is stuck, and tried again
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.schedule()
@@ -314,5 +316,5 @@ func (m *store) clear() error {
 			m.put(s)
 		}
 	}
-	return m.discardIdle(always)
+	return m.discardIdle(0)
 }

@@ -950,3 +950,27 @@ func TestCallThatTheSystemRefusesKeepsItsTurn(t *testing.T) {
 		closeAndCheck(t, p, pages)
 	})
 }
+
+// A mapping is refused half-way, and then so is unmapping what there is of it, twice. It
+// is counted, and taken back later.
+func TestWhatIsLeftOfARefusedMappingIsCountedAndTakenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pages := newFaultyPages(t, false)
+		p := makePool(pages, testPage, 8*testPage, Config{})
+		before := p.Stats().LockedBytes
+		pages.failNext(3, "")
+		if b, err := p.New(32); err == nil {
+			t.Fatal("a buffer without pages", b)
+		}
+		if n := p.Stats().LockedBytes; n != before+testPage {
+			t.Errorf("%d bytes are locked, and %d before", n, before)
+		}
+		time.Sleep(2 * DefaultIdleTimeout)
+		synctest.Wait()
+		if n := p.Stats().LockedBytes; n != before {
+			t.Errorf("%d bytes are still locked, and %d before", n, before)
+		}
+		closeAndCheck(t, p, pages)
+	})
+}

@@ -55,7 +55,8 @@ func TestWhatOthersMapWhereTheSystemRefusedTheFileStays(t *testing.T) {
 		if !take(hole) {
 			t.Fatalf("%+v: the hole is not free", c)
 		}
-		if err := m.release(r.whole, hole); err != nil {
+		r.pieces = without(r.whole, hole)
+		if err := m.Unmap(r); err != nil {
 			t.Error(err)
 		}
 		if take(hole) {

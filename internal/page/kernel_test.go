@@ -3,6 +3,7 @@
 package page_test
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -51,47 +52,52 @@ func TestUnmapLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// Every call of a backend fails once. Each failure is reported with the name of
-// the call, nothing stays mapped, locked or open, and the next try works.
+// Every call of a backend fails, alone or with those that follow it. The first failure is
+// reported with the name of the call, nothing stays mapped, locked or open once what was
+// not taken back is unmapped, and the next try works.
 func TestFailedCallLeavesNothingBehind(t *testing.T) {
 	// Not parallel: it watches the whole process.
 	conformanceInTurn(t, func(t *testing.T, b page.Backend, dual bool) {
 		takeShare(t, b, dual, 1)
 		failures := 0
-		for n := 1; ; n++ {
-			if failed := failNth(t, b.Name(), dual, n); !failed {
-				break
+		for _, burst := range []int{1, 2, 3, 8} {
+			for n := 1; failNth(t, b.Name(), dual, n, burst); n++ {
+				failures++
 			}
-			failures++
 		}
-		if failures < 5 && b.Name() != page.Unguarded {
+		if failures < 20 && b.Name() != page.Unguarded {
 			t.Errorf("only %d calls were made to fail", failures)
 		}
 	})
 }
 
-// failNth runs a run's whole life with the nth call failing, and reports whether
-// there was an nth call.
-func failNth(t *testing.T, name string, dual bool, n int) bool {
+// failNth runs a run's whole life with the nth call failing, and those of a burst with it,
+// and reports whether there was an nth call.
+func failNth(t *testing.T, name string, dual bool, n, burst int) bool {
 	t.Helper()
 	calls, failed := 0, ""
 	hook := func(call string) error {
-		if calls++; calls == n {
-			failed = call
-			return errInjected
+		if calls++; calls < n || calls >= n+burst {
+			return nil
 		}
-		return nil
+		failed = cmp.Or(failed, call)
+		return errInjected
 	}
 	locked, files := testenv.LockedBytes(t), len(testenv.SecretFiles(t))
 	life := func(b page.Backend) error {
 		r, err := b.Map(page.Size(), dual)
-		if err != nil {
-			return err
+		if err == nil {
+			err = b.Protect(r, page.Read)
 		}
-		err = b.Protect(r, page.Read)
-		if failed := b.Unmap(r); failed != nil {
-			// The run is still ours.
-			err = errors.Join(err, failed, b.Unmap(r))
+		for range burst + 1 { // until then the run is still ours
+			if r == nil {
+				break
+			}
+			unmapErr := b.Unmap(r)
+			if unmapErr == nil {
+				return err
+			}
+			err = errors.Join(err, unmapErr)
 		}
 		return err
 	}
@@ -115,6 +121,7 @@ func failNth(t *testing.T, name string, dual bool, n int) bool {
 		t.Errorf("call %d, %s, failed: %d files open, %d before", n, failed, now, files)
 	}
 	if b != nil {
+		calls = n + burst // the burst is over
 		if err := life(b); err != nil {
 			t.Errorf("call %d, %s, failed: the next try too: %v", n, failed, err)
 		}

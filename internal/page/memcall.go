@@ -51,7 +51,10 @@ func (s single) mapPages(size int) (*Run, error) {
 	pages := whole[guard : guard+size : guard+size]
 	r := &Run{Window: pages, View: pages, whole: whole}
 	if err := s.prepare(r, guard); err != nil {
-		return nil, errors.Join(err, s.Unmap(r))
+		if unmapErr := s.Unmap(r); unmapErr != nil {
+			return r, errors.Join(err, unmapErr)
+		}
+		return nil, err
 	}
 	return r, nil
 }

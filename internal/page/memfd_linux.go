@@ -3,6 +3,7 @@ package page
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -126,20 +127,23 @@ func (m *memfd) mapPages(size int, dual bool) (*Run, error) {
 		if err == nil {
 			return r, nil
 		}
-		err = errors.Join(err, m.release(r.whole, hole))
+		r.pieces = without(r.whole, hole)
+		if unmapErr := m.Unmap(r); unmapErr != nil {
+			return r, errors.Join(err, unmapErr)
+		}
 		if !errors.Is(err, unix.EEXIST) || try == tries {
 			return nil, err
 		}
 	}
 }
 
-// release unmaps a reservation, but for the hole, if there is one.
-func (m *memfd) release(whole, hole []byte) error {
+// without returns the pieces of a reservation around a hole, if there is one.
+func without(whole, hole []byte) [][]byte {
 	if hole == nil {
-		return m.kernel.unmap(whole)
+		return [][]byte{whole}
 	}
 	at := int(uintptr(unsafe.Pointer(&hole[0])) - uintptr(unsafe.Pointer(&whole[0])))
-	return errors.Join(m.kernel.unmap(whole[:at]), m.kernel.unmap(whole[at+len(hole):]))
+	return [][]byte{whole[:at], whole[at+len(hole):]}
 }
 
 // reserve returns a run of address space alone, guards included, in one
@@ -231,5 +235,14 @@ func (m *memfd) Protect(r *Run, a Access) error {
 func (m *memfd) Unmap(r *Run) error {
 	// munmap also unlocks: mlock(2), "memory locks are automatically removed
 	// if the address range is unmapped via munmap(2)".
-	return m.kernel.unmap(r.whole)
+	if r.pieces == nil {
+		return m.kernel.unmap(r.whole)
+	}
+	var errs []error
+	r.pieces = slices.DeleteFunc(r.pieces, func(piece []byte) bool {
+		err := m.kernel.unmap(piece)
+		errs = append(errs, err)
+		return err == nil
+	})
+	return errors.Join(errs...)
 }

@@ -86,9 +86,10 @@ type Run struct {
 	// them again, until the view is closed.
 	Exposed bool
 
-	whole    []byte // the reservation with its guards, in one piece
-	excluded bool   // registered with the system for exclusion from crash reports
-	unlocked bool   // closing the view cost its lock
+	whole    []byte   // the reservation with its guards, in one piece
+	pieces   [][]byte // of a run that could not be mapped, what is to be unmapped of whole
+	excluded bool     // registered with the system for exclusion from crash reports
+	unlocked bool     // closing the view cost its lock
 }
 
 // DumpableBytes is how many bytes of the run a core dump may include.
@@ -117,7 +118,8 @@ type Backend interface {
 	// starts with no access, a single run starts readable and writable. A
 	// backend without dual runs returns a single one. Where the system has no
 	// more of a [Resource] the error is a *[LockError]; otherwise an error that
-	// names the call. After an error nothing stays mapped.
+	// names the call. After an error nothing stays mapped, unless the system does not
+	// take it back: then there is a run beside the error, which is only to be unmapped.
 	Map(size int, dual bool) (*Run, error)
 
 	// Protect sets the access of the run's view. Its errors are those of Map.
