@@ -13,6 +13,7 @@ package isolate
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"unsafe"
 
@@ -52,7 +53,8 @@ func (k Kind) Depth() int {
 }
 
 // Do runs f, clears the registers, overwrites the stack that f used, as much as the
-// kind allows, and returns f's error. A panic of f passes with the same value.
+// kind allows, and returns f's error. A panic of f passes with the same value, and if f
+// ends its goroutine, Do ends the caller's; what f left on the stack then stays there.
 //
 // f runs on the caller's goroutine, unless the stack of that is so large that the
 // anchor does not keep it from shrinking. Then f has a goroutine of its own, for
@@ -67,7 +69,7 @@ func Do(kind Kind, f func() error) error {
 
 // apart is Do on a goroutine of its own.
 func apart(kind Kind, f func() error) error {
-	var r result
+	r := result{gone: true}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -97,12 +99,16 @@ type result struct {
 	err      error
 	panicked bool
 	value    any
+	gone     bool // it ended its goroutine
 }
 
 // pass ends the caller as the function ended.
 func (r *result) pass() error {
 	if r.panicked {
 		panic(r.value)
+	}
+	if r.gone {
+		runtime.Goexit()
 	}
 	return r.err
 }

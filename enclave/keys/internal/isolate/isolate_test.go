@@ -27,6 +27,20 @@ func TestErrorPasses(t *testing.T) {
 	})
 }
 
+// A function that ends its goroutine, as a hash function that the caller gave may, does
+// not seem to have done its work.
+func TestGoexitPasses(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, kind Kind, do func(Kind, func() error) error) {
+		var group sync.WaitGroup
+		group.Go(func() {
+			err := do(kind, func() error { runtime.Goexit(); return nil })
+			t.Errorf("it returned %v", err)
+		})
+		group.Wait()
+	})
+}
+
 func TestPanicPasses(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, kind Kind, do func(Kind, func() error) error) {
