@@ -88,9 +88,7 @@ func refused(ctx context.Context, size int, err error) error {
 	case errors.Is(err, ErrClosed):
 		return errClosed
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		page := os.Getpagesize()
-		bytes := (size + locked.CanarySize + page - 1) / page * page
-		return fmt.Errorf("enclave: waiting for %d bytes of locked memory: %w", bytes, err)
+		return fmt.Errorf("enclave: waiting for %d bytes of locked memory: %w", pagesOf(size)*os.Getpagesize(), err)
 	}
 	return err
 }

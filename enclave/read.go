@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -193,5 +194,28 @@ func (s *Session) readPart(r io.Reader, size, delim int) (any, error) {
 	if b == nil {
 		return nil, err
 	}
+	if size > 0 && b.Alive() && pagesOf(b.Size()) < pagesOf(size) {
+		fitting, fitErr := s.fit(b)
+		if fitErr != nil {
+			return nil, join(err, fitErr)
+		}
+		b = fitting
+	}
 	return b, err
+}
+
+// fit returns a buffer of no more pages than the secret in b needs, and destroys b. If
+// that can't be sealed, it returns b.
+func (s *Session) fit(b *locked.Buffer) (*locked.Buffer, error) {
+	e, err := s.Seal(b)
+	if err != nil {
+		return b, nil
+	}
+	defer e.Destroy()
+	return e.OpenContext(context.Background()) // in whose place others may have come
+}
+
+// pagesOf returns how many pages a secret and its canary take.
+func pagesOf(size int) int {
+	return (size + locked.CanarySize + os.Getpagesize() - 1) / os.Getpagesize()
 }

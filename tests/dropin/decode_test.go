@@ -15,6 +15,7 @@ type account struct {
 	Password *memguard.Enclave
 	Session  *memguard.LockedBuffer
 	Inner    *core.Enclave `xml:",omitempty"`
+	Key      *core.Coffer  `xml:",omitempty"`
 	Value    memguard.Enclave
 }
 
@@ -23,16 +24,16 @@ func TestStructuresThatWereSavedAreReadBackWithoutTheirSecrets(t *testing.T) {
 	buffer := memguard.NewBufferFromBytes(secret(8))
 	defer buffer.Destroy()
 	e := memguard.NewEnclave(secret(32))
-	full := account{"a", e, buffer, e.Enclave, *e}
+	full := account{"a", e, buffer, e.Enclave, new(core.Coffer), *e}
 	saved, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, raw := range map[string]string{
 		"saved here":        string(saved),
-		"saved by memguard": `{"Name":"a","Password":{},"Session":{},"Inner":{},"Value":{}}`,
-		"null":              `{"Name":"a","Password":null,"Session":null,"Inner":null,"Value":null}`,
-		"empty":             `{"Name":"a","Password":"","Session":"","Inner":"","Value":""}`,
+		"saved by memguard": `{"Name":"a","Password":{},"Session":{},"Inner":{},"Key":{},"Value":{}}`,
+		"null":              `{"Name":"a","Password":null,"Session":null,"Inner":null,"Key":null,"Value":null}`,
+		"empty":             `{"Name":"a","Password":"","Session":"","Inner":"","Key":"","Value":""}`,
 	} {
 		var got account
 		if err := json.Unmarshal([]byte(raw), &got); err != nil || got.Name != "a" {
@@ -55,7 +56,7 @@ func TestStructuresThatWereSavedAreReadBackWithoutTheirSecrets(t *testing.T) {
 		t.Errorf("read into a living one: %v", err)
 	}
 	// What is no saved value must not become one, nor pass for one.
-	for _, raw := range []string{`{"Password":"hunter2"}`, `{"Session":"hunter2"}`, `{"Password":7}`, `{"Password":["x"]}`} {
+	for _, raw := range []string{`{"Password":"hunter2"}`, `{"Session":"hunter2"}`, `{"Password":7}`, `{"Key":"hunter2"}`, `{"Password":["x"]}`} {
 		if err := json.Unmarshal([]byte(raw), &account{}); err == nil {
 			t.Errorf("%s was taken for a saved value", raw)
 		}

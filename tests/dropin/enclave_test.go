@@ -229,6 +229,22 @@ func TestReadersGiveWhatWasReadWithTheError(t *testing.T) {
 	}
 }
 
+// Programs ask for the most that there may be, and keep what there is.
+func TestShortReadKeepsNoMorePagesThanItNeeds(t *testing.T) {
+	together(t)
+	page := os.Getpagesize()
+	for n, pages := range map[int]int{3: 1, page - 16: 1, page - 15: 2, 2*page - 16: 2} {
+		b, err := memguard.NewBufferFromReader(bytes.NewReader(secret(n)), 3*page)
+		if err != io.ErrUnexpectedEOF || !b.EqualTo(secret(n)) {
+			t.Fatalf("%d bytes: %d, %v", n, b.Size(), err)
+		}
+		if got := len(b.Inner()); got != pages*page {
+			t.Errorf("%d bytes are in %d bytes of pages", n, got)
+		}
+		b.Destroy()
+	}
+}
+
 func TestUntilLeavesWhatComesAfterTheDelimiter(t *testing.T) {
 	together(t)
 	r := strings.NewReader("key\nrest")

@@ -29,6 +29,14 @@ func (b *Buffer) UnmarshalText(text []byte) error { return readBack(text) }
 // writes.
 func (b *Buffer) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 
+// UnmarshalText reads back what MarshalText wrote, or nothing, and leaves the coffer as it
+// is. Any other text is an error.
+func (s *Coffer) UnmarshalText(text []byte) error { return readBack(text) }
+
+// UnmarshalJSON is UnmarshalText, and reads an object too, which is what memguard
+// writes.
+func (s *Coffer) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
+
 func readBack(text []byte) error {
 	if len(text) == 0 || redact.Is(text) {
 		return nil

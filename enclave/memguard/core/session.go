@@ -92,6 +92,7 @@ func (canaryError) Unwrap() error { return locked.ErrCorrupted }
 // translate turns an error of the library, of a call that wanted size bytes,
 // into the one that this package returns.
 func translate(err error, size int) error {
+	var limit *locked.LimitError
 	switch {
 	case err == nil:
 		return nil
@@ -101,6 +102,7 @@ func translate(err error, size int) error {
 		return ErrDecryptionFailed
 	case errors.Is(err, locked.ErrDestroyed):
 		return ErrBufferExpired
+	case errors.As(err, &limit): // which says more than that the budget is in use
 	case errors.Is(err, locked.ErrExhausted):
 		return exhausted(err, size)
 	}
@@ -140,7 +142,7 @@ func exhausted(cause error, size int) error {
 	// Without the limits the error still says what was asked for.
 	if l, err := page.ReadLimits(); err == nil {
 		e.Soft, e.Hard = l.Soft, l.Hard
-		e.Requested = (size + page.Size() - 1) / page.Size() * page.Size()
+		e.Requested = (size + locked.CanarySize + page.Size() - 1) / page.Size() * page.Size()
 	}
 	return e
 }
