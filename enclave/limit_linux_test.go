@@ -104,7 +104,7 @@ func refusesEverything(t *testing.T, limit int) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if refused.Soft != uint64(limit) || refused.Budget != limit || refused.Requested == 0 {
+		if refused.Soft != uint64(limit) || refused.Budget != limit || refused.Requested != smallest() || refused.Size != 0 {
 			t.Errorf("%s: figures: %+v", name, refused)
 		}
 		for _, remedy := range []string{"ulimit -l", "LimitMEMLOCK", "--ulimit memlock"} {
@@ -127,7 +127,7 @@ func TestBudgetBelowTheSmallestIsALimitErrorAndLeavesNothing(t *testing.T) {
 	for _, pages := range []int{1, 2, 3} {
 		s, err := enclave.NewSession(enclave.Config{MaxLockedBytes: pages * os.Getpagesize()})
 		var limit *locked.LimitError
-		if !errors.As(err, &limit) {
+		if !errors.As(err, &limit) || limit.Requested != smallest() || limit.Size != 0 {
 			t.Errorf("%d pages: %v", pages, err)
 		}
 		if err == nil {

@@ -154,7 +154,7 @@ func (s *Session) makeCore() (*core, error) {
 	cfg := s.poolConfig()
 	pool, err := locked.NewPool(cfg)
 	if err != nil {
-		return nil, err
+		return nil, s.tooSmall(err)
 	}
 	c, err := s.newCore(pool)
 	limit, ok := errors.AsType[*LimitError](err)
@@ -189,14 +189,30 @@ func (s *Session) poolConfig() locked.Config {
 func (s *Session) newCore(pool *locked.Pool) (*core, error) {
 	c, err := s.newCoffer(pool)
 	if err != nil {
-		return nil, join(err, pool.Close())
+		return nil, join(s.tooSmall(err), pool.Close())
 	}
 	made := &core{session: s, pool: pool, coffer: c, largest: pool.Stats().LargestSecret}
 	// If not even the smallest secret can be opened, nothing should be sealed.
 	if made.largest < 1 {
-		return nil, errors.Join(made.tooLarge(1), c.Close(), pool.Close())
+		return nil, errors.Join(s.tooSmall(made.tooLarge(1)), c.Close(), pool.Close())
 	}
 	return made, nil
+}
+
+// tooSmall returns the error of a budget that does not hold the smallest session with what
+// that needs. Other errors stay as they are.
+func (s *Session) tooSmall(err error) error {
+	pages := 4 // two for the key, one for Use and one for a buffer
+	if s.bare {
+		pages = 3 // none is kept for Use
+	}
+	limit, ok := errors.AsType[*LimitError](err)
+	if !ok || limit.Resource != locked.LockedMemory || limit.Budget >= pages*page.Size() {
+		return err
+	}
+	needs := *limit
+	needs.Size, needs.Locked, needs.Requested = 0, 0, pages*page.Size()
+	return &needs
 }
 
 func (s *Session) newCoffer(pool *locked.Pool) (*coffer.Coffer, error) {
