@@ -34,7 +34,8 @@
 // SIGURG, which Go's scheduler uses too, to every thread of the process, at most
 // twice a second for all coffers together, and only if an operation ran since the
 // last time. Threads of C libraries receive the signal as well, and system calls
-// such as poll and epoll_wait return EINTR there. [Config.NoSignals] turns it off.
+// such as poll and epoll_wait return EINTR there. [Config.NoSignals] turns it off, and so
+// does a program that ignores SIGURG.
 package coffer
 
 import (

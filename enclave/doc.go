@@ -123,7 +123,8 @@
 // most twice a second for all sessions together, and only if a secret was used
 // since the last time. Threads of C libraries receive the signal as well, and calls
 // such as poll and epoll_wait return EINTR there, in spite of SA_RESTART
-// (signal(7)). [Config.NoSignals] turns it off.
+// (signal(7)). [Config.NoSignals] turns it off, and so does a program that ignores
+// SIGURG.
 //
 // # With runtime/secret
 //
