@@ -247,7 +247,7 @@ func TestUsesAreCountedApartFromOpensUnderWay(t *testing.T) {
 			}
 		})
 	}
-	for seen := range uint64(5000) {
+	for seen := range uint64(500) {
 		before := s.Stats().Uses
 		if now := s.Stats().Uses; before > now || now > uses {
 			t.Errorf("after %d looks: %d uses, and then %d; there were %d", seen, before, now, uses)
