@@ -273,3 +273,26 @@ func TestSessionsAreIndependent(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A call that is under way when its session is closed gives its memory back as it ends,
+// and the statistics say so.
+func TestStatsOfAClosedSessionSeeTheLastCallEnd(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	e := newEnclave(t, s, secretOf(32))
+	err := e.Use(func([]byte) error {
+		if err := s.Close(); err != nil {
+			return err
+		}
+		if n := s.Stats().LockedBytes; n == 0 && !testenv.AllowUnlocked {
+			t.Error("the secret in use lies in no locked memory")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if n := s.Stats().LockedBytes; n != 0 {
+		t.Errorf("%d bytes are locked after the last call has ended", n)
+	}
+}

@@ -78,8 +78,8 @@ type Session struct {
 
 	mu     sync.Mutex // protects what follows, and the making of core; taken before keyMu
 	closed bool
-	final  Stats // what Stats says once closed
-	shut   *core // closed, kept until all its memory could be given back
+	shut   *core // closed: Stats reads it, and calls under way may still have memory of it
+	gone   bool  // all the memory of shut was given back
 }
 
 // core is the part of a session that holds resources.
@@ -345,15 +345,14 @@ func (s *Session) Close() error {
 		sessions.remove(s)
 	}
 	s.keyMu.Unlock()
-	if s.shut == nil {
+	if s.shut == nil || s.gone {
 		return nil
 	}
 	err := errors.Join(s.shut.coffer.Close(), s.shut.pool.Close())
-	s.final = s.shut.stats()
 	if err != nil {
 		return fmt.Errorf("enclave: %w", err)
 	}
-	s.shut = nil
+	s.gone = true
 	return nil
 }
 

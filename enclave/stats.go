@@ -63,7 +63,7 @@ func (s Stats) LogValue() slog.Value {
 
 // Stats returns the session's statistics. It takes a few locks for a moment, and
 // does not create the session: before its first use all fields are zero. After
-// Close they keep their last values.
+// Close nothing changes them but the end of calls that were under way.
 //
 // To serve them under /debug/vars, publish an [expvar.Func] that returns them, as in
 // the example: this package does not import expvar, which would add a handler to
@@ -76,7 +76,10 @@ func (s *Session) Stats() Stats {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.final
+	if s.shut != nil {
+		return s.shut.stats()
+	}
+	return Stats{}
 }
 
 func (c *core) stats() Stats {
