@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/memkeep/memkeep/enclave"
+	"github.com/memkeep/memkeep/internal/testenv"
 	"github.com/memkeep/memkeep/locked"
 )
 
