@@ -8360,227 +8360,227 @@ rounds_fence:
 
 rounds_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        rounds_paced
 
@@ -8699,227 +8699,227 @@ key_rounds_fence:
 
 key_rounds_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        key_rounds_paced
 
@@ -8993,227 +8993,227 @@ subkey_fence:
 
 subkey_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        subkey_paced
 
@@ -9301,227 +9301,227 @@ blocks_2_fence:
 
 blocks_2_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        blocks_2_paced
 
@@ -9852,227 +9852,227 @@ beyond_64_paced:
 
 blocks_4_paced_paced:
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPXORD          Z0, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x10, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x0c, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x0c, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x08, Z0, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x18, Z0, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x07, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x4e, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPXORD          Z0, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x10, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x0c, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x0c, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x08, Z0, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x18, Z0, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x07, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x4e, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	DECQ            BX
 	JNZ             blocks_4_paced_paced
 	VBROADCASTI32X4 64(DI), Z13
@@ -10479,436 +10479,436 @@ two_more_paced:
 
 two_paced_rounds_and_blocks:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
 	ADDQ       (R8), R10
 	ADCQ       8(R8), R11
 	ADCQ       $0x01, R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       16(R8), BX
 	ADCQ       24(R8), AX
 	ADCQ       $0x01, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	IMULQ      80(DI), R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       32(R8), BX
 	ADCQ       40(R8), AX
 	ADCQ       $0x01, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	MOVQ       R11, DX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       48(R8), BX
 	ADCQ       56(R8), AX
 	ADCQ       $0x01, R14
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
 	MOVQ       R11, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	MOVQ       R10, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       64(R8), BX
 	ADCQ       72(R8), AX
 	ADCQ       $0x01, R14
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	MOVQ       R10, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	ADDQ       $0x50, R8
@@ -10920,227 +10920,227 @@ two_paced_rounds_and_blocks:
 
 two_paced_rounds:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       176(DI)
 	JNZ        two_paced_rounds
 
@@ -14433,227 +14433,227 @@ key_rounds_fence:
 
 key_rounds_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        key_rounds_paced
 
@@ -14727,227 +14727,227 @@ subkey_fence:
 
 subkey_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        subkey_paced
 
@@ -15035,227 +15035,227 @@ blocks_2_fence:
 
 blocks_2_paced:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       BX
 	JNZ        blocks_2_paced
 
@@ -15586,227 +15586,227 @@ beyond_64_paced:
 
 blocks_4_paced_paced:
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPXORD          Z0, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x10, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x0c, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x0c, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x08, Z0, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x18, Z0, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x07, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x4e, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPXORD          Z0, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x10, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x0c, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x0c, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z1, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x08, Z0, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x18, Z0, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPROLD          $0x07, Z1, Z4
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPADDD          Z3, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z0, Z0
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x4e, Z3, Z3
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z2, Z2
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
-	BYTE            $0x90
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	DECQ            BX
 	JNZ             blocks_4_paced_paced
 	VBROADCASTI32X4 64(DI), Z13
@@ -16214,436 +16214,436 @@ two_more_paced:
 
 two_paced_rounds_and_blocks:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
 	ADDQ       (SI), R10
 	ADCQ       8(SI), R11
 	ADCQ       $0x01, R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       16(SI), BX
 	ADCQ       24(SI), AX
 	ADCQ       $0x01, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	IMULQ      80(DI), R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       32(SI), BX
 	ADCQ       40(SI), AX
 	ADCQ       $0x01, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	MOVQ       R11, DX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       48(SI), BX
 	ADCQ       56(SI), AX
 	ADCQ       $0x01, R14
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
 	MOVQ       R11, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	MOVQ       R10, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       64(SI), BX
 	ADCQ       72(SI), AX
 	ADCQ       $0x01, R14
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
 	LEAQ       (AX)(AX*4), AX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	MOVQ       R10, DX
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	ADDQ       $0x50, SI
@@ -16655,227 +16655,227 @@ two_paced_rounds_and_blocks:
 
 two_paced_rounds:
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPXORD     Y0, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x18, Y0, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y2, Y2
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
-	BYTE       $0x90
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	DECQ       176(DI)
 	JNZ        two_paced_rounds
 
