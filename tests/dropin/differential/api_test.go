@@ -37,6 +37,8 @@ var additions = map[string][]string{
 		"method (*Coffer) Format(fmt.State, rune)",
 		"method (*Coffer) LogValue() slog.Value",
 		"method (*Coffer) MarshalText() ([]byte, error)",
+		"method (*Coffer) UnmarshalJSON([]byte) error",
+		"method (*Coffer) UnmarshalText([]byte) error",
 		"method (*Enclave) Format(fmt.State, rune)",
 		"method (*Enclave) LogValue() slog.Value",
 		"method (*Enclave) MarshalText() ([]byte, error)",
