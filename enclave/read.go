@@ -1,12 +1,12 @@
 package enclave
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
 
 	"github.com/memkeep/memkeep/internal/bridge"
+	"github.com/memkeep/memkeep/internal/xchacha"
 	"github.com/memkeep/memkeep/locked"
 )
 
@@ -195,24 +195,28 @@ func (s *Session) readPart(r io.Reader, size, delim int) (any, error) {
 		return nil, err
 	}
 	if size > 0 && b.Alive() && pagesOf(b.Size()) < pagesOf(size) {
-		fitting, fitErr := s.fit(b)
-		if fitErr != nil {
-			return nil, join(err, fitErr)
+		if c, openErr := s.open(); openErr == nil {
+			var fitErr error
+			b, fitErr = c.fit(b)
+			err = join(err, fitErr)
 		}
-		b = fitting
 	}
 	return b, err
 }
 
-// fit returns a buffer of no more pages than the secret in b needs, and destroys b. If
-// that can't be sealed, it returns b.
-func (s *Session) fit(b *locked.Buffer) (*locked.Buffer, error) {
-	e, err := s.Seal(b)
+// fit returns the secret in a buffer of no more pages than it needs, and destroys b. If
+// there is no such buffer now, it returns b.
+func (c *core) fit(b *locked.Buffer) (*locked.Buffer, error) {
+	fitting, err := c.pool.NewFrozen(b.Size(), func(dst []byte) error {
+		return b.Use(func(src []byte) error {
+			xchacha.Copy(dst, src)
+			return nil
+		})
+	})
 	if err != nil {
 		return b, nil
 	}
-	defer e.Destroy()
-	return e.OpenContext(context.Background()) // in whose place others may have come
+	return fitting, b.Destroy()
 }
 
 // pagesOf returns how many pages a secret and its canary take.

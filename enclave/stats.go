@@ -63,7 +63,7 @@ func (s Stats) LogValue() slog.Value {
 
 // Stats returns the session's statistics. It takes a few locks for a moment, and
 // does not create the session: before its first use all fields are zero. After
-// Close nothing changes them but the end of calls that were under way.
+// Close they change only as calls that were under way end.
 //
 // To serve them under /debug/vars, publish an [expvar.Func] that returns them, as in
 // the example: this package does not import expvar, which would add a handler to

@@ -71,8 +71,8 @@
 //	                           shows in the length of Inner.
 //	Overlapping Copy and Move  move the bytes as Go's copy does. memguard copies them one by one, so that
 //	                           the first ones may repeat.
-//	Readers that lie           about how much they have read get an error. memguard panics, or takes it.
-//	A broken canary            found by Destroy leaves a buffer that is no longer alive.
+//	Readers that misreport     how much they have read get an error. memguard panics, or accepts it.
+//	A broken canary            found by Destroy leaves a destroyed buffer. memguard's stays alive.
 //	Readers that give nothing  a hundred times in a row end with io.ErrNoProgress, not in a loop.
 //	Exit                       ends the process with its code even if a canary is broken.
 //	Stream.Flush               is one step, and reads into a buffer that fits.

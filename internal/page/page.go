@@ -118,8 +118,8 @@ type Backend interface {
 	// starts with no access, a single run starts readable and writable. A
 	// backend without dual runs returns a single one. Where the system has no
 	// more of a [Resource] the error is a *[LockError]; otherwise an error that
-	// names the call. After an error nothing stays mapped, unless the system does not
-	// take it back: then there is a run beside the error, which is only to be unmapped.
+	// names the call. After an error nothing stays mapped, unless the system refuses to
+	// unmap it: then Map returns a run with the error, and Unmap is the only call for it.
 	Map(size int, dual bool) (*Run, error)
 
 	// Protect sets the access of the run's view. Its errors are those of Map.

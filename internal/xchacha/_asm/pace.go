@@ -9,13 +9,13 @@ import (
 // AMD's Zen 5 executes most vector instructions on integers in one cycle, but in two once
 // some fifty of them wait in its schedulers, and then in two until nearly none waits any
 // more. Rounds of one row are a chain, each link of which waits for the one before, while
-// the processor takes in eight instructions a cycle: so they always came to wait, and a
-// round took 24 cycles. Paced, it takes 15 or 16: among the links are as many instructions
-// that do nothing as make the processor take in no more than the chain uses up. Before the
-// first of them, a fence waits until the schedulers are empty.
+// the processor takes in eight instructions a cycle: the schedulers soon fill, and a round
+// takes 24 cycles. Paced, it takes 15 or 16: among the links are as many instructions that
+// do nothing as make the processor take in no more than the chain uses up. Before the first
+// of them, a fence waits until the schedulers are empty.
 //
-// For other processors that is no gain. Nor is it on Zen 5 where several rows run side by
-// side.
+// Other processors are not known to need it. Where several rows run side by side, it gains
+// nothing on Zen 5 either.
 
 const (
 	// What a double round of one row takes, with two cycles to spare: its eight halves of

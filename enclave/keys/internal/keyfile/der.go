@@ -58,9 +58,9 @@ var others = map[string]string{
 func other(oid []byte) error {
 	name, ok := others[string(oid)]
 	if !ok {
-		name = "an algorithm or a curve that is not known here"
+		name = "unknown algorithm or curve"
 	}
-	return fmt.Errorf("%w: a key of %s", ErrUnsupported, name)
+	return fmt.Errorf("%w: %s", ErrUnsupported, name)
 }
 
 // Parse reads the key that data is, to the last byte.
