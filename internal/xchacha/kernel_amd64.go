@@ -22,8 +22,8 @@ const (
 // all: a rotation takes one instruction with AVX-512 and two or three without, also
 // where vectors are slow, and the kernels keep to 256 bits, for which no processor
 // lowers its clock. On Zen 4, AVX-512 is the faster by 18 % for 32 bytes, by 14 % for 192
-// and by more than 25 % for 64 KiB. On Zen 5, pacing makes it the faster again, by 30 %
-// for 32 bytes and by 15 % for 256, and messages of 65 to 192 bytes take 512 bits, for
+// and by more than 25 % for 64 KiB. On Zen 5, pacing makes it the faster again, by a third
+// for 32 bytes and by 17 % for 256, and messages of 65 to 192 bytes take 512 bits, for
 // which Zen 5 does not lower its clock either.
 func kernels() []kernel {
 	all := []kernel{sse2, portable}

@@ -369,21 +369,25 @@ rounds:
 // func sealSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: CMOV, SSE2
 TEXT ·sealSSE2(SB), NOSPLIT, $0-56
-	MOVQ  s+0(FP), DI
-	MOVQ  dst+8(FP), R8
-	MOVQ  src+16(FP), SI
-	MOVQ  n+24(FP), CX
-	MOVQ  p+48(FP), AX
-	TESTQ $0x00000001, AX
-	JZ    resume
-	MOVQ  key+40(FP), AX
-	MOVQ  8(AX), DX
-	MOVQ  16(AX), R9
-	MOVQ  $0x00000004, BX
-	MOVOU (DX), X1
-	MOVOU 16(DX), X2
-	MOVOU sigma<>+0(SB), X0
-	MOVOU (R9), X3
+	MOVQ   s+0(FP), DI
+	MOVQ   dst+8(FP), R8
+	MOVQ   src+16(FP), SI
+	MOVQ   n+24(FP), CX
+	MOVQ   p+48(FP), AX
+	TESTQ  $0x00000001, AX
+	JZ     resume
+	MOVQ   nonce+32(FP), AX
+	MOVQ   16(AX), X0
+	PSLLDQ $0x08, X0
+	MOVOU  X0, 64(DI)
+	MOVQ   key+40(FP), AX
+	MOVQ   8(AX), DX
+	MOVQ   16(AX), R9
+	MOVQ   $0x00000004, BX
+	MOVOU  (DX), X1
+	MOVOU  16(DX), X2
+	MOVOU  sigma<>+0(SB), X0
+	MOVOU  (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -507,10 +511,6 @@ subkey:
 	MOVOU   X3, 48(DI)
 	MOVO    X0, X11
 	MOVO    X3, X12
-	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), X0
-	PSLLDQ  $0x08, X0
-	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	MOVQ    $0x00000000, 184(DI)
 	CMPQ    CX, $0x40
@@ -1694,21 +1694,25 @@ clear_short:
 // func openSSE2(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: CMOV, SSE2
 TEXT ·openSSE2(SB), NOSPLIT, $0-57
-	MOVQ  s+0(FP), DI
-	MOVQ  dst+8(FP), R8
-	MOVQ  src+16(FP), SI
-	MOVQ  n+24(FP), CX
-	MOVQ  p+48(FP), AX
-	TESTQ $0x00000001, AX
-	JZ    resume
-	MOVQ  key+40(FP), AX
-	MOVQ  8(AX), DX
-	MOVQ  16(AX), R9
-	MOVQ  $0x00000004, BX
-	MOVOU (DX), X1
-	MOVOU 16(DX), X2
-	MOVOU sigma<>+0(SB), X0
-	MOVOU (R9), X3
+	MOVQ   s+0(FP), DI
+	MOVQ   dst+8(FP), R8
+	MOVQ   src+16(FP), SI
+	MOVQ   n+24(FP), CX
+	MOVQ   p+48(FP), AX
+	TESTQ  $0x00000001, AX
+	JZ     resume
+	MOVQ   nonce+32(FP), AX
+	MOVQ   16(AX), X0
+	PSLLDQ $0x08, X0
+	MOVOU  X0, 64(DI)
+	MOVQ   key+40(FP), AX
+	MOVQ   8(AX), DX
+	MOVQ   16(AX), R9
+	MOVQ   $0x00000004, BX
+	MOVOU  (DX), X1
+	MOVOU  16(DX), X2
+	MOVOU  sigma<>+0(SB), X0
+	MOVOU  (R9), X3
 
 key_rounds:
 	PADDL   X1, X0
@@ -1832,10 +1836,6 @@ subkey:
 	MOVOU   X3, 48(DI)
 	MOVO    X0, X11
 	MOVO    X3, X12
-	MOVQ    nonce+32(FP), AX
-	MOVQ    16(AX), X0
-	PSLLDQ  $0x08, X0
-	MOVOU   X0, 64(DI)
 	MOVQ    CX, 160(DI)
 	MOVQ    $0x00000000, 184(DI)
 	CMPQ    CX, $0x40
@@ -3124,6 +3124,10 @@ TEXT ·sealAVX2(SB), NOSPLIT, $0-56
 	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           nonce+32(FP), AX
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), R9
@@ -3235,10 +3239,6 @@ subkey:
 	VMOVDQU        X3, 48(DI)
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
-	MOVQ           nonce+32(FP), AX
-	VMOVQ          16(AX), X0
-	VPSLLDQ        $0x08, X0, X0
-	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
@@ -5690,6 +5690,10 @@ TEXT ·openAVX2(SB), NOSPLIT, $0-57
 	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           nonce+32(FP), AX
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), R9
@@ -5801,10 +5805,6 @@ subkey:
 	VMOVDQU        X3, 48(DI)
 	VMOVDQA        Y0, Y11
 	VMOVDQA        Y3, Y12
-	MOVQ           nonce+32(FP), AX
-	VMOVQ          16(AX), X0
-	VPSLLDQ        $0x08, X0, X0
-	VMOVDQU        X0, 64(DI)
 	MOVQ           CX, 160(DI)
 	MOVQ           $0x00000000, 184(DI)
 	CMPQ           CX, $0x40
@@ -8302,7 +8302,7 @@ TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-40
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	TESTQ          $0x00000004, p+32(FP)
-	JNZ            rounds_fence
+	JNZ            rounds_empty
 
 rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8355,7 +8355,7 @@ rounds:
 	JNZ        rounds
 	JMP        rounds_done
 
-rounds_fence:
+rounds_empty:
 	LFENCE
 
 rounds_paced:
@@ -8374,8 +8374,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8390,13 +8390,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8443,6 +8444,7 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8453,8 +8455,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8485,8 +8487,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8501,13 +8503,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8554,6 +8557,7 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8564,8 +8568,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8632,6 +8636,10 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           nonce+32(FP), AX
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), R9
@@ -8641,7 +8649,7 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            key_rounds_fence
+	JNZ            key_rounds_empty
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8694,7 +8702,7 @@ key_rounds:
 	JNZ        key_rounds
 	JMP        key_rounds_done
 
-key_rounds_fence:
+key_rounds_empty:
 	LFENCE
 
 key_rounds_paced:
@@ -8713,8 +8721,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8729,13 +8737,14 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8782,6 +8791,7 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8792,8 +8802,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8824,8 +8834,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8840,13 +8850,14 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8893,6 +8904,7 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8903,8 +8915,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8935,7 +8947,7 @@ key_rounds_done:
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            subkey_fence
+	JNZ            subkey_empty
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -8988,8 +9000,39 @@ subkey:
 	JNZ        subkey
 	JMP        subkey_done
 
-subkey_fence:
-	LFENCE
+subkey_empty:
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
 
 subkey_paced:
 	VPADDD     Y1, Y0, Y0
@@ -9007,8 +9050,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9023,13 +9066,14 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9076,6 +9120,7 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9086,8 +9131,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9118,8 +9163,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9134,13 +9179,14 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9187,6 +9233,7 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9197,8 +9244,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9222,10 +9269,6 @@ subkey_done:
 	VMOVDQU   X3, 48(DI)
 	VMOVDQA32 Y0, Y11
 	VMOVDQA32 Y3, Y12
-	MOVQ      nonce+32(FP), AX
-	VMOVQ     16(AX), X0
-	VPSLLDQ   $0x08, X0, X0
-	VMOVDQU   X0, 64(DI)
 	MOVQ      CX, 160(DI)
 	MOVQ      $0x00000000, 184(DI)
 
@@ -9243,7 +9286,7 @@ subkey_done:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            blocks_2_fence
+	JNZ            blocks_2_empty
 
 blocks_2:
 	VPROLD     $0x10, Y3, Y4
@@ -9296,8 +9339,39 @@ blocks_2:
 	JNZ        blocks_2
 	JMP        blocks_2_done
 
-blocks_2_fence:
-	LFENCE
+blocks_2_empty:
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
 
 blocks_2_paced:
 	VPADDD     Y1, Y0, Y0
@@ -9315,8 +9389,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9331,13 +9405,14 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9384,6 +9459,7 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9394,8 +9470,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9426,8 +9502,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9442,13 +9518,14 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9495,6 +9572,7 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9505,8 +9583,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -9848,7 +9926,38 @@ beyond_64_paced:
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z3, Z3
 	MOVQ            $0x0000000a, BX
-	LFENCE
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 
 blocks_4_paced_paced:
 	VPADDD          Z1, Z0, Z0
@@ -9866,8 +9975,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9882,13 +9991,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9935,6 +10045,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9945,8 +10056,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z0, Z0
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9977,8 +10088,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9993,13 +10104,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10046,6 +10158,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10056,8 +10169,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z0, Z0
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10492,9 +10605,9 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10505,15 +10618,16 @@ two_paced_rounds_and_blocks:
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10527,8 +10641,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MOVQ       R11, DX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	LONG       $0x00401f0f
@@ -10550,23 +10664,24 @@ two_paced_rounds_and_blocks:
 	ADCQ       R11, R13
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
+	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	IMULQ      R12, R11
 	VPSLLD     $0x07, Y2, Y5
+	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
+	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       AX, R11
@@ -10574,8 +10689,8 @@ two_paced_rounds_and_blocks:
 	VPSHUFD    $0x93, Y0, Y0
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MOVQ       R12, AX
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10606,25 +10721,26 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
 	ADDQ       32(R8), BX
 	ADCQ       40(R8), AX
 	ADCQ       $0x01, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -10661,10 +10777,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
@@ -10672,6 +10788,7 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
@@ -10681,8 +10798,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
@@ -10709,9 +10826,9 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10721,15 +10838,16 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10742,9 +10860,9 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	LONG       $0x00401f0f
@@ -10767,32 +10885,33 @@ two_paced_rounds_and_blocks:
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	MULXQ      80(DI), BX, R13
 	VPSLLD     $0x07, Y2, Y5
+	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
+	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       64(R8), BX
 	ADCQ       72(R8), AX
 	ADCQ       $0x01, R14
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPSHUFD    $0x93, Y0, Y0
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10822,25 +10941,26 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -10876,11 +10996,11 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	LONG       $0x00401f0f
@@ -10889,14 +11009,15 @@ two_paced_rounds_and_blocks:
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
@@ -10934,8 +11055,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10950,13 +11071,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11003,6 +11125,7 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11013,8 +11136,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11045,8 +11168,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11061,13 +11184,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11114,6 +11238,7 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11124,8 +11249,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14366,6 +14491,10 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	MOVQ           p+48(FP), AX
 	TESTQ          $0x00000001, AX
 	JZ             resume
+	MOVQ           nonce+32(FP), AX
+	VMOVQ          16(AX), X0
+	VPSLLDQ        $0x08, X0, X0
+	VMOVDQU        X0, 64(DI)
 	MOVQ           key+40(FP), AX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), R9
@@ -14375,7 +14504,7 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            key_rounds_fence
+	JNZ            key_rounds_empty
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -14428,7 +14557,7 @@ key_rounds:
 	JNZ        key_rounds
 	JMP        key_rounds_done
 
-key_rounds_fence:
+key_rounds_empty:
 	LFENCE
 
 key_rounds_paced:
@@ -14447,8 +14576,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14463,13 +14592,14 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14516,6 +14646,7 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14526,8 +14657,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14558,8 +14689,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14574,13 +14705,14 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14627,6 +14759,7 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14637,8 +14770,8 @@ key_rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14669,7 +14802,7 @@ key_rounds_done:
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            subkey_fence
+	JNZ            subkey_empty
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -14722,8 +14855,39 @@ subkey:
 	JNZ        subkey
 	JMP        subkey_done
 
-subkey_fence:
-	LFENCE
+subkey_empty:
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
 
 subkey_paced:
 	VPADDD     Y1, Y0, Y0
@@ -14741,8 +14905,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14757,13 +14921,14 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14810,6 +14975,7 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14820,8 +14986,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14852,8 +15018,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14868,13 +15034,14 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14921,6 +15088,7 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14931,8 +15099,8 @@ subkey_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14956,10 +15124,6 @@ subkey_done:
 	VMOVDQU   X3, 48(DI)
 	VMOVDQA32 Y0, Y11
 	VMOVDQA32 Y3, Y12
-	MOVQ      nonce+32(FP), AX
-	VMOVQ     16(AX), X0
-	VPSLLDQ   $0x08, X0, X0
-	VMOVDQU   X0, 64(DI)
 	MOVQ      CX, 160(DI)
 	MOVQ      $0x00000000, 184(DI)
 
@@ -14977,7 +15141,7 @@ subkey_done:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            blocks_2_fence
+	JNZ            blocks_2_empty
 
 blocks_2:
 	VPROLD     $0x10, Y3, Y4
@@ -15030,8 +15194,39 @@ blocks_2:
 	JNZ        blocks_2
 	JMP        blocks_2_done
 
-blocks_2_fence:
-	LFENCE
+blocks_2_empty:
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
+	LONG $0x00401f0f
 
 blocks_2_paced:
 	VPADDD     Y1, Y0, Y0
@@ -15049,8 +15244,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15065,13 +15260,14 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15118,6 +15314,7 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15128,8 +15325,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15160,8 +15357,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15176,13 +15373,14 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15229,6 +15427,7 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15239,8 +15438,8 @@ blocks_2_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -15582,7 +15781,38 @@ beyond_64_paced:
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z3, Z3
 	MOVQ            $0x0000000a, BX
-	LFENCE
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 
 blocks_4_paced_paced:
 	VPADDD          Z1, Z0, Z0
@@ -15600,8 +15830,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15616,13 +15846,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15669,6 +15900,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15679,8 +15911,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSHUFD         $0x93, Z0, Z0
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15711,8 +15943,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x0c, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15727,13 +15959,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x14, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15780,6 +16013,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15790,8 +16024,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSHUFD         $0x39, Z0, Z0
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -16227,9 +16461,9 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16240,15 +16474,16 @@ two_paced_rounds_and_blocks:
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R10, DX
-	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16262,8 +16497,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MOVQ       R11, DX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	LONG       $0x00401f0f
@@ -16285,23 +16520,24 @@ two_paced_rounds_and_blocks:
 	ADCQ       R11, R13
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
+	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	IMULQ      R12, R11
 	VPSLLD     $0x07, Y2, Y5
+	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
+	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R13, R11
 	ADCQ       R14, R12
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       AX, R11
@@ -16309,8 +16545,8 @@ two_paced_rounds_and_blocks:
 	VPSHUFD    $0x93, Y0, Y0
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MOVQ       R12, AX
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16341,25 +16577,26 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
 	ADDQ       32(SI), BX
 	ADCQ       40(SI), AX
 	ADCQ       $0x01, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -16396,10 +16633,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
@@ -16407,6 +16644,7 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
@@ -16416,8 +16654,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
@@ -16444,9 +16682,9 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16456,15 +16694,16 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
+	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
-	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16477,9 +16716,9 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y1, Y0, Y0
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x08, Y0, Y5
 	LONG       $0x00401f0f
@@ -16502,32 +16741,33 @@ two_paced_rounds_and_blocks:
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	MULXQ      80(DI), BX, R13
 	VPSLLD     $0x07, Y2, Y5
+	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
+	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       64(SI), BX
 	ADCQ       72(SI), AX
 	ADCQ       $0x01, R14
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	VPSHUFD    $0x93, Y0, Y0
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
+	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16557,25 +16797,26 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -16611,11 +16852,11 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	LONG       $0x00401f0f
@@ -16624,14 +16865,15 @@ two_paced_rounds_and_blocks:
 	ADDQ       BX, R10
 	ADCQ       R11, R13
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSHUFD    $0x4e, Y3, Y3
 	LONG       $0x00401f0f
@@ -16669,8 +16911,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16685,13 +16927,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16738,6 +16981,7 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16748,8 +16992,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16780,8 +17024,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16796,13 +17040,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16849,6 +17094,7 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16859,8 +17105,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f

@@ -46,6 +46,8 @@ func (m message) generate() {
 // much as the message needs if it is short, and takes the Poly1305 key from it.
 // What is generated ends at the end of the stream.
 func (m message) begin() {
+	Load(Param("nonce"), reg.RAX)
+	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	Load(Param("key"), reg.RAX)
 	MOVQ(Mem{Base: reg.RAX, Disp: 8}, reg.RDX)
 	MOVQ(Mem{Base: reg.RAX, Disp: 16}, used)
@@ -59,12 +61,10 @@ func (m message) begin() {
 	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
 	MOVQ(U32(10), work)
-	m.hChaChaRounds("subkey", r, Mem{Base: reg.RAX})
+	m.hChaChaRounds("subkey", drain, r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)
-	Load(Param("nonce"), reg.RAX)
-	m.storePosition(Mem{Base: reg.RAX, Disp: 16})
 	MOVQ(n, at(offLength))
 	MOVQ(U32(0), at(offExtra))
 	if m.isa == avx512 {
@@ -118,7 +118,8 @@ func (m message) begin() {
 }
 
 // storePosition makes row d of ChaCha20's first input of the end of the nonce. It
-// is one store, for it is read as a whole right away.
+// is one store, for it is read as a whole. It comes before all rounds: what was stored
+// just before takes ten cycles to read, and paced rounds would wait for it.
 func (m message) storePosition(nonce Mem) {
 	if m.isa == sse2 {
 		MOVQ(nonce, reg.X0)

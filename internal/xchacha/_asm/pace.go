@@ -10,26 +10,24 @@ import (
 // some fifty of them wait in its schedulers, and then in two until nearly none waits any
 // more. Rounds of one row are a chain, each link of which waits for the one before, while
 // the processor takes in eight instructions a cycle: the schedulers soon fill, and a round
-// takes 24 cycles. Paced, it takes 15 or 16: among the links are as many instructions that
-// do nothing as make the processor take in no more than the chain uses up. Before the first
-// of them, a fence waits until the schedulers are empty.
+// takes 24 cycles. Paced, it takes 14 to 15: among the links are as many instructions that
+// do nothing as make the processor take in hardly more than the chain uses up. Before the
+// first of them, the schedulers must be empty.
 //
 // Other processors are not known to need it. Where several rows run side by side, it gains
 // nothing on Zen 5 either.
 
-const (
-	// What a double round of one row takes, with two cycles to spare: its eight halves of
-	// a quarter round take three each, and the two whose rotation is not split four.
-	pacedCycles = 8*3 + 2 + 2
+// pacedSlots is how many instructions a double round of one row is made of, at eight a
+// cycle. Its eight halves of a quarter round take three cycles each, and the two whose
+// rotation is not split four: 26. With fewer than 27 and a half the schedulers fill within
+// ten double rounds, with 28 and a half they do not within the 24 of a short message.
+const pacedSlots = 228
 
-	takenIn = 8 // instructions in a cycle
-)
-
-// pace adds what makes the steps, of one instruction each, and so many others beside them
-// take so many cycles to be taken in.
-func pace(steps []step, cycles, others int) []step {
-	nops := takenIn*cycles - len(steps) - others
-	all := make([]step, 0, len(steps)+nops)
+// pace adds to the steps, of one instruction each, what does nothing, until there are so
+// many.
+func pace(steps []step, slots int) []step {
+	nops := slots - len(steps)
+	all := make([]step, 0, slots)
 	added := 0
 	for i, s := range steps {
 		all = append(all, s)
@@ -38,6 +36,18 @@ func pace(steps []step, cycles, others int) []step {
 		}
 	}
 	return all
+}
+
+// fence waits until the schedulers are empty, and then some 16 cycles for the next
+// instructions.
+func fence() { LFENCE() }
+
+// drain lets the schedulers run empty after paced rounds. Little waits there, so four cycles
+// are enough.
+func drain() {
+	for range 32 {
+		nop()
+	}
 }
 
 // nop is an instruction of four bytes that does nothing. Those of one byte stand so close

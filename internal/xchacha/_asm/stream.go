@@ -101,9 +101,9 @@ func (m message) generateRows(label string, count int, paced bool) {
 	twoRounds := append(slices.Clone(oneRound), oneRound...)
 	if paced {
 		const polyInstructions = 30 // of a block
-		oneRound = pace(oneRound, pacedCycles, 2)
-		twoRounds = pace(twoRounds, 2*pacedCycles, polyInstructions*perPair)
-		LFENCE()
+		oneRound = pace(oneRound, pacedSlots-2)
+		twoRounds = pace(twoRounds, 2*pacedSlots-polyInstructions*perPair)
+		fence()
 	}
 	MOVQ(U32(10), at(offRounds))
 	CMPQ(todo, U8(perPair))
