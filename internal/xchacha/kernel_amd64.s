@@ -8302,7 +8302,7 @@ TEXT ·hChaChaAVX512(SB), NOSPLIT, $0-40
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (SI), Y3
 	TESTQ          $0x00000004, p+32(FP)
-	JNZ            rounds_empty
+	JNZ            rounds_paced
 
 rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8353,12 +8353,49 @@ rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        rounds
-	JMP        rounds_done
 
-rounds_empty:
-	LFENCE
+rounds_done:
+	VMOVDQU X0, (R8)
+	VMOVDQU X3, 16(R8)
+
+	// Nothing outlives the call in a register.
+	VPXOR X0, X0, X0
+	VPXOR X1, X1, X1
+	VPXOR X2, X2, X2
+	VPXOR X3, X3, X3
+	VPXOR X4, X4, X4
+	VPXOR X5, X5, X5
+	VPXOR X6, X6, X6
+	VPXOR X7, X7, X7
+	VPXOR X8, X8, X8
+	VPXOR X9, X9, X9
+	VPXOR X10, X10, X10
+	VPXOR X11, X11, X11
+	VPXOR X12, X12, X12
+	VPXOR X13, X13, X13
+	VPXOR X14, X14, X14
+	VPXOR X15, X15, X15
+	VZEROUPPER
+	XORL  AX, AX
+	XORL  BX, BX
+	XORL  CX, CX
+	XORL  DX, DX
+	XORL  SI, SI
+	XORL  DI, DI
+	XORL  R8, R8
+	XORL  R9, R9
+	XORL  R10, R10
+	XORL  R11, R11
+	XORL  R12, R12
+	XORL  R13, R13
+	XORL  R14, R14
+	RET
 
 rounds_paced:
+	MOVL $0x00000000, R10
+	LFENCE
+
+paced:
 	VPADDD     Y1, Y0, Y0
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8385,8 +8422,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8396,13 +8433,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8428,8 +8466,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8439,13 +8477,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8498,8 +8537,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8509,13 +8548,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8541,8 +8581,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8552,13 +8592,14 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -8586,44 +8627,8 @@ rounds_paced:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	DECQ       BX
-	JNZ        rounds_paced
-
-rounds_done:
-	VMOVDQU X0, (R8)
-	VMOVDQU X3, 16(R8)
-
-	// Nothing outlives the call in a register.
-	VPXOR X0, X0, X0
-	VPXOR X1, X1, X1
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
-	VPXOR X4, X4, X4
-	VPXOR X5, X5, X5
-	VPXOR X6, X6, X6
-	VPXOR X7, X7, X7
-	VPXOR X8, X8, X8
-	VPXOR X9, X9, X9
-	VPXOR X10, X10, X10
-	VPXOR X11, X11, X11
-	VPXOR X12, X12, X12
-	VPXOR X13, X13, X13
-	VPXOR X14, X14, X14
-	VPXOR X15, X15, X15
-	VZEROUPPER
-	XORL  AX, AX
-	XORL  BX, BX
-	XORL  CX, CX
-	XORL  DX, DX
-	XORL  SI, SI
-	XORL  DI, DI
-	XORL  R8, R8
-	XORL  R9, R9
-	XORL  R10, R10
-	XORL  R11, R11
-	XORL  R12, R12
-	XORL  R13, R13
-	XORL  R14, R14
-	RET
+	JNZ        paced
+	JMP        rounds_done
 
 // func sealAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
@@ -8649,7 +8654,7 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            key_rounds_empty
+	JNZ            key_rounds_paced
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -8700,240 +8705,6 @@ key_rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        key_rounds
-	JMP        key_rounds_done
-
-key_rounds_empty:
-	LFENCE
-
-key_rounds_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        key_rounds_paced
 
 key_rounds_done:
 	// left share
@@ -8947,7 +8718,7 @@ key_rounds_done:
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            subkey_empty
+	JNZ            subkey_paced
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -8998,271 +8769,6 @@ subkey:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        subkey
-	JMP        subkey_done
-
-subkey_empty:
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-
-subkey_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        subkey_paced
 
 subkey_done:
 	VMOVDQU   X0, 32(DI)
@@ -9286,7 +8792,7 @@ subkey_done:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            blocks_2_empty
+	JNZ            blocks_2_paced
 
 blocks_2:
 	VPROLD     $0x10, Y3, Y4
@@ -9337,271 +8843,6 @@ blocks_2:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        blocks_2
-	JMP        blocks_2_done
-
-blocks_2_empty:
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-
-blocks_2_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        blocks_2_paced
 
 blocks_2_done:
 	VBROADCASTI128 64(DI), Y13
@@ -9926,40 +9167,8 @@ beyond_64_paced:
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z3, Z3
 	MOVQ            $0x0000000a, BX
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 
-blocks_4_paced_paced:
+blocks_4_paced:
 	VPADDD          Z1, Z0, Z0
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9986,8 +9195,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
+	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -9997,13 +9206,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10029,8 +9239,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10040,13 +9250,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10099,8 +9310,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
+	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10110,13 +9321,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10142,8 +9354,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10153,13 +9365,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -10187,7 +9400,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	DECQ            BX
-	JNZ             blocks_4_paced_paced
+	JNZ             blocks_4_paced
 	VBROADCASTI32X4 64(DI), Z13
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z13, Z13
@@ -10605,24 +9818,25 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10630,10 +9844,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       16(R8), BX
 	ADCQ       24(R8), AX
@@ -10665,22 +9879,23 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MOVQ       136(DI), R11
 	VPADDD     Y3, Y2, Y2
+	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	IMULQ      80(DI), R12
 	VPSRLD     $0x19, Y2, Y1
+	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10714,8 +9929,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
-	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
+	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
@@ -10723,24 +9938,25 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	ADDQ       32(R8), BX
 	ADCQ       40(R8), AX
 	ADCQ       $0x01, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -10762,25 +9978,26 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x18, Y0, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
+	IMULQ      80(DI), R12
 	VPTERNLOGD $0x96, Y4, Y5, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
@@ -10796,8 +10013,8 @@ two_paced_rounds_and_blocks:
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10826,23 +10043,24 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10850,10 +10068,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
@@ -10886,23 +10104,24 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MOVQ       R10, DX
 	VPADDD     Y3, Y2, Y2
+	MOVQ       R10, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
+	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	MULXQ      88(DI), AX, R14
 	VPSRLD     $0x19, Y2, Y1
+	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       64(R8), BX
 	ADCQ       72(R8), AX
 	ADCQ       $0x01, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -10934,8 +10153,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
-	IMULQ      R12, R11
 	LONG       $0x00401f0f
+	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
@@ -10943,24 +10162,25 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -10983,17 +10203,17 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x18, Y0, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
+	MULXQ      88(DI), AX, R14
 	VPTERNLOGD $0x96, Y4, Y5, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R11, DX
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11001,6 +10221,7 @@ two_paced_rounds_and_blocks:
 	ADCQ       R11, R14
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	LONG       $0x00401f0f
@@ -11014,8 +10235,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11066,8 +10287,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11077,13 +10298,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11109,8 +10331,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11120,13 +10342,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11179,8 +10402,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11190,13 +10413,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11222,8 +10446,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -11233,13 +10457,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -14480,6 +13705,257 @@ finished:
 	JE     key
 	JMP    parts
 
+key_rounds_paced:
+	MOVL $0x00000000, R10
+	LFENCE
+	JMP  paced
+
+subkey_paced:
+	MOVL $0x00000001, R10
+	JMP  paced
+
+blocks_2_paced:
+	MOVL $0x00000002, R10
+
+paced:
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPXORD     Y0, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x10, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x08, Y0, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x18, Y0, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x4e, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x39, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPXORD     Y0, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x10, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x08, Y0, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x18, Y0, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x4e, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x93, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	DECQ       BX
+	JNZ        paced
+	CMPL       R10, $0x01
+	JEQ        subkey_done
+	CMPL       R10, $0x02
+	JEQ        blocks_2_done
+	JMP        key_rounds_done
+
 // func openAVX512(s *byte, dst *byte, src *byte, n int, nonce *[24]byte, key *[3]*byte, p uint64) bool
 // Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV, SSE2
 TEXT ·openAVX512(SB), NOSPLIT, $0-57
@@ -14504,7 +13980,7 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-57
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (R9), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            key_rounds_empty
+	JNZ            key_rounds_paced
 
 key_rounds:
 	VPROLD     $0x10, Y3, Y4
@@ -14555,240 +14031,6 @@ key_rounds:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        key_rounds
-	JMP        key_rounds_done
-
-key_rounds_empty:
-	LFENCE
-
-key_rounds_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        key_rounds_paced
 
 key_rounds_done:
 	// left share
@@ -14802,7 +14044,7 @@ key_rounds_done:
 	VBROADCASTI128 sigma<>+0(SB), Y0
 	VBROADCASTI128 (AX), Y3
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            subkey_empty
+	JNZ            subkey_paced
 
 subkey:
 	VPROLD     $0x10, Y3, Y4
@@ -14853,271 +14095,6 @@ subkey:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        subkey
-	JMP        subkey_done
-
-subkey_empty:
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-
-subkey_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        subkey_paced
 
 subkey_done:
 	VMOVDQU   X0, 32(DI)
@@ -15141,7 +14118,7 @@ subkey_done:
 	VPADDD         Y4, Y3, Y3
 	MOVQ           $0x0000000a, BX
 	TESTQ          $0x00000004, p+48(FP)
-	JNZ            blocks_2_empty
+	JNZ            blocks_2_paced
 
 blocks_2:
 	VPROLD     $0x10, Y3, Y4
@@ -15192,271 +14169,6 @@ blocks_2:
 	VPSHUFD    $0x93, Y2, Y2
 	DECQ       BX
 	JNZ        blocks_2
-	JMP        blocks_2_done
-
-blocks_2_empty:
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-	LONG $0x00401f0f
-
-blocks_2_paced:
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPXORD     Y0, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x10, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x14, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x08, Y3, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y1, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x08, Y0, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x18, Y0, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPADDD     Y3, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSRLD     $0x19, Y2, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x39, Y0, Y0
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x4e, Y3, Y3
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	VPSHUFD    $0x93, Y2, Y2
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	DECQ       BX
-	JNZ        blocks_2_paced
 
 blocks_2_done:
 	VBROADCASTI128 64(DI), Y13
@@ -15781,40 +14493,8 @@ beyond_64_paced:
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z3, Z3
 	MOVQ            $0x0000000a, BX
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 
-blocks_4_paced_paced:
+blocks_4_paced:
 	VPADDD          Z1, Z0, Z0
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15841,8 +14521,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
+	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15852,13 +14532,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15884,8 +14565,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15895,13 +14576,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15954,8 +14636,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
+	VPSLLD          $0x0c, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15965,13 +14647,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPTERNLOGD      $0x96, Z4, Z5, Z1
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPROLD          $0x08, Z3, Z4
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -15997,8 +14680,8 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
+	VPROLD          $0x07, Z1, Z4
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -16008,13 +14691,14 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
+	LONG            $0x00401f0f
 	VPSLLD          $0x07, Z2, Z5
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
-	LONG            $0x00401f0f
 	VPSRLD          $0x19, Z2, Z1
+	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
@@ -16042,7 +14726,7 @@ blocks_4_paced_paced:
 	LONG            $0x00401f0f
 	LONG            $0x00401f0f
 	DECQ            BX
-	JNZ             blocks_4_paced_paced
+	JNZ             blocks_4_paced
 	VBROADCASTI32X4 64(DI), Z13
 	VMOVDQU32       lanes<>+0(SB), Z4
 	VPADDD          Z4, Z13, Z13
@@ -16461,24 +15145,25 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LEAQ       (AX)(AX*4), AX
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       AX, R10
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
-	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R10, DX
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16486,10 +15171,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       16(SI), BX
 	ADCQ       24(SI), AX
@@ -16521,22 +15206,23 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MOVQ       136(DI), R11
 	VPADDD     Y3, Y2, Y2
+	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
+	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	IMULQ      80(DI), R12
 	VPSRLD     $0x19, Y2, Y1
+	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16570,8 +15256,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
-	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
+	MULXQ      80(DI), BX, R13
 	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
@@ -16579,24 +15265,25 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	ADDQ       32(SI), BX
 	ADCQ       40(SI), AX
 	ADCQ       $0x01, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
 	MOVQ       R11, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -16618,25 +15305,26 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x18, Y0, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
+	IMULQ      80(DI), R12
 	VPTERNLOGD $0x96, Y4, Y5, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
-	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
@@ -16652,8 +15340,8 @@ two_paced_rounds_and_blocks:
 	ADCQ       $0x00, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	MOVQ       R10, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16682,23 +15370,24 @@ two_paced_rounds_and_blocks:
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
 	ADDQ       R10, AX
 	ADCQ       R11, R14
-	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	ADDQ       BX, R10
 	ADCQ       R11, R13
-	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
+	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16706,10 +15395,10 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	IMULQ      80(DI), R12
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
@@ -16742,23 +15431,24 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MOVQ       R10, DX
 	VPADDD     Y3, Y2, Y2
+	MOVQ       R10, DX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	MULXQ      80(DI), BX, R13
+	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
-	MULXQ      88(DI), AX, R14
 	VPSRLD     $0x19, Y2, Y1
+	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	ADDQ       64(SI), BX
 	ADCQ       72(SI), AX
 	ADCQ       $0x01, R14
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16790,8 +15480,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	VPROLD     $0x10, Y3, Y3
 	LONG       $0x00401f0f
-	IMULQ      R12, R11
 	LONG       $0x00401f0f
+	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	VPROLD     $0x0c, Y1, Y4
 	LONG       $0x00401f0f
@@ -16799,24 +15489,25 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
 	ADDQ       R13, R11
 	ADCQ       R14, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSLLD     $0x0c, Y2, Y5
-	LONG       $0x00401f0f
 	ADDQ       AX, R11
 	ADCQ       $0x00, R12
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
 	MOVQ       R12, AX
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
 	SHRQ       $0x02, AX
 	ANDQ       $0x03, R12
-	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
@@ -16839,17 +15530,17 @@ two_paced_rounds_and_blocks:
 	VPSRLD     $0x18, Y0, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	MULXQ      88(DI), AX, R14
 	LONG       $0x00401f0f
+	MULXQ      88(DI), AX, R14
 	VPTERNLOGD $0x96, Y4, Y5, Y3
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MOVQ       R11, DX
+	LONG       $0x00401f0f
 	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      80(DI), R10, R11
-	LONG       $0x00401f0f
 	VPADDD     Y3, Y2, Y2
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16857,6 +15548,7 @@ two_paced_rounds_and_blocks:
 	ADCQ       R11, R14
 	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	MULXQ      136(DI), R10, R11
 	LONG       $0x00401f0f
@@ -16870,8 +15562,8 @@ two_paced_rounds_and_blocks:
 	LONG       $0x00401f0f
 	MOVQ       136(DI), R11
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
 	IMULQ      R12, R11
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16922,8 +15614,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16933,13 +15625,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16965,8 +15658,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -16976,13 +15669,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -17035,8 +15729,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -17046,13 +15740,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPTERNLOGD $0x96, Y4, Y5, Y1
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -17078,8 +15773,8 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -17089,13 +15784,14 @@ two_paced_rounds:
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
+	LONG       $0x00401f0f
 	VPSLLD     $0x07, Y2, Y5
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
-	LONG       $0x00401f0f
 	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
 	LONG       $0x00401f0f
@@ -19950,3 +18646,254 @@ finished:
 	CMPL   64(DI), $0x08
 	JE     key
 	JMP    parts
+
+key_rounds_paced:
+	MOVL $0x00000000, R10
+	LFENCE
+	JMP  paced
+
+subkey_paced:
+	MOVL $0x00000001, R10
+	JMP  paced
+
+blocks_2_paced:
+	MOVL $0x00000002, R10
+
+paced:
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPXORD     Y0, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x10, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x08, Y0, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x18, Y0, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x93, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x4e, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x39, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPXORD     Y0, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x10, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x0c, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x0c, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x14, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x08, Y3, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y1, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x08, Y0, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x18, Y0, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPROLD     $0x07, Y1, Y4
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPADDD     Y3, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSLLD     $0x07, Y2, Y5
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSRLD     $0x19, Y2, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPTERNLOGD $0x96, Y4, Y5, Y1
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x39, Y0, Y0
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x4e, Y3, Y3
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	VPSHUFD    $0x93, Y2, Y2
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	LONG       $0x00401f0f
+	DECQ       BX
+	JNZ        paced
+	CMPL       R10, $0x01
+	JEQ        subkey_done
+	CMPL       R10, $0x02
+	JEQ        blocks_2_done
+	JMP        key_rounds_done

@@ -86,6 +86,7 @@ func hChaCha(v isa) {
 	v.storeSubkey(r, Mem{Base: dst})
 	clearRegisters(v)
 	RET()
+	v.generatePaced()
 }
 
 func (v isa) storeSubkey(r rows, dst Mem) {

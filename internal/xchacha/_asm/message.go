@@ -40,6 +40,7 @@ func (m message) generate() {
 	if m.isa != sse2 {
 		m.generateStream()
 	}
+	m.generatePaced()
 }
 
 // begin puts the key together, derives the subkey and the first keystream, as
@@ -61,7 +62,7 @@ func (m message) begin() {
 	m.xor(r.d, r.c)
 	Load(Param("nonce"), reg.RAX)
 	MOVQ(U32(10), work)
-	m.hChaChaRounds("subkey", drain, r, Mem{Base: reg.RAX})
+	m.hChaChaRounds("subkey", r, Mem{Base: reg.RAX})
 	m.storeSubkey(r, at(offSubkey))
 	m.copy(r.a, m.input().b)
 	m.copy(r.d, m.input().c)

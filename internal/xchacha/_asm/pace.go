@@ -17,11 +17,11 @@ import (
 // Other processors are not known to need it. Where several rows run side by side, it gains
 // nothing on Zen 5 either.
 
-// pacedSlots is how many instructions a double round of one row is made of, at eight a
-// cycle. Its eight halves of a quarter round take three cycles each, and the two whose
-// rotation is not split four: 26. With fewer than 27 and a half the schedulers fill within
-// ten double rounds, with 28 and a half they do not within the 24 of a short message.
-const pacedSlots = 228
+// pacedSlots is how many instructions a double round of one row is made of: eight for each
+// of 29 cycles. Its eight halves of a quarter round take three cycles each, and the two
+// whose rotation is not split four: 26. With 27 the schedulers fill within ten double
+// rounds, with 28 within the 24 of a short message.
+const pacedSlots = 8 * 29
 
 // pace adds to the steps, of one instruction each, what does nothing, until there are so
 // many.
@@ -38,23 +38,46 @@ func pace(steps []step, slots int) []step {
 	return all
 }
 
-// fence waits until the schedulers are empty, and then some 16 cycles for the next
-// instructions.
-func fence() { LFENCE() }
-
-// drain lets the schedulers run empty after paced rounds. Little waits there, so four cycles
-// are enough.
-func drain() {
-	for range 32 {
-		nop()
-	}
-}
-
 // nop is an instruction of four bytes that does nothing. Those of one byte stand so close
 // that the processor can't keep all of a loop decoded, depending on what else runs: Use
 // then takes up to 15 % longer.
 func nop() {
 	Instruction(&ir.Instruction{Opcode: "LONG", Operands: []Op{U32(0x00401f0f)}}) // NOP DWORD PTR [RAX+0]
+}
+
+// pacedRounds are the labels of a function's rounds that may be paced.
+var pacedRounds []string
+
+// ifPacedRounds has the rounds done by generatePaced, and goes on where they are done, if
+// the caller wants them paced.
+func ifPacedRounds(label string) {
+	ifPaced(label + "_paced")
+	pacedRounds = append(pacedRounds, label)
+}
+
+// generatePaced is the paced rounds of a function's row 0, in one loop for all of them: the
+// processor keeps only so much decoded. There is a fence before the first of them, none
+// before those that follow, for it takes sixteen cycles.
+func (v isa) generatePaced() {
+	if len(pacedRounds) == 0 {
+		return
+	}
+	which := h0 // of pacedRounds; Poly1305 has yet to begin
+	for i, label := range pacedRounds {
+		Label(label + "_paced")
+		MOVL(U32(i), which.As32())
+		if i == 0 {
+			LFENCE()
+		}
+		JMP(LabelRef("paced"))
+	}
+	v.loop("paced", pace(v.doubleRound(v.alone(v.rows(0)).paced(), nil), pacedSlots-2))
+	for i, label := range pacedRounds[1:] {
+		CMPL(which.As32(), U8(i+1))
+		JEQ(LabelRef(label + "_done"))
+	}
+	JMP(LabelRef(pacedRounds[0] + "_done"))
+	pacedRounds = nil
 }
 
 // align64 has the function begin a cache line. Where paced rounds lie in one makes up to 10 %

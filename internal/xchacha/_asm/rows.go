@@ -72,28 +72,27 @@ func (v isa) doubleRound(r rows, byteShuffle map[int]Op) []step {
 	return append(s, turn(1, 3, 2)...)
 }
 
-// rounds loops over the double round of all rs, as often as work says. If they are
-// paced, it lets the schedulers run empty first.
-func (v isa) rounds(label string, empty step, byteShuffle map[int]Op, rs ...rows) {
-	loop := func(label string, steps []step) {
-		Label(label)
-		emit(steps)
-		DECQ(work)
-		JNZ(LabelRef(label))
-	}
-	if len(rs) > 1 || v < avx512 {
-		loop(label, v.doubleRounds(byteShuffle, rs...))
+// rounds loops over the double round of all rs, as often as work says.
+func (v isa) rounds(label string, byteShuffle map[int]Op, rs ...rows) {
+	if v == full {
+		v.loop(label, pace(v.doubleRound(v.alone(rs[0]).paced(), nil), pacedSlots-2))
 		return
 	}
-	if v != full {
-		ifPaced(label + "_empty")
-		loop(label, v.doubleRound(v.alone(rs[0]), nil))
-		JMP(LabelRef(label + "_done"))
-		Label(label + "_empty")
+	if len(rs) == 1 && v == avx512 {
+		ifPacedRounds(label)
+		v.loop(label, v.doubleRound(v.alone(rs[0]), nil))
+		Label(label + "_done")
+		return
 	}
-	empty()
-	loop(label+"_paced", pace(v.doubleRound(v.alone(rs[0]).paced(), nil), pacedSlots-2))
-	Label(label + "_done")
+	v.loop(label, v.doubleRounds(byteShuffle, rs...))
+}
+
+// loop does the steps as often as work says.
+func (v isa) loop(label string, steps []step) {
+	Label(label)
+	emit(steps)
+	DECQ(work)
+	JNZ(LabelRef(label))
 }
 
 // doubleRounds is doubleRound of all rs, side by side.
@@ -112,15 +111,15 @@ func (v isa) hChaCha(label string, key, in Mem) rows {
 	r := v.rows(0)
 	v.loadRow(key, r.b)
 	v.loadRow(key.Offset(16), r.c)
-	v.hChaChaRounds(label, fence, r, in)
+	v.hChaChaRounds(label, r, in)
 	return r
 }
 
 // hChaChaRounds is hChaCha of the key in rows b and c of r, in r.
-func (v isa) hChaChaRounds(label string, empty step, r rows, in Mem) {
+func (v isa) hChaChaRounds(label string, r rows, in Mem) {
 	v.loadRow(sigma, r.a)
 	v.loadRow(in, r.d)
-	v.rounds(label, empty, v.loadShuffles(), r)
+	v.rounds(label, v.loadShuffles(), r)
 }
 
 // loadSubkey is what rowBlocks needs to have been done.
@@ -147,7 +146,7 @@ func (v isa) rowBlocks(label string, n int, dst Mem) {
 		v.loadPosition(i, rs[i].d, rs[i].tmp)
 	}
 	MOVQ(U32(10), work)
-	v.rounds(label, drain, v.loadShuffles(), rs...)
+	v.rounds(label, v.loadShuffles(), rs...)
 	for i, r := range rs {
 		v.loadPosition(i, in.d, r.tmp)
 		v.add(in.a, r.a)
@@ -178,7 +177,7 @@ func (v isa) threeRows(label string, dst Mem) {
 		v.loadPosition(i, r.d, r.tmp)
 	}
 	MOVQ(U32(10), work)
-	v.rounds(label, nil, map[int]Op{16: shuffles, 8: shuffles.Offset(32)}, rs...)
+	v.rounds(label, map[int]Op{16: shuffles, 8: shuffles.Offset(32)}, rs...)
 	v.addInput(in, rs)
 	for i, r := range rs {
 		v.storeRows(r, dst.Offset(64*v.width()/16*i))

@@ -103,7 +103,7 @@ func (m message) generateRows(label string, count int, paced bool) {
 		const polyInstructions = 30 // of a block
 		oneRound = pace(oneRound, pacedSlots-2)
 		twoRounds = pace(twoRounds, 2*pacedSlots-polyInstructions*perPair)
-		fence()
+		LFENCE()
 	}
 	MOVQ(U32(10), at(offRounds))
 	CMPQ(todo, U8(perPair))
