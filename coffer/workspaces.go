@@ -82,13 +82,12 @@ func (c *Coffer) enter() *workspace {
 	if n == 0 { // the zero value
 		return nil
 	}
-	h := c.hints.Get()
-	l := c.workspaces[h.Index&(n-1)]
+	first := c.hints.Get()
+	l := c.workspaces[first&(n-1)]
 	if !l.mu.TryLock() {
-		l = c.enterAny(h.Index)
-		h.Index = l.number
+		l = c.enterAny(first)
+		c.hints.Change(first, l.number)
 	}
-	c.hints.Put(h)
 	if c.closed {
 		l.mu.Unlock()
 		return nil

@@ -25,20 +25,20 @@ const maxStripes = 1024
 func (s *stripes) init(want int) { s.at = make([]stripe, percpu.Places(want, maxStripes)) }
 
 // get returns a slot, the processor's favourite first, or nil.
-func (s *stripes) get() (found *slot) {
-	h := s.hints.Get()
+func (s *stripes) get() *slot {
+	first := s.hints.Get()
 	for i := range uint32(len(s.at)) {
-		place := (h.Index + i) & uint32(len(s.at)-1)
+		place := (first + i) & uint32(len(s.at)-1)
 		// A look first: a swap would take the cache line from its processor.
 		if at := &s.at[place].slot; at.Load() != nil {
-			if found = at.Swap(nil); found != nil {
-				found.place, h.Index = place, place
-				break
+			if found := at.Swap(nil); found != nil {
+				found.place = place
+				s.hints.Change(first, place)
+				return found
 			}
 		}
 	}
-	s.hints.Put(h)
-	return found
+	return nil
 }
 
 // put leaves a slot for the next who asks, where it was found if it can. There are no

@@ -12,27 +12,20 @@ import (
 // because some processors fetch 64-byte lines in pairs.
 const CacheLine = 128
 
-// Hints hands out hints. The zero value is ready to use. It must not be copied.
+// Hints are the places that callers try first. The zero value is ready to use. It must
+// not be copied.
 //
 // Where a program can read its processor's number cheaply, each processor has an entry in
 // a table, which is written only when its hint changes. Elsewhere a [sync.Pool] keeps a
 // hint for each processor, and may drop it: any other will do.
 type Hints struct {
 	table [tableSize]atomic.Uint32
-	pool  sync.Pool
+	pool  sync.Pool // of *pooled
 	next  atomic.Uint32
 }
 
 // tableSize is a power of two. If there are more processors, some share an entry.
 const tableSize = 256
-
-// A Hint is a place to try first. Between Get and Put it belongs to the caller, who
-// changes Index to the place that the next caller should try.
-type Hint struct {
-	Index  uint32
-	listed *atomic.Uint32 // its entry in the table, or
-	pooled *pooled        // what keeps it in the pool
-}
 
 // pooled fills cache lines of its own: small allocations of different processors share
 // them.
@@ -42,30 +35,49 @@ type pooled struct {
 }
 
 // Get returns this processor's hint.
-func (h *Hints) Get() Hint {
+func (h *Hints) Get() uint32 {
 	if numbered {
-		at := &h.table[processor()%tableSize]
-		return Hint{Index: at.Load(), listed: at}
+		return h.table[processor()%tableSize].Load()
 	}
-	return h.fromPool()
+	return h.getPooled()
 }
 
-func (h *Hints) fromPool() Hint {
+// Change changes this processor's hint, which was from, if the caller found another place. If
+// it was moved to another processor since Get, it is the other's that changes: it is no more
+// than a hint.
+func (h *Hints) Change(from, to uint32) {
+	if from != to {
+		h.set(to)
+	}
+}
+
+func (h *Hints) set(index uint32) {
+	if numbered {
+		h.table[processor()%tableSize].Store(index)
+		return
+	}
+	h.setPooled(index)
+}
+
+func (h *Hints) getPooled() uint32 {
+	p := h.fromPool()
+	index := p.index
+	h.pool.Put(p)
+	return index
+}
+
+func (h *Hints) setPooled(index uint32) {
+	p := h.fromPool()
+	p.index = index
+	h.pool.Put(p)
+}
+
+func (h *Hints) fromPool() *pooled {
 	p, ok := h.pool.Get().(*pooled)
 	if !ok {
 		p = &pooled{index: h.next.Add(1)}
 	}
-	return Hint{Index: p.index, pooled: p}
-}
-
-// Put gives the hint back.
-func (h *Hints) Put(hint Hint) {
-	if hint.pooled != nil {
-		hint.pooled.index = hint.Index
-		h.pool.Put(hint.pooled)
-	} else if hint.listed.Load() != hint.Index {
-		hint.listed.Store(hint.Index)
-	}
+	return p
 }
 
 // Places returns how many places serve the wanted number: the next power of

@@ -11,37 +11,33 @@ func TestHintsOfThePoolShareNoCacheLine(t *testing.T) {
 	t.Parallel()
 	var hints Hints
 	lines := map[uintptr]bool{}
-	var all []Hint
 	for range 100 {
-		h := hints.fromPool() // none is given back, so each is new
-		all = append(all, h)
-		line := uintptr(unsafe.Pointer(h.pooled)) / CacheLine
+		line := uintptr(unsafe.Pointer(hints.fromPool())) / CacheLine // none goes back, so each is new
 		if lines[line] {
 			t.Fatal("two hints on one line")
 		}
 		lines[line] = true
 	}
-	for _, h := range all {
-		hints.Put(h)
-	}
 }
 
 // The goroutine may be moved to another processor in between, and a pool may drop what it
 // has: but not every time.
-func TestHintComesBackToTheProcessorThatGaveIt(t *testing.T) {
+func TestHintComesBackToTheProcessorThatChangedIt(t *testing.T) {
 	t.Parallel()
-	for name, get := range map[string]func(*Hints) Hint{"chosen": (*Hints).Get, "from the pool": (*Hints).fromPool} {
+	for name, c := range map[string]struct {
+		change func(h *Hints, from, to uint32)
+		get    func(*Hints) uint32
+	}{
+		"chosen":        {(*Hints).Change, (*Hints).Get},
+		"from the pool": {func(h *Hints, _, to uint32) { h.setPooled(to) }, (*Hints).getPooled},
+	} {
 		var hints Hints
 		back := 0
 		for i := range uint32(1000) {
-			h := get(&hints)
-			h.Index = 1000 + i
-			hints.Put(h)
-			h = get(&hints)
-			if h.Index == 1000+i {
+			c.change(&hints, c.get(&hints), 1000+i)
+			if c.get(&hints) == 1000+i {
 				back++
 			}
-			hints.Put(h)
 		}
 		if back == 0 {
 			t.Errorf("%s: no hint ever came back", name)
