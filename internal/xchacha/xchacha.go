@@ -23,8 +23,8 @@
 //     thread swept.
 //   - When a program dies by a signal, Go prints the general registers of the
 //     thread. On amd64 and arm64 no four bytes of key, keystream or plaintext are
-//     ever in one. Words of r, which is good for one message, of a
-//     power of it, and of the accumulator are: the processor multiplies there.
+//     ever in one. Words of Poly1305's key, which is good for one message, of a power
+//     of r, and of the accumulator are: the processor multiplies there.
 //   - A nonce must never be used twice with one key. A message has 256 GiB at
 //     most. Additional data is portable Go's on arm64: see [State.SealWith].
 //
