@@ -33,6 +33,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -78,16 +79,19 @@ type Transport struct {
 }
 
 // New returns a Transport for the token. It returns an error if there is no token, if the
-// configuration names no host, or more than a host and a port, or if Base has an HTTP/2
-// implementation of its own, which may keep headers. If [http.DefaultTransport] is not an
-// *http.Transport, Base is required.
+// configuration names no host, or more than a host and a port, if Header or Scheme can't
+// be sent, or if Base has an HTTP/2 implementation of its own, which may keep headers. If
+// [http.DefaultTransport] is not an *http.Transport, Base is required.
 func New(token Token, cfg Config) (*Transport, error) {
-	if token == nil {
+	if e, ok := token.(*enclave.Enclave); token == nil || ok && e == nil {
 		return nil, errors.New("bearer: no token")
 	}
 	host, err := url.Parse("https://" + cfg.Host)
-	if err != nil || host.Hostname() == "" || host.Host != cfg.Host {
+	if err != nil || host.Hostname() == "" || host.Host != cfg.Host || !validPort(host.Port()) {
 		return nil, fmt.Errorf("bearer: %q is not a host, or a host and a port", cfg.Host)
+	}
+	if err := checkHeader(cfg.Header, cfg.Scheme); err != nil {
+		return nil, err
 	}
 	t := &Transport{token: token, host: address(host), header: http.CanonicalHeaderKey(cfg.Header), prefix: cfg.Scheme}
 	if t.header == "" {
@@ -117,6 +121,33 @@ func New(token Token, cfg Config) (*Transport, error) {
 	}
 	t.base.HTTP2.MaxEncoderHeaderTableSize = 1
 	return t, nil
+}
+
+// validPort reports whether a host may have this port, or none.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+// checkHeader refuses a header that net/http would not send, or would write itself.
+func checkHeader(name, scheme string) error {
+	switch http.CanonicalHeaderKey(name) {
+	case "Connection", "Content-Length", "Host", "Trailer", "Transfer-Encoding", "User-Agent":
+		return fmt.Errorf("bearer: %q is a header that net/http writes", name)
+	}
+	if strings.ContainsFunc(name, isNoToken) {
+		return fmt.Errorf("bearer: %q is not the name of a header", name)
+	}
+	if strings.ContainsFunc(scheme, func(r rune) bool { return r < ' ' || '~' < r }) {
+		return fmt.Errorf("bearer: %q is not an authentication scheme", scheme)
+	}
+	return nil
+}
+
+// isNoToken reports whether a header's name can't have the character: RFC 9110, section
+// 5.6.2.
+func isNoToken(r rune) bool {
+	return (r < '0' || '9' < r) && (r < 'A' || 'Z' < r) && (r < 'a' || 'z' < r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // address returns a URL's host and port. Only ASCII letters change their case: in
@@ -151,12 +182,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.isFor(req) || req.Header == nil { // without a Header, base refuses it
 		return t.base.RoundTrip(req)
 	}
-	v := new(value)
+	v, called := new(value), false
 	err := t.token.UseContext(req.Context(), func(secret []byte) error {
+		called = true
 		v.bytes = make([]byte, 0, len(t.prefix)+len(secret))
 		v.bytes = append(append(v.bytes, t.prefix...), secret...)
 		return nil
 	})
+	if err == nil && !called {
+		err = errors.New("the token's UseContext returned nil, and did not call its function")
+	}
 	if err != nil {
 		if req.Body != nil {
 			err = errors.Join(err, req.Body.Close())
@@ -166,6 +201,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	header := []string{v.string()}
 	defer v.returned(header)
 	sent := req.Clone(httptrace.WithClientTrace(withoutHeader(req.Context(), t.header), v.trace()))
+	for name := range sent.Header {
+		if strings.EqualFold(name, t.header) { // whoever fills the map need not use Set
+			delete(sent.Header, name)
+		}
+	}
 	sent.Header[t.header] = header
 	resp, err := t.base.RoundTrip(sent)
 	if resp != nil {

@@ -425,6 +425,51 @@ func TestATokenThatIsGoneFailsTheRequest(t *testing.T) {
 	}
 }
 
+// A request's Header is a map, in which a name may be spelled in any way.
+func TestTheTokenReplacesItsHeaderHoweverItIsSpelled(t *testing.T) {
+	t.Parallel()
+	token := newToken(t, "token")
+	for _, h2 := range []bool{false, true} {
+		s := newServer(t, h2, func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%q", r.Header["Authorization"]) })
+		req, err := http.NewRequest("GET", s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["authorization"] = []string{"Basic of the caller"}
+		resp, err := newTransport(t, token, s).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if string(body) != `["Bearer token"]` {
+			t.Errorf("HTTP/2 %v: the server has %s", h2, body)
+		}
+		if len(req.Header["authorization"]) != 1 {
+			t.Error("the caller's request has changed")
+		}
+	}
+}
+
+// silent is a token that has none.
+type silent struct{}
+
+func (silent) UseContext(context.Context, func([]byte) error) error { return nil }
+
+func TestATokenThatGivesNothingFailsTheRequest(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, false, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	req, err := http.NewRequest("GET", s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := newTransport(t, silent{}, s).RoundTrip(req); err == nil {
+		t.Error("sent", resp.Body.Close())
+	}
+}
+
 // A token with a line end in it could add a header, and is refused without being
 // printed.
 func TestATokenThatIsNoHeaderIsRefused(t *testing.T) {
@@ -446,10 +491,19 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	own := &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{
 		"h2": func(string, *tls.Conn) http.RoundTripper { return nil },
 	}}
-	for _, host := range []string{"", "https://example.com", "example.com/path", "user@example.com", "ex ample.com", ":443"} {
+	for _, host := range []string{"", "https://example.com", "example.com/path", "user@example.com", "ex ample.com", ":443", "example.com:0", "example.com:65536"} {
 		if _, err := bearer.New(token, bearer.Config{Host: host}); err == nil {
 			t.Errorf("host %q is taken", host)
 		}
+	}
+	for _, c := range []bearer.Config{{Header: "host"}, {Header: "Content-Length"}, {Header: "X Key"}, {Header: "X-K\u00e9y"}, {Scheme: "a\nb"}} {
+		c.Host = "example.com"
+		if _, err := bearer.New(token, c); err == nil {
+			t.Errorf("header %q with scheme %q is taken", c.Header, c.Scheme)
+		}
+	}
+	if _, err := bearer.New((*enclave.Enclave)(nil), bearer.Config{Host: "example.com"}); err == nil {
+		t.Error("a nil enclave is taken")
 	}
 	if _, err := bearer.New(nil, bearer.Config{Host: "example.com"}); err == nil {
 		t.Error("no token is taken")
