@@ -116,6 +116,9 @@ func signEC(scalar, digest []byte, c ec.Curve, memory arena) ([]byte, error) {
 // It waits for locked memory as [enclave.Enclave.Use] does, and returns the errors
 // of that.
 func (k *PrivateKey) ECDH(remote *ecdh.PublicKey) (*enclave.Enclave, error) {
+	if k == nil {
+		return nil, errZero
+	}
 	var curve ecdh.Curve
 	switch k.alg {
 	case X25519:

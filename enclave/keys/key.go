@@ -31,6 +31,9 @@ type PrivateKey struct {
 // WithContext returns a copy of k with the same secret, whose operations wait for locked
 // memory until ctx ends, and then return its cause. Destroying either destroys both.
 func (k *PrivateKey) WithContext(ctx context.Context) *PrivateKey {
+	if k == nil {
+		return nil
+	}
 	other := *k
 	other.in.ctx = ctx
 	return &other

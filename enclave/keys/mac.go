@@ -104,6 +104,9 @@ func expandMAC(hash crypto.Hash, key []byte, memory arena) ([]byte, error) {
 // WithContext returns the same key, whose operations wait for locked memory until
 // ctx ends, and then return its cause.
 func (m *MAC) WithContext(ctx context.Context) *MAC {
+	if m == nil {
+		return nil
+	}
 	other := *m
 	other.in.ctx = ctx
 	return &other

@@ -224,6 +224,29 @@ func TestZeroValuesAreAnError(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	var noKey *keys.PrivateKey
+	var noMAC *keys.MAC
+	for what, f := range map[string]func() error{
+		"Sign":        func() error { _, err := noKey.Sign(nil, nil, crypto.Hash(0)); return err },
+		"SignMessage": func() error { _, err := noKey.SignMessage(nil, nil, crypto.SHA256); return err },
+		"Decrypter":   func() error { _, err := noKey.Decrypter(); return err },
+		"Decrypt":     func() error { _, err := noKey.Decrypt(nil, nil, nil); return err },
+		"ECDH":        func() error { _, err := noKey.ECDH(nil); return err },
+		"Sum":         func() error { _, err := noMAC.Sum(nil); return err },
+		"Verify":      func() error { return noMAC.Verify(nil, nil) },
+		"WithContext": func() error {
+			_, err := noMAC.WithContext(t.Context()).Sum(nil)
+			_, signErr := noKey.WithContext(t.Context()).Sign(nil, nil, nil)
+			if !errors.Is(signErr, enclave.ErrDestroyed) {
+				return signErr
+			}
+			return err
+		},
+	} {
+		if err := f(); !errors.Is(err, enclave.ErrDestroyed) {
+			t.Errorf("nil: %s: %v", what, err)
+		}
+	}
 	k.Destroy()
 	m.Destroy()
 	a.Destroy()

@@ -19,9 +19,16 @@ import (
 // if a fault would make the signature unsafe (see Faults in the package's documentation),
 // and the errors of that Use.
 func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if opts != nil {
-		if size := opts.HashFunc(); size != 0 && len(digest) != size.Size() {
-			return nil, fmt.Errorf("keys: a digest of %d bytes, %v has %d", len(digest), size, size.Size())
+	if k == nil {
+		return nil, errZero
+	}
+	if opts != nil && opts.HashFunc() != 0 {
+		hash := opts.HashFunc()
+		if hash > crypto.BLAKE2b_512 { // Size panics
+			return nil, fmt.Errorf("%w: %v", ErrUnsupported, hash)
+		}
+		if len(digest) != hash.Size() {
+			return nil, fmt.Errorf("keys: a digest of %d bytes, %v has %d", len(digest), hash, hash.Size())
 		}
 	}
 	switch k.alg {

@@ -251,6 +251,11 @@ func TestECDHRefuses(t *testing.T) {
 	if _, err := k.Sign(nil, make([]byte, 32), crypto.SHA256); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("an X25519 key signs: %v", err)
 	}
+	for alg, standard := range standardKeys() {
+		if _, err := parse(t, in, standard).Sign(nil, make([]byte, 32), crypto.Hash(99)); !errors.Is(err, keys.ErrUnsupported) {
+			t.Errorf("an %v key signs with a hash that does not exist: %v", alg, err)
+		}
+	}
 	ed := parse(t, in, standardKeys()[keys.Ed25519])
 	if _, err := ed.ECDH(x.PublicKey()); !errors.Is(err, keys.ErrUnsupported) {
 		t.Errorf("an Ed25519 key agrees on a secret: %v", err)
