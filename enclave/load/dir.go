@@ -14,10 +14,11 @@ import (
 
 // Dir reads each file in a folder as a secret, as Docker and Kubernetes mount
 // them, and returns the enclaves by file name. It skips directories, and entries
-// whose name begins with a dot, such as Kubernetes' ..data. A symbolic link may
-// point to a file within the folder; one that leaves it is an error.
+// whose name begins with a dot, such as Kubernetes' ..data. A relative
+// symbolic link may point to a file within the folder; an absolute one, or one that leads
+// out of it, is an error, and so is a FIFO.
 //
-// Each file is read as [Loader.File] does. If any can't be read, Dir returns the
+// Otherwise each file is read as [Loader.File] does. If any can't be read, Dir returns the
 // joined errors and no map. If a Kubernetes mount changes meanwhile, Dir reads it
 // again, so that all secrets are of one version.
 func (l Loader) Dir(ctx context.Context, path string) (map[string]*enclave.Enclave, error) {

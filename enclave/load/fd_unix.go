@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"syscall"
@@ -17,7 +18,9 @@ import (
 // FD reads a file descriptor that the program was started with to its end: a pipe, a
 // socket or a file of any mode. FD owns the descriptor and closes it, whether it
 // succeeds or not. If the number is not open, or is a descriptor of another kind,
-// which other code in the process may use, FD returns an error and does not close it.
+// which other code in the process may use, FD returns an error and does not close it. So
+// it does on Linux if the program was started without the descriptor, and Go's runtime
+// has given its number to a file of a control group (/sys/fs/cgroup).
 func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 	return l.fd(ctx, n, "fd:"+strconv.Itoa(n), nil)
 }
@@ -40,7 +43,7 @@ func (l Loader) fd(ctx context.Context, n int, source string, pick picker) (*enc
 // takeOver returns the descriptor as a file that a deadline can interrupt.
 func takeOver(n int) (*os.File, error) {
 	var st syscall.Stat_t
-	if n < 0 {
+	if n < 0 || n > math.MaxInt32 {
 		return nil, syscall.EBADF
 	}
 	if err := syscall.Fstat(n, &st); err != nil {
@@ -48,6 +51,9 @@ func takeOver(n int) (*os.File, error) {
 	}
 	switch st.Mode & syscall.S_IFMT {
 	case syscall.S_IFREG:
+		if runtimeFile(n) {
+			return nil, fmt.Errorf("%w: it is a file of a control group, which Go's runtime opens: the program was started without this descriptor", ErrNotFile)
+		}
 	case syscall.S_IFIFO, syscall.S_IFSOCK:
 		// Without this a read could not be interrupted. Whoever shares the open
 		// file, its reading end, sees it too.

@@ -11,6 +11,26 @@ import (
 	"github.com/memkeep/memkeep/internal/testenv"
 )
 
+// Go's runtime opens such files before main, and they have the numbers that a program
+// expects to be started with.
+func TestFDLeavesAFileOfAControlGroupAlone(t *testing.T) {
+	// No parallel test may get the descriptor's number.
+	l := newLoader(t)
+	for _, path := range []string{"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/cpu/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs"} {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		e, err := l.FD(t.Context(), fd)
+		refused(t, e, err, load.ErrNotFile, "fd:")
+		if err := unix.Close(fd); err != nil {
+			t.Errorf("closing the descriptor again: %v", err)
+		}
+		return
+	}
+	t.Skip("SKIPPED: no control group is mounted")
+}
+
 // As Kubernetes and Docker Swarm mount secrets, 0644 and 0444.
 func TestAWorldReadableFileOnAReadOnlyTmpfsIsAccepted(t *testing.T) {
 	t.Parallel()

@@ -349,3 +349,18 @@ func TestManyLoadsAtOnceShareASmallBudget(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func TestReaderTakesASecretAsLargeAsTheBudgetHolds(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	largest := l.Session.Stats().LargestSecret
+	secret := bytes.Repeat([]byte{7}, largest)
+	// One byte more tells that the reader has ended.
+	e, err := l.Reader(t.Context(), bytes.NewReader(secret[1:]))
+	holds(t, e, err, secret[1:])
+	e, err = l.Reader(t.Context(), bytes.NewReader(secret))
+	limit, ok := errors.AsType[*enclave.LimitError](err)
+	if e != nil || !ok || limit.Size != largest+1 {
+		t.Errorf("a secret of %d bytes: %v", largest, err)
+	}
+}

@@ -2,7 +2,7 @@ package load
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -78,7 +78,7 @@ func (in *intake) fill(ctx context.Context, r io.Reader) (more bool, err error) 
 			free := b[in.n:len(b):len(b)]
 			n, err := r.Read(free)
 			if n < 0 || n > len(free) {
-				return errors.New("the reader says it read more than it was asked for")
+				return fmt.Errorf("the reader says it read %d bytes, and was asked for %d", n, len(free))
 			}
 			in.n += n
 			switch {
@@ -108,11 +108,11 @@ func (in *intake) fill(ctx context.Context, r io.Reader) (more bool, err error) 
 	return true, useErr
 }
 
-// makeRoom doubles the buffer. What was read is sealed meanwhile, so that no
-// locked memory is held while waiting for more.
+// makeRoom doubles the buffer, as far as the budget goes. What was read is sealed
+// meanwhile, so that no locked memory is held while waiting for more.
 func (in *intake) makeRoom(ctx context.Context) error {
-	size := min(2*in.b.Size(), in.max+1)
 	s := in.l.session()
+	size := min(2*in.b.Size(), in.max+1, max(s.Stats().LargestSecret, in.b.Size()+1))
 	e, err := s.Seal(in.b)
 	if err != nil {
 		return err
