@@ -230,7 +230,10 @@ func (c *core) opened(n number, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrDecrypt):
-		return c.session.whyNot(n)
+		if err = c.session.whyNot(n); err == errTampered {
+			c.failures.Add(1)
+		}
+		return err
 	case errors.Is(err, ErrClosed):
 		return errClosed
 	}
@@ -282,7 +285,8 @@ func (e *Enclave) ready() ([]byte, *core, error) {
 //
 // fn may call Use of another enclave. Such a call returns ErrExhausted after about a
 // second if it needs more than a page and none becomes free. Deeper calls return it at
-// once if no page is free. [UseAll] opens several secrets at once without nesting.
+// once if no page is free, and so do all nested calls of a session whose budget is less
+// than six pages. [UseAll] opens several secrets at once without nesting.
 func (e *Enclave) Use(fn func(secret []byte) error) error {
 	return e.UseContext(context.Background(), fn)
 }

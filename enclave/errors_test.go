@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -90,6 +91,34 @@ func TestErrorsNameWhatTheCallerHolds(t *testing.T) {
 	}
 	if _, err := other.NewBuffer(8); !errors.Is(err, enclave.ErrClosed) || err.Error() != "enclave: the session is closed" {
 		t.Errorf("NewBuffer: %v", err)
+	}
+}
+
+// A program watches Stats.Failures for ciphertexts that were changed.
+func TestAPurgeIsNoFailureToDecrypt(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, enclave.Config{})
+	e := newEnclave(t, s, secretOf(32))
+	var err error
+	for err == nil {
+		_, err = s.NewBuffer(1) // until the purge
+	}
+	opened := make(chan error)
+	go func() {
+		_, err := e.OpenContext(t.Context())
+		opened <- err
+	}()
+	for s.Stats().Waiters == 0 {
+		runtime.Gosched()
+	}
+	if err := s.Purge(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; !errors.Is(err, enclave.ErrPurged) {
+		t.Error(err)
+	}
+	if n := s.Stats().Failures; n != 0 {
+		t.Errorf("%d failures", n)
 	}
 }
 

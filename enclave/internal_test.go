@@ -50,7 +50,7 @@ func TestTamperedCiphertextIsErrDecryptAndLeaksNothing(t *testing.T) {
 		attempt(i)
 	}
 	after := s.Stats()
-	if after.OpenBuffers != 0 || after.LockedBytes > before.LockedBytes {
+	if after.OpenBuffers != 0 || after.LockedBytes > before.LockedBytes || after.Failures-before.Failures != 3*attempts {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 	if err := e.Use(func(secret []byte) error {

@@ -27,7 +27,8 @@ type Config struct {
 	//
 	// The smallest session needs four pages. Two hold the shares of the key; up to an
 	// eighth of the budget is kept for Use, and the rest is for buffers and larger
-	// secrets, each of which takes whole pages. With [locked.MemfdSecret] a page that
+	// secrets, each of which takes whole pages. With fewer than six, a Use within
+	// another returns [ErrExhausted] where it would wait. With [locked.MemfdSecret] a page that
 	// Use takes may count twice. Stats.LargestSecret is the largest secret that fits.
 	MaxLockedBytes int
 
@@ -42,7 +43,8 @@ type Config struct {
 	Backend locked.Backend
 
 	// IdleTimeout is how long unused pages stay locked:
-	// [locked.DefaultIdleTimeout] if zero.
+	// [locked.DefaultIdleTimeout] if zero. Those that are kept for Use stay: at most
+	// an eighth of the budget, and one page for each processor and one more.
 	IdleTimeout time.Duration
 
 	// AllowUnlocked lets the session use memory that is not locked where the
@@ -90,6 +92,8 @@ type core struct {
 	largest int           // size of the largest secret that can be opened
 	opens   atomic.Uint64 // attempts to decrypt for Open
 	uses    peak          // attempts to decrypt for Use, as Stats has reported them
+
+	failures atomic.Uint64 // to decrypt, but for those that a purge explains
 }
 
 // now returns the number that new enclaves get.
@@ -98,7 +102,9 @@ func (s *Session) now() number { return number(s.number.Load()) }
 // NewSession returns a session with a new random key. The caller closes it. If the
 // process may not lock the few pages that the smallest session needs, the error is
 // a *[LimitError]; if the platform can't lock memory, it is [ErrUnsupported]. With
-// [Config.AllowUnlocked], neither is an error. A process can have 65,536 open sessions.
+// [Config.AllowUnlocked], neither is an error. A process can have 65,536 open
+// sessions, if its limits allow: with Linux's default of 65,530 mappings a process, some
+// 16,000.
 func NewSession(cfg Config) (*Session, error) { return newSession(&Session{cfg: cfg}) }
 
 func init() {

@@ -26,7 +26,7 @@ type Stats struct {
 	Seals     uint64 `json:"seals"`     // enclaves made
 	Opens     uint64 `json:"opens"`     // secrets decrypted by Open, OpenInto and enclave/keys, failures included
 	Uses      uint64 `json:"uses"`      // secrets decrypted by Use, UseAll and Equal, failures included
-	Failures  uint64 `json:"failures"`  // opens and uses whose ciphertext did not decrypt
+	Failures  uint64 `json:"failures"`  // opens and uses that returned ErrDecrypt
 	Refreshes uint64 `json:"refreshes"` // times the key's shares were re-randomised
 
 	LastLimitError *LimitError `json:"last_limit_error,omitempty"` // the last refusal to lock memory; nil for none
@@ -105,7 +105,7 @@ func (c *core) stats() Stats {
 		Seals:           coffer.Seals,
 		Opens:           opens,
 		Uses:            uses,
-		Failures:        coffer.Failures,
+		Failures:        c.failures.Load(),
 		Refreshes:       coffer.Refreshes,
 		LastLimitError:  pool.LastLimitError,
 	}
