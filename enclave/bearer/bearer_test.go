@@ -435,7 +435,8 @@ func TestTheTokenReplacesItsHeaderHoweverItIsSpelled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header["authorization"] = []string{"Basic of the caller"}
+		name := strings.ToLower("Authorization")
+		req.Header[name] = []string{"Basic of the caller"}
 		resp, err := newTransport(t, token, s).RoundTrip(req)
 		if err != nil {
 			t.Fatal(err)
@@ -447,7 +448,7 @@ func TestTheTokenReplacesItsHeaderHoweverItIsSpelled(t *testing.T) {
 		if string(body) != `["Bearer token"]` {
 			t.Errorf("HTTP/2 %v: the server has %s", h2, body)
 		}
-		if len(req.Header["authorization"]) != 1 {
+		if len(req.Header[name]) != 1 {
 			t.Error("the caller's request has changed")
 		}
 	}

@@ -57,6 +57,11 @@
 //	                           accident. String returns the data. go.uber.org/zap and spew call String,
 //	                           so they print the data of a *LockedBuffer, as with memguard: give them
 //	                           its Size.
+//	Embedding                  a structure that embeds an enclave or a buffer, and has no methods of its
+//	                           own for it, is encoded as the size alone, without its other fields; reading
+//	                           them is an error. memguard leaves the secret out, and encodes the fields.
+//	                           Name the field, or give the structure a MarshalJSON and UnmarshalJSON, and
+//	                           beside a buffer a Format if it has a String.
 //	Reading those back         leaves the value empty, as reading memguard's {} does. Any other text is
 //	                           an error.
 //	Import                     changes nothing. memguard disables core dumps of the process and its
@@ -68,7 +73,8 @@
 //	Buffers of megabytes       take about five times as long to create with memfd_secret, because the
 //	                           kernel unmaps each page from its own address space on first use.
 //	A canary                   exists for any size: data that fills its pages has one more page, which
-//	                           shows in the length of Inner.
+//	                           shows in the length of Inner, and counts towards the limit. Of buffers
+//	                           of a whole page, half as many fit under a small one.
 //	Overlapping Copy and Move  move the bytes as Go's copy does. memguard copies them one by one, so that
 //	                           the first ones may repeat.
 //	Readers that misreport     how much they have read get an error. memguard panics, or accepts it.

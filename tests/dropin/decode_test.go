@@ -3,6 +3,7 @@ package dropin
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"testing"
 
 	"github.com/memkeep/memkeep/enclave/memguard"
@@ -59,6 +60,59 @@ func TestStructuresThatWereSavedAreReadBackWithoutTheirSecrets(t *testing.T) {
 	for _, raw := range []string{`{"Password":"hunter2"}`, `{"Session":"hunter2"}`, `{"Password":7}`, `{"Key":"hunter2"}`, `{"Password":["x"]}`} {
 		if err := json.Unmarshal([]byte(raw), &account{}); err == nil {
 			t.Errorf("%s was taken for a saved value", raw)
+		}
+	}
+}
+
+// sealed and open are how some programs give a secret methods of their own.
+type (
+	sealed struct {
+		*memguard.Enclave
+		ID string
+	}
+	open struct {
+		*memguard.LockedBuffer
+		ID string
+	}
+	keyFile struct{ *memguard.Enclave }
+)
+
+func (k *keyFile) String() string {
+	b, err := k.Open()
+	if err != nil {
+		return err.Error()
+	}
+	defer b.Destroy()
+	return fmt.Sprintf("key=%X", b.Bytes())
+}
+
+func TestAStructureThatEmbedsASecretKeepsItsOwnString(t *testing.T) {
+	together(t)
+	k := &keyFile{memguard.NewEnclave([]byte{1, 2, 3})}
+	if text := fmt.Sprint(k); text != "key=010203" {
+		t.Error(text)
+	}
+}
+
+// What is nil there must not end the program, and fields must not be lost in silence.
+func TestAStructureThatEmbedsASecretIsEncodedAndRefused(t *testing.T) {
+	together(t)
+	for _, v := range []any{sealed{ID: "x"}, &sealed{ID: "x"}, open{ID: "x"}, &open{ID: "x"}} {
+		if text, err := json.Marshal(v); err != nil || string(text) != `"[REDACTED 0 bytes]"` {
+			t.Errorf("%T: %s, %v", v, text, err)
+		}
+		if _, err := xml.Marshal(v); err != nil {
+			t.Errorf("%T: %v", v, err)
+		}
+		_ = fmt.Sprint(v) // fmt catches a panic
+	}
+	living := &sealed{memguard.NewEnclave(secret(8)), "x"}
+	for _, v := range []any{new(sealed), new(open), living} {
+		if err := json.Unmarshal([]byte(`{"ID":"y"}`), v); err == nil {
+			t.Errorf("%T: the other fields are lost", v)
+		}
+		if err := json.Unmarshal([]byte("{}"), v); err != nil {
+			t.Errorf("%T: %v", v, err)
 		}
 	}
 }

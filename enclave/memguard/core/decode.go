@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 
@@ -9,14 +8,14 @@ import (
 )
 
 // errNoSecret says that a decoder met what can't be a saved value of this package.
-var errNoSecret = errors.New("<memguard:core> a secret can't be read from text: seal it with NewEnclave")
+var errNoSecret = errors.New("<memguard:core> a secret can't be read from text: seal it with NewEnclave; a structure that embeds one needs an UnmarshalJSON of its own")
 
 // UnmarshalText reads back what MarshalText wrote, or nothing, and leaves the
 // enclave as it is, so that a structure which was saved can be read. Any other text
 // is an error: it is no way to make a secret.
 func (e *Enclave) UnmarshalText(text []byte) error { return readBack(text) }
 
-// UnmarshalJSON is UnmarshalText, and reads an object too, which is what memguard
+// UnmarshalJSON is UnmarshalText, and reads an empty object too, which is what memguard
 // writes.
 func (e *Enclave) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 
@@ -25,7 +24,7 @@ func (e *Enclave) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 // is an error: it is no way to make a secret.
 func (b *Buffer) UnmarshalText(text []byte) error { return readBack(text) }
 
-// UnmarshalJSON is UnmarshalText, and reads an object too, which is what memguard
+// UnmarshalJSON is UnmarshalText, and reads an empty object too, which is what memguard
 // writes.
 func (b *Buffer) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 
@@ -33,7 +32,7 @@ func (b *Buffer) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 // is. Any other text is an error.
 func (s *Coffer) UnmarshalText(text []byte) error { return readBack(text) }
 
-// UnmarshalJSON is UnmarshalText, and reads an object too, which is what memguard
+// UnmarshalJSON is UnmarshalText, and reads an empty object too, which is what memguard
 // writes.
 func (s *Coffer) UnmarshalJSON(data []byte) error { return readBackJSON(data) }
 
@@ -45,7 +44,8 @@ func readBack(text []byte) error {
 }
 
 func readBackJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte("{")) || bytes.Equal(data, []byte("null")) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(data, &object) == nil && len(object) == 0 { // or null
 		return nil
 	}
 	var text string

@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/memkeep/memkeep/enclave"
@@ -117,11 +116,12 @@ func EnclaveSize(e *Enclave) int {
 	return e.sealed.Size()
 }
 
-// Format prints the size alone, whatever the verb.
-func (e *Enclave) Format(f fmt.State, verb rune) { e.redacted().Format(f, verb) }
-
-// String returns the size alone: "[REDACTED 32 bytes]".
+// String returns the size alone: "[REDACTED 32 bytes]". There is no Format, which would win
+// over the String of a structure that embeds an enclave.
 func (e *Enclave) String() string { return e.redacted().String() }
+
+// GoString returns what String does.
+func (e *Enclave) GoString() string { return e.String() }
 
 // LogValue logs the size alone.
 func (e *Enclave) LogValue() slog.Value { return e.redacted().LogValue() }

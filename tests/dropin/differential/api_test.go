@@ -19,7 +19,14 @@ import (
 // additions are what the drop-in exports and memguard does not, each with its
 // reason in the package's documentation.
 var additions = map[string][]string{
-	".": nil,
+	".": {
+		"method (*Enclave) MarshalText() ([]byte, error)",
+		"method (*Enclave) UnmarshalJSON([]byte) error",
+		"method (*Enclave) UnmarshalText([]byte) error",
+		"method (*LockedBuffer) MarshalText() ([]byte, error)",
+		"method (*LockedBuffer) UnmarshalJSON([]byte) error",
+		"method (*LockedBuffer) UnmarshalText([]byte) error",
+	},
 	"core": {
 		"func OpenFrozen(*Enclave) (*Buffer, error)",
 		"func OpenInto(*Enclave, []byte) (int, error)",
@@ -39,7 +46,7 @@ var additions = map[string][]string{
 		"method (*Coffer) MarshalText() ([]byte, error)",
 		"method (*Coffer) UnmarshalJSON([]byte) error",
 		"method (*Coffer) UnmarshalText([]byte) error",
-		"method (*Enclave) Format(fmt.State, rune)",
+		"method (*Enclave) GoString() string",
 		"method (*Enclave) LogValue() slog.Value",
 		"method (*Enclave) MarshalText() ([]byte, error)",
 		"method (*Enclave) String() string",
