@@ -37,6 +37,10 @@ func (l Loader) file(ctx context.Context, path, source string, pick picker) (*en
 		}
 		f, err := os.OpenFile(path, openFlags, 0)
 		if err != nil {
+			// A socket can't be opened: each system has another error for that.
+			if info, statErr := os.Stat(path); statErr == nil && info.Mode()&fs.ModeSocket != 0 {
+				return fmt.Errorf("%w: it is %v: %w", ErrNotFile, kindOf(info.Mode()), err)
+			}
 			return err
 		}
 		defer f.Close()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -70,7 +71,13 @@ func TestAFileThatMayNotBeReadIsRefused(t *testing.T) {
 func TestADeviceAndASocketAreRefused(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
-	for _, path := range []string{"/dev/zero", "/dev/null"} {
+	socket := filepath.Join(testenv.TempDir(t), "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, path := range []string{"/dev/zero", "/dev/null", socket} {
 		e, err := l.File(t.Context(), path)
 		refused(t, e, err, load.ErrNotFile, "file:"+path)
 	}
