@@ -83,7 +83,8 @@ func Command(ctx context.Context, argv ...string) (*enclave.Enclave, error) {
 // not keep the slices that it reads into; a [bufio.Reader] keeps a copy.
 //
 // If r has a SetReadDeadline method, as files and connections do, the end of ctx
-// interrupts a Read. Otherwise Reader checks ctx between reads.
+// interrupts a Read; r keeps that deadline, so set another before reading it again.
+// Otherwise Reader checks ctx between reads.
 func (l Loader) Reader(ctx context.Context, r io.Reader) (*enclave.Enclave, error) {
 	return l.seal(ctx, "reader", nil, func(ctx context.Context, consume consumer) error {
 		return l.read(ctx, r, 0, consume)

@@ -211,6 +211,9 @@ func (l Loader) Resolve(ctx context.Context, r Ref) (*enclave.Enclave, error) {
 	case kindCommand:
 		return l.command(ctx, r)
 	case kindLiteral:
+		if r.literal.Size() > l.maxSize() {
+			return nil, failed(source, l.tooLarge())
+		}
 		e, err := enclave.GetContext(ctx, r.literal, l.sealBytes)
 		if err != nil {
 			return nil, failed(source, err)

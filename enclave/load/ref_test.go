@@ -191,6 +191,9 @@ func TestALiteralIsSealedAndRedacted(t *testing.T) {
 			holds(t, e, err, []byte(content))
 		}
 	}
+	l.MaxSize = len(content) - 1
+	e, err := l.Resolve(t.Context(), config.Password)
+	refused(t, e, err, load.ErrTooLarge, "literal")
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "config", config, "ref", config.Password)
 	raw, err := json.Marshal(config)
