@@ -27,9 +27,10 @@ type Config struct {
 	//
 	// The smallest session needs four pages. Two hold the shares of the key; up to an
 	// eighth of the budget is kept for Use, and the rest is for buffers and larger
-	// secrets, each of which takes whole pages. With fewer than six, a Use within
-	// another returns [ErrExhausted] where it would wait. With [locked.MemfdSecret] a page that
-	// Use takes may count twice. Stats.LargestSecret is the largest secret that fits.
+	// secrets, each of which takes whole pages. In a session of fewer than six pages, a
+	// nested Use returns [ErrExhausted] where it would otherwise wait. With
+	// [locked.MemfdSecret] a page that Use takes may count twice. Stats.LargestSecret is
+	// the largest secret that fits.
 	MaxLockedBytes int
 
 	// RefreshInterval is how often the session key's shares are
@@ -43,8 +44,9 @@ type Config struct {
 	Backend locked.Backend
 
 	// IdleTimeout is how long unused pages stay locked:
-	// [locked.DefaultIdleTimeout] if zero. Those that are kept for Use stay: at most
-	// an eighth of the budget, and one page for each processor and one more.
+	// [locked.DefaultIdleTimeout] if zero. The pages kept for Use stay locked: at
+	// most an eighth of the budget, and no more than one for each processor, plus one
+	// for nested calls.
 	IdleTimeout time.Duration
 
 	// AllowUnlocked lets the session use memory that is not locked where the
@@ -103,8 +105,7 @@ func (s *Session) now() number { return number(s.number.Load()) }
 // process may not lock the few pages that the smallest session needs, the error is
 // a *[LimitError]; if the platform can't lock memory, it is [ErrUnsupported]. With
 // [Config.AllowUnlocked], neither is an error. A process can have 65,536 open
-// sessions, if its limits allow: with Linux's default of 65,530 mappings a process, some
-// 16,000.
+// sessions, but about 16,000 under Linux's default limit of 65,530 mappings.
 func NewSession(cfg Config) (*Session, error) { return newSession(&Session{cfg: cfg}) }
 
 func init() {

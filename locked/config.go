@@ -79,7 +79,7 @@ type Config struct {
 	UseSlots int
 
 	// IdleTimeout is how long an unused slot stays mapped and locked:
-	// [DefaultIdleTimeout] if zero. Those that UseSlots keeps for Use stay.
+	// [DefaultIdleTimeout] if zero. Slots kept by UseSlots stay locked.
 	IdleTimeout time.Duration
 
 	// NoRuntimeSecret has [Pool.Use], [Pool.UseAll] and [Buffer.Use] call their function

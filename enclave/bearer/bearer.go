@@ -190,7 +190,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil
 	})
 	if err == nil && !called {
-		err = errors.New("the token's UseContext returned nil, and did not call its function")
+		err = errors.New("the token's UseContext returned nil without calling its function")
 	}
 	if err != nil {
 		if req.Body != nil {

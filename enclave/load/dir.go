@@ -14,12 +14,12 @@ import (
 
 // Dir reads each file in a folder as a secret, as Docker and Kubernetes mount
 // them, and returns the enclaves by file name. It skips directories, and entries
-// whose name begins with a dot, such as Kubernetes' ..data. A relative
-// symbolic link may point to a file within the folder; an absolute one, or one that leads
-// out of it, is an error, and so is a FIFO.
+// whose name begins with a dot, such as Kubernetes' ..data. A relative symbolic link
+// may point to a file within the folder. An absolute link, a link that leaves the
+// folder, and a FIFO are errors.
 //
-// Otherwise each file is read as [Loader.File] does. If any can't be read, Dir returns the
-// joined errors and no map. If a Kubernetes mount changes meanwhile, Dir reads it
+// Otherwise Dir reads each file as [Loader.File] does. If any can't be read, it returns
+// the joined errors and no map. If a Kubernetes mount changes meanwhile, Dir reads it
 // again, so that all secrets are of one version.
 func (l Loader) Dir(ctx context.Context, path string) (map[string]*enclave.Enclave, error) {
 	source := "dir:" + path

@@ -18,9 +18,9 @@ import (
 // FD reads a file descriptor that the program was started with to its end: a pipe, a
 // socket or a file of any mode. FD owns the descriptor and closes it, whether it
 // succeeds or not. If the number is not open, or is a descriptor of another kind,
-// which other code in the process may use, FD returns an error and does not close it. So
-// it does on Linux if the program was started without the descriptor, and Go's runtime
-// has given its number to a file of a control group (/sys/fs/cgroup).
+// which other code in the process may use, FD returns an error and does not close it. On
+// Linux that includes files in /sys/fs/cgroup: Go's runtime keeps some open, and gives them
+// the number of a descriptor that the program was started without.
 func (l Loader) FD(ctx context.Context, n int) (*enclave.Enclave, error) {
 	return l.fd(ctx, n, "fd:"+strconv.Itoa(n), nil)
 }
@@ -52,7 +52,7 @@ func takeOver(n int) (*os.File, error) {
 	switch st.Mode & syscall.S_IFMT {
 	case syscall.S_IFREG:
 		if runtimeFile(n) {
-			return nil, fmt.Errorf("%w: it is a file of a control group, which Go's runtime opens: the program was started without this descriptor", ErrNotFile)
+			return nil, fmt.Errorf("%w: it is a control group's file, opened by Go's runtime: the program was started without this descriptor", ErrNotFile)
 		}
 	case syscall.S_IFIFO, syscall.S_IFSOCK:
 		// Without this a read could not be interrupted. Whoever shares the open

@@ -23,3 +23,15 @@ func privateMount(f *os.File) bool {
 	kind := uint32(st.Type) // its type differs between processors
 	return (kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC) && st.Flags&unix.ST_RDONLY != 0
 }
+
+// runtimeFile reports whether the descriptor is a control group's file. Go's runtime keeps
+// some open from the start, to follow the limit on processors, and they have the first
+// numbers that are free: those that a program expects to be started with.
+func runtimeFile(fd int) bool {
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) != nil {
+		return false
+	}
+	kind := uint32(st.Type)
+	return kind == unix.CGROUP_SUPER_MAGIC || kind == unix.CGROUP2_SUPER_MAGIC
+}

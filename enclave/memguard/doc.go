@@ -57,11 +57,11 @@
 //	                           accident. String returns the data. go.uber.org/zap and spew call String,
 //	                           so they print the data of a *LockedBuffer, as with memguard: give them
 //	                           its Size.
-//	Embedding                  a structure that embeds an enclave or a buffer, and has no methods of its
-//	                           own for it, is encoded as the size alone, without its other fields; reading
-//	                           them is an error. memguard leaves the secret out, and encodes the fields.
-//	                           Name the field, or give the structure a MarshalJSON and UnmarshalJSON, and
-//	                           beside a buffer a Format if it has a String.
+//	Embedding                  a struct that embeds an enclave or a buffer inherits its methods: it is
+//	                           encoded as the size alone, without its other fields, and decoding those
+//	                           fields is an error. memguard encodes and decodes them. Use a named field, or
+//	                           give the struct its own MarshalJSON and UnmarshalJSON. If it embeds a buffer
+//	                           and has a String method, give it a Format method too.
 //	Reading those back         leaves the value empty, as reading memguard's {} does. Any other text is
 //	                           an error.
 //	Import                     changes nothing. memguard disables core dumps of the process and its

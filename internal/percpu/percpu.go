@@ -42,9 +42,9 @@ func (h *Hints) Get() uint32 {
 	return h.getPooled()
 }
 
-// Change changes this processor's hint, which was from, if the caller found another place. If
-// it was moved to another processor since Get, it is the other's that changes: it is no more
-// than a hint.
+// Change sets this processor's hint to the place that the caller found, unless that is
+// the one it got. If the goroutine has moved since Get, another processor's hint changes,
+// which does no harm.
 func (h *Hints) Change(from, to uint32) {
 	if from != to {
 		h.set(to)
